@@ -1,0 +1,55 @@
+# make demo   turn the sample photographs upright
+# make test   lint, types, tests, and the wheel tried in a fresh environment
+# make clean  remove what these made
+#
+# PYTHON=python3.12 chooses the interpreter (3.10 to 3.13).
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+WHEELS := build/wheels
+TRIAL := build/trial
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo test lint unit wheel clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/base
+	$(BIN)/rotnet correct examples/photos -o straight --overwrite --report straight/report.jsonl
+	@$(BIN)/python examples/contact_sheet.py examples/photos straight
+
+test: lint unit wheel
+	@echo "all tests passed"
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+unit: $(VENV)/dev
+	$(BIN)/python -m pytest
+
+# the wheel must work without the source tree beside it: the trial runs elsewhere, from a folder with one photograph
+wheel: $(VENV)/dev
+	rm -rf build && mkdir build
+	$(BIN)/python -m build --wheel --no-isolation --outdir $(WHEELS) . >build/log 2>&1 || { cat build/log; exit 1; }
+	.ci/make-venv $(TRIAL)
+	$(TRIAL)/bin/python -m pip --disable-pip-version-check install --quiet $(WHEELS)/*.whl
+	.ci/try-wheel $(TRIAL)/bin examples/photos/astronaut.jpg
+
+$(VENV)/python:
+	.ci/make-venv $(VENV)
+	@touch $@
+
+$(VENV)/base: $(VENV)/python setup.cfg pyproject.toml
+	@echo "installing rotnet into $(VENV)"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/python setup.cfg pyproject.toml
+	@echo "installing rotnet and its tools into $(VENV); the first time takes minutes"
+	@$(PIP) --editable '.[dev]'
+	@touch $(VENV)/base $@
+
+clean:
+	rm -rf $(VENV) build dist straight rotnet.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

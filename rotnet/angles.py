@@ -1,0 +1,208 @@
+"""Arithmetic on the circle, and the step between an angle and 360 class probabilities.
+
+An `angle` is in degrees, counter-clockwise as seen, the rotation that an upright picture has undergone. Class `k` of
+360 stands for `k` degrees.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+DECODERS = ("mode", "local_mean", "median")
+
+
+def wrap_angle(angle: ArrayLike) -> NDArray[np.float64] | float:
+    """Bring angles into `[0, 360)`.
+
+    Args:
+        angle: Degrees, any shape, any finite value.
+
+    Returns:
+        Degrees in `[0, 360)`, float64, same shape; a float for a scalar.
+
+    Example:
+        >>> wrap_angle(-90)
+        270.0
+    """
+    wrapped = np.mod(np.asarray(angle, dtype=np.float64), 360.0)
+    # a tiny negative number is rounded up to 360 itself by the modulo
+    return _unpack(np.where(wrapped == 360.0, 0.0, wrapped))
+
+
+def signed_difference(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64] | float:
+    """Shortest way round from `y` to `x`, degrees in `[-180, 180)`, positive counter-clockwise.
+
+    Example:
+        >>> signed_difference(10, 350)
+        20.0
+    """
+    difference = np.asarray(x, dtype=np.float64) - np.asarray(y, dtype=np.float64)
+    return _unpack(np.asarray(wrap_angle(difference + 180.0)) - 180.0)
+
+
+def angle_difference(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64] | float:
+    """Smallest distance between two angles around the circle.
+
+    Args:
+        x, y: Degrees, any finite values, shapes that broadcast.
+
+    Returns:
+        Degrees in `[0, 180]`, float64; a float for scalars.
+
+    Example:
+        >>> angle_difference(0, 400)
+        40.0
+        >>> angle_difference(359, 1)
+        2.0
+    """
+    return _unpack(np.abs(signed_difference(x, y)))
+
+
+def circular_mean(angles: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Direction of the mean of unit vectors at `angles` (Mardia and Jupp, Directional Statistics, 2000).
+
+    Args:
+        angles: Degrees, any shape.
+        weights: None, or non-negative weights of the same shape.
+
+    Returns:
+        Degrees in `[0, 360)`.
+
+    Raises:
+        ValueError: No angles, one that is not finite, or they cancel out so that no direction is the mean.
+
+    Example:
+        >>> round(circular_mean([350, 20]), 6)
+        5.0
+    """
+    radians = np.deg2rad(np.asarray(angles, dtype=np.float64))
+    if radians.size == 0:
+        raise ValueError("angles must hold at least one angle. Received: an empty array.")
+    shares = np.ones_like(radians) if weights is None else np.asarray(weights, dtype=np.float64)
+    total = np.sum(shares * np.exp(1j * radians))
+    if not abs(total) > 1e-12 * shares.sum():  # NaN compares as false
+        raise ValueError(
+            "angles must be finite and have a mean direction, not cancel out. "
+            f"Received: angles={angles!r}, weights={weights!r}."
+        )
+    return float(wrap_angle(np.rad2deg(np.angle(total))))
+
+
+def encode_angles(angles: ArrayLike, *, sigma: float | None = None, bins: int = 360) -> NDArray[np.float32]:
+    """Turn angles into class probabilities: one-hot, or a Gaussian bent around the circle.
+
+    Args:
+        angles: Degrees, shape `(N,)` or a scalar, any finite values.
+        sigma: None for one-hot labels of the nearest class; otherwise the standard deviation in degrees of a circular
+            Gaussian centred on the exact angle, fractions of a degree included (Woehrer, 2026).
+        bins: Number of classes around the circle.
+
+    Returns:
+        `(N, bins)` float32, each row summing to 1; `(bins,)` for a scalar.
+
+    Raises:
+        ValueError: An angle is not finite, or `sigma` or `bins` is not positive.
+
+    Example:
+        >>> encode_angles(359.6).argmax()
+        np.int64(0)
+    """
+    angles = np.asarray(angles, dtype=np.float64)
+    if not np.isfinite(angles).all():
+        raise ValueError("angles must be finite degrees. Received: NaN or infinity among them.")
+    if bins < 1 or (sigma is not None and not sigma > 0):
+        raise ValueError(f"bins and sigma must be positive. Received: bins={bins}, sigma={sigma}.")
+    width = 360.0 / bins
+    if sigma is None:
+        nearest = np.floor(angles / width + 0.5).astype(np.int64) % bins
+        return np.eye(bins, dtype=np.float32)[nearest]
+    offset = np.asarray(angle_difference(np.arange(bins) * width, angles[..., None]))
+    # relative to the nearest class, so that a very small sigma does not underflow to a row of zeros
+    exponent = -0.5 * (offset**2 - offset.min(axis=-1, keepdims=True) ** 2) / sigma**2
+    density = np.exp(exponent)
+    return (density / density.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
+def decode_angles(
+    probabilities: ArrayLike, *, method: str = "local_mean", window: float = 10.0
+) -> NDArray[np.float64] | float:
+    """Turn class probabilities into angles, finer than a class where the method allows.
+
+    Args:
+        probabilities: `(N, bins)` or `(bins,)`, non-negative, bins evenly spaced from 0 degrees.
+        method: `"mode"`, the most probable class; `"local_mean"`, the mean weighted by probability within `window` of
+            the mode, which answers in fractions of a degree; `"median"`, the angle with the least expected distance to
+            the truth, best where the mean error counts.
+        window: Half width of the neighbourhood for `"local_mean"`, degrees.
+
+    Returns:
+        `(N,)` degrees in `[0, 360)`, float64; a float for one row.
+
+    Raises:
+        ValueError: The method is unknown, or the probabilities are not a finite array of one or two dimensions.
+
+    Example:
+        >>> round(decode_angles(encode_angles(12.25, sigma=2.0), method="local_mean"), 3)
+        12.25
+    """
+    rows = np.asarray(probabilities, dtype=np.float64)
+    if rows.ndim not in (1, 2) or rows.shape[-1] == 0 or not np.isfinite(rows).all():
+        raise ValueError(
+            f"probabilities must be a finite (N, bins) or (bins,) array. Received: an array of shape {rows.shape}."
+        )
+    if method not in DECODERS:
+        raise ValueError(f"method must be one of {DECODERS}. Received: method={method!r}.")
+    single, rows = rows.ndim == 1, np.atleast_2d(rows)
+    decode = {"mode": _decode_mode, "local_mean": _decode_local_mean, "median": _decode_median}[method]
+    angles = np.asarray(wrap_angle(np.round(decode(rows, window), 6)))
+    return _unpack(angles[0] if single else angles)
+
+
+def roll_quarter_turns(probabilities: NDArray[np.floating], turns: int) -> NDArray[np.floating]:
+    """Probabilities of a picture, given those of the same picture turned by `turns` further quarter turns.
+
+    Args:
+        probabilities: `(..., bins)` with bins divisible by 4.
+        turns: Quarter turns counter-clockwise that were added.
+
+    Example:
+        >>> int(roll_quarter_turns(encode_angles(100.0), 1).argmax())
+        10
+    """
+    return np.roll(probabilities, -turns * probabilities.shape[-1] // 4, axis=-1)
+
+
+def _decode_mode(rows: NDArray[np.float64], window: float) -> NDArray[np.float64]:
+    return rows.argmax(axis=1) * (360.0 / rows.shape[1])
+
+
+def _decode_local_mean(rows: NDArray[np.float64], window: float) -> NDArray[np.float64]:
+    return _local_mean_around(rows, rows.argmax(axis=1), window)
+
+
+def _local_mean_around(rows: NDArray[np.float64], centre: NDArray[np.int64], window: float) -> NDArray[np.float64]:
+    bins = rows.shape[1]
+    half = min(int(window * bins / 360.0), (bins - 1) // 2)
+    offsets = np.arange(-half, half + 1)
+    near = np.take_along_axis(rows, (centre[:, None] + offsets) % bins, axis=1)
+    mass = near.sum(axis=1)
+    shift = (near * offsets).sum(axis=1) / np.where(mass > 0, mass, 1.0)
+    return (centre + shift) * (360.0 / bins)
+
+
+def _decode_median(rows: NDArray[np.float64], window: float) -> NDArray[np.float64]:
+    bins = rows.shape[1]
+    distance = np.asarray(angle_difference(np.arange(bins)[:, None] * 360.0 / bins, np.arange(bins) * 360.0 / bins))
+    expected = rows @ distance
+    best = expected.argmin(axis=1)
+    # a parabola through the least expected distance and its neighbours gives the fraction of a class
+    left, middle, right = (np.take_along_axis(expected, (best[:, None] + k) % bins, 1)[:, 0] for k in (-1, 0, 1))
+    curvature = left - 2 * middle + right
+    shift = np.where(curvature > 1e-12, 0.5 * (left - right) / np.where(curvature > 1e-12, curvature, 1.0), 0.0)
+    return (best + np.clip(shift, -0.5, 0.5)) * (360.0 / bins)
+
+
+def _unpack(array: ArrayLike) -> NDArray[np.float64] | float:
+    array = np.asarray(array, dtype=np.float64)
+    return float(array) if array.ndim == 0 else array

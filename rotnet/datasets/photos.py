@@ -1,0 +1,93 @@
+"""A folder of upright photographs, divided into those to learn from and those to measure on."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rotnet import images
+from rotnet.errors import ImageError, UsageError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Paths of the photographs to learn from and of those to measure on."""
+
+    train: tuple[Path, ...]
+    val: tuple[Path, ...]
+
+
+def split_photos(folder: str | Path, *, val_share: float = 0.05) -> Split:
+    """Divide a folder of upright photographs.
+
+    In this order: a `manifest.csv` in the folder (columns `path` and `split`, `train` or `val`); sub-folders `train` and
+    `val`; otherwise by sub-folder and file name, so that the same file always falls on the same side.
+
+    Args:
+        folder: Holds the pictures, in sub-folders too.
+        val_share: Share of the pictures to measure on where the folder does not say.
+
+    Returns:
+        Sorted paths.
+
+    Raises:
+        UsageError: The folder is missing, or one side has no pictures.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UsageError(f"{folder} must be a folder of upright pictures, but there is no such folder.")
+    manifest = folder / "manifest.csv"
+    if manifest.is_file():
+        with manifest.open(newline="", encoding="utf-8") as lines:
+            rows = [(folder / row["path"], row["split"]) for row in csv.DictReader(lines)]
+    elif (folder / "train").is_dir() and (folder / "val").is_dir():
+        rows = [(path, side) for side in ("train", "val") for path in images.find_images([folder / side])]
+    else:
+        paths = list(images.find_images([folder]))
+        rows = [(path, "val" if _share(path.relative_to(folder)) < val_share else "train") for path in paths]
+    split = Split(*(tuple(sorted(path for path, side in rows if side == name)) for name in ("train", "val")))
+    if not split.train or not split.val:
+        raise UsageError(
+            f"{folder} must hold pictures to learn from and to measure on. "
+            f"Found: {len(split.train)} to learn from, {len(split.val)} to measure on."
+        )
+    return split
+
+
+def load_photos(paths: Iterable[Path], *, short_side: int, workers: int = 2) -> list[NDArray[np.uint8]]:
+    """Read photographs into memory, none larger than training needs.
+
+    Args:
+        paths: Files.
+        short_side: Photographs with a longer short side, pixels, are scaled down to it.
+        workers: Threads.
+
+    Returns:
+        `(H, W, 3)` uint8 arrays in the order of `paths`; files that are no pictures are left out.
+    """
+
+    def load(path: Path) -> NDArray[np.uint8] | None:
+        try:
+            image = images.read(path)
+        except ImageError:
+            return None
+        scale = short_side / min(image.shape[:2])
+        if scale >= 1:
+            return image
+        size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+        return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+    with ThreadPoolExecutor(workers) as pool:
+        return [image for image in pool.map(load, paths) if image is not None]
+
+
+def _share(path: Path) -> float:
+    return int(hashlib.sha256(path.as_posix().encode()).hexdigest()[:8], 16) / 2**32

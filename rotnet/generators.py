@@ -1,0 +1,163 @@
+"""A stream of rotated pictures made from upright ones: nobody labels anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from rotnet import images as pictures
+from rotnet.angles import encode_angles
+from rotnet.augmentation import Augmentation, DigitAugmentation
+from rotnet.geometry import crop_around_center, generate_rotated_image, square_view
+
+LABELS = ("one_hot", "soft", "angle", "turn", "sincos")
+CHANNELS = {"rgb": 3, "grayscale": 1}
+
+
+class RotNetDataGenerator(keras.utils.PyDataset):
+    """Batches of pictures, each turned by a random angle, with that angle as the label.
+
+    A batch depends on nothing but `seed`, the epoch and its index: any number of workers, threads or processes gives the
+    same pictures.
+
+    Args:
+        images: Upright pictures: an array `(N, H, W)` or `(N, H, W, C)`, a sequence of arrays of various sizes, or a
+            sequence of file paths, read when they are needed.
+        input_shape: `(height, width)` or `(height, width, channels)` of the pictures in a batch. None takes it from the
+            first picture.
+        color_mode: `"rgb"` or `"grayscale"`.
+        batch_size: Pictures in a batch; the last batch may be smaller.
+        one_hot: True for 360-way labels, False for the plain angle in degrees.
+        preprocess_func: Called with each float32 batch `(N, height, width, channels)`, returns what the model gets.
+        rotate: False leaves the pictures upright (label 0), all else being equal.
+        crop_center: Look only at the centre square of each picture.
+        crop_largest_rect: Crop to the largest rectangle without black corners.
+        shuffle: Draw the pictures in a new order each epoch.
+        seed: Integer; None draws one, which is then found in `.seed`.
+        sigma: Degrees; makes 360-way labels soft, a Gaussian bent around the circle instead of a single one.
+        label: Overrides `one_hot`: `"one_hot"`, `"soft"`, `"angle"` (degrees), `"turn"` (the fraction of a full turn that
+            `angle_error_regression` and the original's regression use) or `"sincos"` (`(N, 2)`).
+        augmentation: None; `Augmentation`, which varies photographs by view, flip, colour, blur, noise and JPEG and takes
+            the place of `crop_center` and `crop_largest_rect` (its window never shows a corner); or `DigitAugmentation`.
+        same_every_epoch: True gives the same pictures in every epoch, as a validation set needs.
+        **kwargs: `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
+
+    Raises:
+        ValueError: An argument is not as described, or there are no pictures.
+        ImageError: A file cannot be read as a picture (raised when its batch is made).
+
+    Example:
+        >>> upright = np.zeros((8, 28, 28), np.uint8)
+        >>> generator = RotNetDataGenerator(upright, color_mode="grayscale", batch_size=4, seed=1)
+        >>> batch, labels = generator[0]
+        >>> batch.shape, labels.shape, len(generator)
+        ((4, 28, 28, 1), (4, 360), 2)
+    """
+
+    def __init__(
+        self,
+        images: NDArray | Sequence[Any],
+        input_shape: tuple[int, ...] | None = None,
+        color_mode: str = "rgb",
+        batch_size: int = 64,
+        one_hot: bool = True,
+        preprocess_func: Callable[[NDArray[np.float32]], Any] | None = None,
+        rotate: bool = True,
+        crop_center: bool = False,
+        crop_largest_rect: bool = False,
+        shuffle: bool = False,
+        seed: int | None = None,
+        *,
+        sigma: float | None = None,
+        label: str | None = None,
+        augmentation: Augmentation | DigitAugmentation | None = None,
+        same_every_epoch: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if color_mode not in CHANNELS:
+            raise ValueError(f"color_mode must be 'rgb' or 'grayscale'. Received: color_mode={color_mode!r}.")
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}.")
+        if isinstance(images, (str, bytes, PathLike)) or len(images) == 0:
+            raise ValueError(f"images must be an array or a sequence with at least one picture. Received: {images!r}.")
+        if label is None:
+            label = ("one_hot" if sigma is None else "soft") if one_hot else "angle"
+        if label not in LABELS or (label == "soft" and sigma is None):
+            raise ValueError(f"label must be one of {LABELS}, 'soft' with a sigma. Received: label={label!r}.")
+        self.images = images
+        self.color_mode = color_mode
+        self.batch_size = batch_size
+        self.preprocess_func = preprocess_func
+        self.rotate = rotate
+        self.crop_center = crop_center
+        self.crop_largest_rect = crop_largest_rect
+        self.shuffle = shuffle
+        self.seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
+        self.sigma = sigma
+        self.label = label
+        self.augmentation = augmentation
+        self.same_every_epoch = same_every_epoch
+        self.epoch = 0
+        self.input_shape = self._full_shape(input_shape)
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[Any, NDArray]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"index must be in [0, {len(self)}). Received: index={index}.")
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        chosen = self._order()[index * self.batch_size : (index + 1) * self.batch_size]
+        angles = rng.uniform(0.0, 360.0, len(chosen)) if self.rotate else np.zeros(len(chosen))
+        batch = np.stack([self._example(i, angle, rng) for i, angle in zip(chosen, angles, strict=True)])
+        batch = batch.astype(np.float32)
+        return (self.preprocess_func(batch) if self.preprocess_func else batch), self._labels(angles)
+
+    def on_epoch_end(self) -> None:
+        """Move on to the pictures of the next epoch; Keras calls this."""
+        if not self.same_every_epoch:
+            self.epoch += 1
+
+    def _order(self) -> NDArray[np.int64]:
+        if not self.shuffle:
+            return np.arange(len(self.images))
+        return np.random.default_rng((self.seed, self.epoch)).permutation(len(self.images))
+
+    def _read(self, index: int) -> NDArray[np.uint8]:
+        return pictures.as_channels(pictures.read(self.images[index]), CHANNELS[self.color_mode])
+
+    def _example(self, index: int, angle: float, rng: np.random.Generator) -> NDArray:
+        image, size = self._read(index), self.input_shape[:2]
+        if self.augmentation is not None:
+            return self.augmentation(image, angle, size, rng)
+        if not self.rotate:
+            return square_view(image, size) if self.crop_center else generate_rotated_image(image, 0.0, size)
+        return generate_rotated_image(image, angle, size, self.crop_center, self.crop_largest_rect)
+
+    def _labels(self, angles: NDArray[np.float64]) -> NDArray:
+        if self.label in ("one_hot", "soft"):
+            return encode_angles(angles, sigma=self.sigma if self.label == "soft" else None)
+        if self.label == "sincos":
+            radians = np.deg2rad(angles)
+            return np.stack([np.sin(radians), np.cos(radians)], axis=1).astype(np.float32)
+        return (angles / 360.0 if self.label == "turn" else angles).astype(np.float32)
+
+    def _full_shape(self, input_shape: tuple[int, ...] | None) -> tuple[int, int, int]:
+        channels = CHANNELS[self.color_mode]
+        if input_shape is None:
+            image = self._read(0)
+            side = min(image.shape[:2])
+            image = crop_around_center(image, side, side) if self.crop_center or isinstance(self.augmentation, Augmentation) else image
+            input_shape = image.shape[:2]
+        if len(input_shape) not in (2, 3) or min(input_shape) < 1 or tuple(input_shape[2:]) not in ((), (channels,)):
+            raise ValueError(
+                f"input_shape must be (height, width) or (height, width, {channels}) for color_mode={self.color_mode!r}. "
+                f"Received: input_shape={input_shape}."
+            )
+        return (int(input_shape[0]), int(input_shape[1]), channels)

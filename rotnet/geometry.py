@@ -1,0 +1,349 @@
+"""Rotating, cropping and scaling of one image array.
+
+Everything that turns a picture goes through `warp_view`: one affine sampling from the source straight to the output,
+anti-aliased. A chain of resizes and rotations would leave traces of the angle that a network learns to read instead of
+the picture.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+INTERPOLATIONS = {
+    "nearest": cv2.INTER_NEAREST,
+    "bilinear": cv2.INTER_LINEAR,
+    "cubic": cv2.INTER_CUBIC,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+CROPS = ("inscribed", "expand", "same")
+MAX_WARP_SIDE = 32766  # OpenCV addresses the pixels of a warp with 16 bits
+
+Fill = float | tuple[float, ...]
+
+
+def largest_rotated_rect(width: float, height: float, angle_rad: float) -> tuple[float, float]:
+    """Size of the largest axis-parallel rectangle inside a rotated one.
+
+    Args:
+        width, height: Size of the rectangle before rotation, pixels, > 0.
+        angle_rad: Rotation, radians, any finite value.
+
+    Returns:
+        `(width, height)` as floats; `(w, h)` itself at 0 and `(h, w)` at a quarter turn.
+
+    Raises:
+        ValueError: A side is not positive or the angle is not finite.
+
+    Example:
+        >>> largest_rotated_rect(2, 1, 0.0)
+        (2.0, 1.0)
+    """
+    if not (width > 0 and height > 0 and math.isfinite(angle_rad)):
+        raise ValueError(
+            "width and height must be positive and angle_rad finite. "
+            f"Received: width={width}, height={height}, angle_rad={angle_rad}."
+        )
+    quarter, rest = divmod(angle_rad, math.pi / 2)
+    w, h = (float(width), float(height)) if int(quarter) % 2 == 0 else (float(height), float(width))
+    sin, cos = math.sin(rest), math.cos(rest)
+    if min(sin, cos) < 1e-12:
+        return (w, h) if sin < cos else (h, w)
+    long, short = max(w, h), min(w, h)
+    if short <= 2.0 * sin * cos * long or abs(sin - cos) < 1e-10:
+        # two corners of the result lie on the long side, its centre on the middle line
+        half = 0.5 * short
+        return (half / sin, half / cos) if w >= h else (half / cos, half / sin)
+    cos_double = cos * cos - sin * sin
+    return (w * cos - h * sin) / cos_double, (h * cos - w * sin) / cos_double
+
+
+def rotated_bounds(width: float, height: float, angle_rad: float) -> tuple[float, float]:
+    """Size of the smallest axis-parallel rectangle around a rotated one, `(width, height)` in pixels.
+
+    Example:
+        >>> rotated_bounds(2, 1, 0.0)
+        (2.0, 1.0)
+    """
+    sin, cos = abs(math.sin(angle_rad)), abs(math.cos(angle_rad))
+    return width * cos + height * sin, width * sin + height * cos
+
+
+def rotate(
+    image: NDArray,
+    angle: float,
+    *,
+    crop: str = "expand",
+    fill: Fill = 0,
+    interpolation: str = "bilinear",
+) -> NDArray:
+    """Turn an image counter-clockwise as seen.
+
+    Args:
+        image: `(H, W)` or `(H, W, C)` with 1 to 4 channels; uint8, uint16, int16, float32, float64 or bool.
+        angle: Degrees, any finite value. Multiples of 90 are exactly `np.rot90`, without resampling,
+            unless `crop` is `"same"` and the quarter turn does not fit its canvas.
+        crop: `"expand"` grows the canvas until the whole picture fits, as the original RotNet does; `"inscribed"` keeps
+            the largest rectangle without a corner of the fill; `"same"` keeps the size of the canvas.
+        fill: Level of the pixels outside the picture, one number or one a channel.
+        interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
+
+    Returns:
+        A new array of the same dtype and number of channels.
+
+    Raises:
+        ValueError: An argument is not as described, or a side is over 32,766 pixels where the picture is resampled.
+
+    Example:
+        >>> image = np.arange(6, dtype=np.uint8).reshape(2, 3)
+        >>> bool((rotate(image, 90) == np.rot90(image)).all())
+        True
+    """
+    _check_image(image)
+    if crop not in CROPS:
+        raise ValueError(f"crop must be one of {CROPS}. Received: crop={crop!r}.")
+    if not math.isfinite(angle):
+        raise ValueError(f"angle must be finite degrees. Received: angle={angle}.")
+    height, width = image.shape[:2]
+    quarters, rest = divmod(angle, 90.0)
+    if rest == 0.0 and (crop != "same" or quarters % 2 == 0 or width == height):
+        return np.rot90(image, int(quarters % 4)).copy()
+    angle_rad = math.radians(angle % 360.0)
+    if crop == "expand":
+        w, h = (math.ceil(side - 1e-6) for side in rotated_bounds(width, height, angle_rad))
+    elif crop == "inscribed":
+        w, h = (max(1, math.floor(side + 1e-6)) for side in largest_rotated_rect(width, height, angle_rad))
+    else:
+        w, h = width, height
+    around = None if crop == "inscribed" else fill
+    return warp_view(image, angle, (h, w), view_size=(h, w), fill=around, interpolation=interpolation)
+
+
+def warp_view(
+    image: NDArray,
+    angle: float,
+    size: tuple[int, int],
+    *,
+    view_size: tuple[float, float],
+    offset: tuple[float, float] = (0.0, 0.0),
+    flip: bool = False,
+    fill: Fill | None = 0,
+    interpolation: str = "bilinear",
+) -> NDArray:
+    """Rotate an image about its centre and look at it through a rectangular window, in one anti-aliased sampling.
+
+    Where the window holds more pixels than the output, the picture is sampled on a grid finer by a whole factor and
+    averaged, so that no detail folds back as a pattern.
+
+    Args:
+        image: As for `rotate`.
+        angle: Degrees, counter-clockwise as seen.
+        size: `(height, width)` of the output, pixels.
+        view_size: `(height, width)` of the window, source pixels.
+        offset: `(down, right)` from the centre of the rotated picture to that of the window, source pixels.
+        flip: Mirror the picture left to right before it is rotated.
+        fill: Level of the pixels outside the picture; None repeats its edge, for a window that lies inside, so that no
+            kernel reaches for a colour that is not there.
+        interpolation: As for `rotate`.
+
+    Returns:
+        Array of `size`, dtype and channels of `image`.
+
+    Raises:
+        ValueError: An argument is not as described.
+    """
+    _check_image(image)
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(f"interpolation must be one of {sorted(INTERPOLATIONS)}. Received: {interpolation!r}.")
+    _check_size(size)
+    if not min(view_size) > 0:
+        raise ValueError(f"view_size must be positive. Received: view_size={view_size}.")
+    if not math.isfinite(angle):
+        raise ValueError(f"angle must be finite degrees. Received: angle={angle}.")
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    if isinstance(fill, tuple) and len(fill) != channels:
+        raise ValueError(f"fill must be one number or one a channel, {channels} here. Received: fill={fill}.")
+    source_height, source_width = image.shape[:2]
+    reduction = max(1, math.ceil(max(view_size[0] / size[0], view_size[1] / size[1]) - 1e-6))
+    height, width = size[0] * reduction, size[1] * reduction
+    if max(source_height, source_width, height, width) > MAX_WARP_SIDE:
+        raise ValueError(
+            f"image and canvas must have sides of at most {MAX_WARP_SIDE} pixels for other than quarter turns. "
+            f"Received: an image of {source_width}x{source_height} for a canvas of {width}x{height}. Scale it down."
+        )
+    step_y, step_x = view_size[0] / height, view_size[1] / width
+    sin, cos = _exact_sin_cos(angle)
+    mirror = -1.0 if flip else 1.0
+    # output pixel (x, y) -> offset from the centre of the rotated picture -> offset in the source
+    x0, y0 = offset[1] + (0.5 - width / 2) * step_x, offset[0] + (0.5 - height / 2) * step_y
+    matrix = np.array(
+        [
+            [mirror * cos * step_x, -mirror * sin * step_y, mirror * (cos * x0 - sin * y0) + (source_width - 1) / 2],
+            [sin * step_x, cos * step_y, sin * x0 + cos * y0 + (source_height - 1) / 2],
+        ]
+    )
+    full = 255.0 if image.dtype == bool else 1.0
+    work = image.astype(np.uint8) * 255 if image.dtype == bool else image
+    border = fill if isinstance(fill, tuple) else (fill or 0,) * 4
+    warped = cv2.warpAffine(
+        work,
+        matrix,
+        (width, height),
+        flags=INTERPOLATIONS[interpolation] | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE if fill is None else cv2.BORDER_CONSTANT,
+        borderValue=tuple(full * float(level) for level in border),
+    )
+    if reduction > 1:
+        warped = cv2.resize(warped, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    if image.dtype == bool:
+        warped = warped > 127
+    return warped.reshape(*size, *image.shape[2:])
+
+
+def generate_rotated_image(
+    image: NDArray,
+    angle: float,
+    size: tuple[int, int] | None = None,
+    crop_center: bool = False,
+    crop_largest_rect: bool = False,
+    *,
+    interpolation: str = "bilinear",
+) -> NDArray:
+    """Rotate an upright image as a training example: centre square, rotation, inscribed rectangle and resize at once.
+
+    Args:
+        image: As for `rotate`, upright.
+        angle: Degrees, counter-clockwise as seen. Zero goes through the same sampling as every other angle.
+        size: `(height, width)` of the result; None keeps the size of the crop. The crop takes the proportions of
+            `size`, for a stretched picture would show another angle.
+        crop_center: Look only at the centre square of the image.
+        crop_largest_rect: Keep the largest rectangle free of black corners. Otherwise the picture keeps its canvas and
+            its scale, and what the rotation brings in from outside is black. (The original RotNet let the canvas grow
+            and then shrank it, so that a digit's size told the angle.)
+        interpolation: As for `rotate`.
+
+    Returns:
+        Array of `size`, dtype and channels of `image`.
+
+    Raises:
+        ValueError: An argument is not as described.
+
+    Example:
+        >>> generate_rotated_image(np.zeros((60, 80, 3), np.uint8), 30.0, (32, 32), True, True).shape
+        (32, 32, 3)
+    """
+    _check_image(image)
+    height, width = image.shape[:2]
+    if crop_center:
+        side = min(height, width)
+        image = crop_around_center(image, side, side)
+        height = width = side
+    if crop_largest_rect:
+        view_width, view_height = largest_rotated_rect(width, height, math.radians(angle))
+    else:
+        view_width, view_height = float(width), float(height)
+    if size is None:
+        size = (max(1, math.floor(view_height + 1e-6)), max(1, math.floor(view_width + 1e-6)))
+    else:
+        _check_size(size)
+        scale = min(view_height / size[0], view_width / size[1])
+        view_height, view_width = scale * size[0], scale * size[1]
+    fill = None if crop_largest_rect else 0
+    return warp_view(image, angle, size, view_size=(view_height, view_width), fill=fill, interpolation=interpolation)
+
+
+def crop_around_center(image: NDArray, width: int, height: int) -> NDArray:
+    """Crop a window around the centre of an image; where it is larger than the image, the image's own side is kept.
+
+    Args:
+        image: `(H, W)` or `(H, W, C)`.
+        width, height: Pixels, > 0.
+
+    Returns:
+        A view on `image`.
+
+    Example:
+        >>> crop_around_center(np.zeros((4, 8)), 2, 2).shape
+        (2, 2)
+    """
+    if min(width, height) < 1:
+        raise ValueError(f"width and height must be at least 1. Received: width={width}, height={height}.")
+    rows, columns = image.shape[:2]
+    width, height = min(int(width), columns), min(int(height), rows)
+    top, left = (rows - height) // 2, (columns - width) // 2
+    return image[top : top + height, left : left + width]
+
+
+def crop_largest_rectangle(image: NDArray, angle: float, height: int, width: int) -> NDArray:
+    """Crop a picture that `rotate` turned with a growing canvas to the largest rectangle without black corners.
+
+    Args:
+        image: The rotated picture, `(H, W)` or `(H, W, C)`.
+        angle: Degrees it was turned by.
+        height, width: Size of the picture before it was turned, pixels.
+
+    Returns:
+        A view on `image`.
+
+    Example:
+        >>> turned = rotate(np.ones((30, 40), np.uint8), 20)
+        >>> int(crop_largest_rectangle(turned, 20, 30, 40).min())
+        1
+    """
+    w, h = largest_rotated_rect(width, height, math.radians(angle))
+    # an odd difference cannot be centred to the pixel, so that one pixel of margin keeps the corners out
+    exact = angle % 90.0 == 0.0
+    w, h = (round(w), round(h)) if exact else (math.floor(w) - 1, math.floor(h) - 1)
+    return crop_around_center(image, max(1, w), max(1, h))
+
+
+def square_view(image: NDArray, size: tuple[int, int]) -> NDArray:
+    """What a model looks at: the centre square of an image, scaled with anti-aliasing.
+
+    Args:
+        image: `(H, W)` or `(H, W, C)` uint8.
+        size: `(height, width)` of the result, pixels.
+
+    Returns:
+        uint8 array of `size` and the channels of `image`.
+
+    Example:
+        >>> square_view(np.zeros((60, 80, 3), np.uint8), (32, 32)).shape
+        (32, 32, 3)
+    """
+    _check_image(image)
+    _check_size(size)
+    side = min(image.shape[:2])
+    square = np.ascontiguousarray(crop_around_center(image, side, side))
+    if square.shape[:2] == size:
+        return square
+    interpolation = cv2.INTER_AREA if side > max(size) else cv2.INTER_LINEAR
+    return cv2.resize(square, (size[1], size[0]), interpolation=interpolation).reshape(*size, *image.shape[2:])
+
+
+def _exact_sin_cos(angle: float) -> tuple[float, float]:
+    """Sine and cosine of degrees, exact at quarter turns."""
+    quarters, rest = divmod(angle, 90.0)
+    sin, cos = math.sin(math.radians(rest)), math.cos(math.radians(rest))
+    return ((sin, cos), (cos, -sin), (-sin, -cos), (-cos, sin))[int(quarters) % 4]
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    if len(size) != 2 or min(size) < 1:
+        raise ValueError(f"size must be (height, width), at least 1 pixel each. Received: size={size}.")
+
+
+def _check_image(image: NDArray) -> None:
+    if not isinstance(image, np.ndarray) or image.ndim not in (2, 3) or 0 in image.shape:
+        shape = getattr(image, "shape", type(image).__name__)
+        raise ValueError(f"image must be an (H, W) or (H, W, C) array. Received: {shape}.")
+    if image.ndim == 3 and image.shape[2] > 4:
+        raise ValueError(f"image must have 1 to 4 channels. Received: shape {image.shape}.")
+    if image.dtype not in (np.uint8, np.uint16, np.int16, np.float32, np.float64, bool):
+        raise ValueError(
+            "image must be uint8, uint16, int16, float32, float64 or bool. "
+            f"Received: dtype {image.dtype}. Convert it with astype first."
+        )

@@ -1,0 +1,181 @@
+"""A backbone that has learned to see from ImageNet, with a head that answers in degrees."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from os import PathLike, fspath
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from rotnet import weights as registry
+from rotnet.errors import WeightsError
+from rotnet.models.efficientnet_lite import VARIANTS, efficientnet_lite
+
+# what each family of keras.applications wants its pixels to be: scale and offset of levels 0 to 255, and the order of
+# the channels. Families that are not listed scale inside the network.
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_TF = (1 / 127.5, -1.0, "rgb")
+_TORCH = ([1 / (255 * s) for s in _STD], [-m / s for m, s in zip(_MEAN, _STD, strict=True)], "rgb")
+_CAFFE = (1.0, [-103.939, -116.779, -123.68], "bgr")
+_PREPROCESSING: dict[str, tuple] = {
+    "resnet": _CAFFE,
+    "vgg16": _CAFFE,
+    "vgg19": _CAFFE,
+    "densenet": _TORCH,
+    "resnet_v2": _TF,
+    "inception_v3": _TF,
+    "inception_resnet_v2": _TF,
+    "mobilenet": _TF,
+    "mobilenet_v2": _TF,
+    "nasnet": _TF,
+    "xception": _TF,
+    "efficientnet_lite": (1 / 128, -127 / 128, "rgb"),
+}
+
+
+def _application_names() -> dict[str, str]:
+    members = (name for name in dir(keras.applications) if name[0].isupper())
+    return {name.lower(): name for name in members if callable(getattr(keras.applications, name))}
+
+
+BACKBONES = tuple(sorted([*VARIANTS, *_application_names()]))
+
+
+def build_model(
+    backbone: str = "efficientnet_lite0",
+    *,
+    input_shape: tuple[int, int, int] = (224, 224, 3),
+    weights: str | PathLike | None = None,
+    head: str = "pool",
+    dropout: float = 0.0,
+    classes: int = 360,
+) -> keras.Model:
+    """Build a network from pictures, levels 0 to 255, to the probability of each angle.
+
+    Args:
+        backbone: A name in `rotnet.models.BACKBONES`: `"efficientnet_lite0"`, `"efficientnet_lite2"`, `"resnet50"` or any
+            other of `keras.applications`, in lower case.
+        input_shape: `(height, width, 3)` of the pictures.
+        weights: None for random weights; `"imagenet"` for a backbone that has learned from ImageNet (shipped for
+            EfficientNet-Lite, downloaded by Keras for the others); a path to a `.weights.h5` or `.keras` file of a whole
+            model built with the same arguments.
+        head: `"pool"` averages the features over the picture; `"flatten"` keeps their places, as the original RotNet
+            does.
+        dropout: Share of the features left out in training before the last layer.
+        classes: Number of angles around the circle.
+
+    Returns:
+        A `keras.Model` from `(N, height, width, 3)` float32 RGB to `(N, classes)` float32 probabilities; preprocessing
+        is part of it, the backbone is its layer of the backbone's name.
+
+    Raises:
+        ValueError: A name is not known.
+        WeightsError: The weights are missing or do not fit.
+
+    Example:
+        >>> build_model("efficientnet_lite0", input_shape=(64, 64, 3)).output_shape
+        (None, 360)
+    """
+    if backbone not in BACKBONES:
+        raise ValueError(f"backbone must be one of {BACKBONES}. Received: backbone={backbone!r}.")
+    if head not in ("pool", "flatten"):
+        raise ValueError(f"head must be 'pool' or 'flatten'. Received: head={head!r}.")
+    family, make = _backbone(backbone, imagenet=weights == "imagenet")
+    inputs = keras.Input(input_shape, name="images")
+    x = _preprocess(inputs, family)
+    # the name is fixed so that weights fit whatever the backbone is called inside Keras
+    features = make(input_shape)
+    x = features(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x) if head == "pool" else layers.Flatten(name="flatten")(x)
+    if dropout:
+        x = layers.Dropout(dropout, name="dropout")(x)
+    outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="angles")(x)
+    model = keras.Model(inputs, outputs, name=f"rotnet_{backbone}")
+    if weights not in (None, "imagenet"):
+        _load(model, Path(fspath(weights)))
+    return model
+
+
+def freeze(model: keras.Model, before: str) -> None:
+    """Keep the layers of a model's backbone as they are, up to the first whose name starts with `before`.
+
+    Frozen batch normalization runs on its stored statistics, in training too.
+
+    Raises:
+        ValueError: No layer of the backbone has such a name.
+    """
+    backbone = next(layer for layer in model.layers if isinstance(layer, keras.Model))
+    names = [layer.name for layer in backbone.layers]
+    first = next((i for i, name in enumerate(names) if name.startswith(before)), None)
+    if first is None:
+        raise ValueError(f"before must begin the name of a layer of {backbone.name}. Received: before={before!r}.")
+    for layer in backbone.layers[:first]:
+        layer.trainable = False
+
+
+def _backbone(name: str, *, imagenet: bool) -> tuple[str, Callable]:
+    if name in VARIANTS:
+
+        def make(input_shape):
+            model = efficientnet_lite(name, input_shape=input_shape)
+            if imagenet:
+                load_tensors_into(model, registry.load_tensors(registry.find(f"{name}_imagenet")))
+            return model
+
+        return "efficientnet_lite", make
+    application = getattr(keras.applications, _application_names()[name])
+
+    def make_application(input_shape):
+        try:
+            return application(include_top=False, weights="imagenet" if imagenet else None, input_shape=input_shape)
+        except Exception as error:
+            if not imagenet or isinstance(error, ValueError):
+                raise
+            raise WeightsError(
+                f"The ImageNet weights of {name} could not be downloaded ({error}). Connect to the network once, or use "
+                f"weights=None, or a backbone whose weights are shipped: {', '.join(VARIANTS)}."
+            ) from error
+
+    return sys.modules[application.__module__].__name__.rsplit(".", 1)[-1], make_application
+
+
+def _preprocess(x, family: str):
+    if family not in _PREPROCESSING:
+        return x
+    scale, offset, order = _PREPROCESSING[family]
+    if order == "bgr":
+        x = keras.ops.flip(x, axis=-1)
+    return layers.Rescaling(scale, offset, name="preprocessing")(x)
+
+
+def load_tensors_into(model: keras.Model, tensors: dict) -> None:
+    """Assign arrays to the variables of a model by `layer/variable` name.
+
+    Raises:
+        WeightsError: A variable has no array of its name and shape.
+    """
+    for key, variable in named_variables(model).items():
+        if key not in tensors or tensors[key].shape != tuple(variable.shape):
+            found = tensors[key].shape if key in tensors else "nothing"
+            raise WeightsError(f"Weights for {key} must have shape {tuple(variable.shape)}. Found: {found}.")
+        variable.assign(tensors[key].astype("float32"))
+
+
+def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """The variables of a functional model by `layer/variable` name, as the shipped weight files name them."""
+    return {f"{layer.name}/{v.name}": v for layer in model.layers for v in layer.variables}
+
+
+def _load(model: keras.Model, path: Path) -> None:
+    if not path.is_file():
+        raise WeightsError(f"weights must be None, 'imagenet' or a file. Received: {path}, which is not there.")
+    try:
+        if path.suffix == ".keras":
+            model.set_weights(keras.models.load_model(path, compile=False, safe_mode=True).get_weights())
+        else:
+            model.load_weights(path)
+    except ValueError as error:
+        raise WeightsError(f"The weights in {path} do not fit {model.name}: {error}") from error

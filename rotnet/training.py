@@ -1,0 +1,261 @@
+"""Teaching a network which way is up, and keeping what it takes to do it again.
+
+A run lives in one folder: `plan.json` (every setting), `log.csv`, TensorBoard events, a backup to go on from after a
+stop, `best.keras`, and at the end `model.onnx` with `metrics.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from rotnet.augmentation import UNDEGRADED, Augmentation, DigitAugmentation
+from rotnet.datasets import load_mnist, load_photos, split_photos
+from rotnet.errors import UsageError
+from rotnet.generators import RotNetDataGenerator
+from rotnet.metrics import AngleError
+from rotnet.models.mnist import mnist_resnet
+from rotnet.models.transfer import build_model, freeze
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Settings of one training run.
+
+    Attributes:
+        epochs: Passes over the training pictures.
+        batch_size: Pictures in a step.
+        learning_rate: Highest rate; it is reached after `warmup` of the steps and falls to zero along a cosine.
+        warmup: Share of the steps.
+        weight_decay: Of AdamW, on kernels only.
+        ema: Momentum of the moving average of the weights that is kept; None keeps the last weights.
+        sigma: Width of the circular Gaussian labels, degrees; None for one-hot labels.
+        patience: Epochs without a better validation error before the run stops; None runs to the end.
+        seed: Of everything drawn.
+    """
+
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    warmup: float = 0.05
+    weight_decay: float = 0.01
+    ema: float | None = 0.999
+    sigma: float | None = 3.0
+    patience: int | None = None
+    seed: int = 0
+
+
+class FollowEpoch(keras.callbacks.Callback):
+    """Sets the epoch of a generator, so that a resumed run sees the pictures it would have seen."""
+
+    def __init__(self, generator: RotNetDataGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.generator.epoch = epoch
+
+
+class EpochEndState(keras.callbacks.Callback):
+    """Keeps the learning rate of the epoch in the logs."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+
+
+def fit(
+    model: keras.Model,
+    train: RotNetDataGenerator,
+    validation: RotNetDataGenerator | None,
+    plan: Plan,
+    folder: str | Path,
+    *,
+    loss: Any = "categorical_crossentropy",
+    metric: Any = None,
+    monitor: str = "val_angle_error",
+    optimizer: keras.optimizers.Optimizer | None = None,
+    verbose: int = 2,
+) -> keras.Model:
+    """Train a model, or go on with a run that was stopped.
+
+    Args:
+        model: A built model; its trainable layers are taught.
+        train: The training stream.
+        validation: Pictures to measure on after each epoch, made with `same_every_epoch=True`; None measures nothing.
+        plan: Settings.
+        folder: Where the run lives; made when missing. A backup found there is gone on from.
+        loss, metric: As for `compile`; the metric defaults to `AngleError`.
+        monitor: The figure the best weights are chosen by, lower is better.
+        optimizer: None for AdamW with warm-up and cosine decay.
+        verbose: As for `keras.Model.fit`.
+
+    Returns:
+        The model with its best weights.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plan.json").write_text(json.dumps(asdict(plan), indent=2) + "\n")
+    steps = plan.epochs * len(train)
+    model.compile(
+        optimizer=optimizer or _adamw(plan, steps),
+        loss=loss,
+        metrics=[metric or AngleError()],
+        # XLA makes convolutions on a processor many times slower
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+    )
+    best = folder / "best.weights.h5"
+    model.fit(
+        train,
+        validation_data=validation,
+        epochs=plan.epochs,
+        callbacks=_callbacks(train, plan, folder, best, monitor, averaged=optimizer is None and plan.ema is not None),
+        verbose=verbose,
+    )
+    if best.exists():
+        model.load_weights(best)
+    model.save(folder / "best.keras")
+    return model
+
+
+def _adamw(plan: Plan, steps: int) -> keras.optimizers.Optimizer:
+    warmup = max(1, round(plan.warmup * steps))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        plan.learning_rate / 100, max(1, steps - warmup), warmup_target=plan.learning_rate, warmup_steps=warmup
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule,
+        weight_decay=plan.weight_decay,
+        global_clipnorm=5.0,
+        use_ema=plan.ema is not None,
+        ema_momentum=plan.ema or 0.0,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _callbacks(train, plan: Plan, folder: Path, best: Path, monitor: str, *, averaged: bool) -> list:
+    # the backup comes before the swap, so that a resumed run goes on from the raw weights
+    callbacks: list[keras.callbacks.Callback] = [
+        FollowEpoch(train),
+        keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=False),
+        EpochEndState(),
+    ]
+    if averaged:
+        callbacks.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    callbacks += [
+        keras.callbacks.ModelCheckpoint(best, monitor=monitor, mode="min", save_best_only=True, save_weights_only=True),
+        keras.callbacks.CSVLogger(folder / "log.csv", append=True),
+        keras.callbacks.TensorBoard(folder / "tensorboard"),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    if plan.patience is not None:
+        callbacks.append(keras.callbacks.EarlyStopping(monitor=monitor, mode="min", patience=plan.patience))
+    return callbacks
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run at one resolution.
+
+    Attributes:
+        size: Side of the square pictures, pixels.
+        plan: Settings.
+        freeze_before: Layers of the backbone before the first of this name stay as they are; None teaches all.
+    """
+
+    size: int
+    plan: Plan
+    freeze_before: str | None = None
+
+
+def train_photos(
+    folder: str | Path,
+    output: str | Path,
+    *,
+    backbone: str = "efficientnet_lite0",
+    weights: str | None = "imagenet",
+    stages: Sequence[Stage],
+    dropout: float = 0.2,
+    workers: int = 2,
+    verbose: int = 2,
+) -> keras.Model:
+    """Teach a backbone which way is up from a folder of upright photographs.
+
+    Args:
+        folder: Upright photographs; see `rotnet.datasets.split_photos` for how it is divided.
+        output: Where the run lives; each stage has a folder of its own in it. Started again, the run goes on.
+        backbone, weights, dropout: As for `rotnet.build_model`.
+        stages: Taken in order, each starting from the weights of the one before.
+        workers: Threads that prepare pictures.
+        verbose: As for `keras.Model.fit`.
+
+    Returns:
+        The model of the last stage, with its best weights.
+
+    Raises:
+        UsageError: The folder has no pictures to learn from or to measure on, or there are no stages.
+    """
+    if not stages:
+        raise UsageError("stages must hold at least one Stage. Received: none.")
+    output = Path(output)
+    split = split_photos(folder)
+    largest = max(stage.size for stage in stages)
+    upright = {side: load_photos(getattr(split, side), short_side=2 * largest) for side in ("train", "val")}
+    model = None
+    for number, stage in enumerate(stages, start=1):
+        shape, plan = (stage.size, stage.size, 3), stage.plan
+        keras.utils.set_random_seed(plan.seed)
+        start = weights if model is None else None
+        grown = build_model(backbone, input_shape=shape, weights=start, dropout=dropout)
+        if model is not None:
+            grown.set_weights(model.get_weights())
+        model = grown
+        if stage.freeze_before:
+            freeze(model, stage.freeze_before)
+        common = {"input_shape": shape, "batch_size": plan.batch_size, "sigma": plan.sigma}
+        train = RotNetDataGenerator(
+            upright["train"], shuffle=True, seed=plan.seed, augmentation=Augmentation(), workers=workers, **common
+        )
+        val = RotNetDataGenerator(
+            upright["val"], seed=plan.seed, augmentation=UNDEGRADED, same_every_epoch=True, **common
+        )
+        model = fit(model, train, val, plan, output / f"stage{number}", verbose=verbose)
+    return model
+
+
+MNIST_PLAN = Plan(epochs=24, batch_size=256, learning_rate=2e-3, weight_decay=0.02, sigma=3.0)
+MNIST_HELD_BACK = 2000
+
+
+def train_mnist(
+    output: str | Path, *, data: str | Path | None = None, plan: Plan = MNIST_PLAN, workers: int = 1, verbose: int = 2
+) -> keras.Model:
+    """Teach `rotnet.models.mnist_resnet` which way MNIST digits are up.
+
+    The last 2,000 of the 60,000 training digits choose the best epoch; the test digits are never seen.
+
+    Args:
+        output: Where the run lives; started again, it goes on.
+        data: An `mnist.npz`; see `rotnet.datasets.load_mnist`.
+        plan: Settings.
+        workers: Threads that prepare digits.
+        verbose: As for `keras.Model.fit`.
+
+    Returns:
+        The model with its best weights.
+    """
+    (digits, _), _ = load_mnist(data)
+    keras.utils.set_random_seed(plan.seed)
+    common = {"color_mode": "grayscale", "batch_size": plan.batch_size, "seed": plan.seed, "sigma": plan.sigma}
+    train = RotNetDataGenerator(
+        digits[:-MNIST_HELD_BACK], shuffle=True, augmentation=DigitAugmentation(), workers=workers, **common
+    )
+    val = RotNetDataGenerator(digits[-MNIST_HELD_BACK:], same_every_epoch=True, **common)
+    return fit(mnist_resnet(), train, val, plan, output, verbose=verbose)

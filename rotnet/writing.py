@@ -1,0 +1,194 @@
+"""Write pictures without ever losing one.
+
+Writing goes to a temporary name in the target's folder, is flushed to disk and then renamed, so that a target is the
+whole new file or the old one.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import numpy.typing as npt
+from PIL import Image, PngImagePlugin
+
+from rotnet.errors import OutputError, UsageError
+from rotnet.images import FORMATS, StrPath, open_file, open_pil, readable_formats, to_rgb
+from rotnet.metadata import EXIF_TAG, GPS_TAG, XMP_TAG, exif_for, xmp_of
+
+__all__ = ["atomic_file", "copy", "write"]
+
+# Modes a format can hold; a picture in any other mode becomes RGBA where it is transparent and that fits, else RGB.
+_MODES = {
+    "JPEG": ("L", "RGB", "CMYK"),
+    "BMP": ("1", "L", "P", "RGB"),
+    "GIF": ("1", "L", "P", "RGB", "RGBA"),
+    "JPEG2000": ("L", "LA", "RGB", "RGBA", "I;16"),
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
+    "PPM": ("1", "L", "RGB", "I;16"),
+    "TIFF": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"),
+}
+_LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF")
+
+
+def write(
+    image: Image.Image | npt.NDArray[Any],
+    path: StrPath,
+    *,
+    like: Image.Image | None = None,
+    quality: int | None = None,
+) -> None:
+    """Write a picture atomically, in the format that the extension names.
+
+    Args:
+        image: PIL image, or an array as `read` takes it. What the format cannot hold is converted: transparency to
+            white, other modes to RGB.
+        path: The target, in a folder that exists. An existing file is replaced at once and keeps its permissions.
+        like: Carry over EXIF (orientation reset to 1, thumbnail dropped), ICC profile where it fits the colours, XMP
+            and DPI of this image; by default those of `image` itself.
+        quality: 1 to 100 for JPEG, WebP, AVIF and HEIF, 95 by default. JPEG keeps colour at full resolution (4:4:4).
+
+    Raises:
+        OutputError: The extension is unknown, the target cannot be written, or the format cannot hold the picture.
+        ImageError: `image` is not a picture.
+        UsageError: `quality` is out of range.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write(Image.new("RGB", (3, 2)), Path(folder, "black.png"))
+        ...     open_pil(Path(folder, "black.png")).size
+        (3, 2)
+    """
+    path = Path(path)
+    format = FORMATS.get(path.suffix.lower())
+    if format is None:
+        known = " ".join(sorted(FORMATS))
+        raise OutputError(f"{path} must end in one of {known}; got {path.suffix or 'no extension'!r}")
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"quality must be 1 to 100 or None; got {quality!r}")
+    readable_formats()  # registers the writers as well
+    if format not in Image.SAVE:
+        raise OutputError(f"{path} cannot be written: {format} needs a plugin of Pillow; choose .jpg or .png instead")
+    picture = open_pil(image, max_pixels=None)
+    with atomic_file(path) as file:
+        try:
+            picture = _fitted(picture, format)
+            picture.save(file, format, **_options(picture, format, like if like is not None else picture, quality))
+        except OSError as error:
+            if error.errno is not None:  # the disk, not the encoder
+                raise
+            raise OutputError(f"{path} cannot be written as {format}: {error}") from error
+        except Exception as error:
+            raise OutputError(f"{path} cannot be written as {format}: {error}") from error
+
+
+def copy(source: StrPath, target: StrPath) -> None:
+    """Copy a file byte for byte, atomically, with its permissions and timestamps.
+
+    Args:
+        source: An existing regular file.
+        target: As `path` of `write`, with any extension.
+
+    Raises:
+        ImageError: The source cannot be opened.
+        OutputError: The target cannot be written.
+    """
+    with open_file(source) as original, atomic_file(target) as file:
+        shutil.copyfileobj(original, file, 1 << 20)
+        file.flush()
+        with suppress(PermissionError):  # some network and memory-card file systems
+            shutil.copystat(source, file.name)
+
+
+@contextmanager
+def atomic_file(path: StrPath) -> Iterator[IO[bytes]]:
+    """Open a file to write that becomes `path` when the block ends well, and vanishes when it does not.
+
+    Args:
+        path: The target. Its folder must exist; the temporary file lies in it, hidden.
+
+    Yields:
+        A binary file, writable and readable.
+
+    Raises:
+        OutputError: The file cannot be created, written or renamed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with atomic_file(Path(folder, "note")) as file:
+        ...         _ = file.write(b"all or nothing")
+        ...     Path(folder, "note").read_bytes()
+        b'all or nothing'
+    """
+    path = Path(path)
+    temporary = path.with_name(f".rotnet-{secrets.token_hex(8)}.part")
+    try:
+        try:
+            with open(temporary, "x+b") as file:
+                with suppress(OSError):
+                    shutil.copymode(path, temporary)
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:  # Ctrl-C leaves nothing behind either
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+    except OutputError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{path} cannot be written: {reason}; choose another folder or name") from error
+
+
+def _fitted(image: Image.Image, format: str) -> Image.Image:
+    """The image in a mode that the format can hold."""
+    modes = _MODES.get(format, ("RGB", "RGBA"))
+    transparent_color = "transparency" in image.info and format not in ("PNG", "GIF")
+    if image.mode in modes and not transparent_color:
+        return image
+    if image.has_transparency_data and "RGBA" in modes:
+        return image.convert("RGBA")
+    rgb = to_rgb(image, "the picture")
+    return rgb.convert("L") if image.mode in ("1", "LA", "I", "F", "I;16", "I;16B") and "L" in modes else rgb
+
+
+def _options(picture: Image.Image, format: str, like: Image.Image, quality: int | None) -> dict[str, Any]:
+    """Arguments of `Image.save`: the quality, and the metadata of `like` as far as the format takes it."""
+    options: dict[str, Any] = {"icc_profile": None}
+    if format in _LOSSY:
+        options["quality"] = 95 if quality is None else quality
+    if format == "JPEG":
+        options["subsampling"] = 0
+    icc, dpi = like.info.get("icc_profile"), like.info.get("dpi")
+    gray = picture.mode in ("1", "L", "LA", "I;16", "I", "F")
+    if icc and icc[16:20] == (b"GRAY" if gray else b"CMYK" if picture.mode == "CMYK" else b"RGB "):
+        options["icc_profile"] = icc
+    with suppress(TypeError, ValueError):
+        if dpi and all(math.isfinite(x) and 1 <= x < 65535 for x in dpi):
+            options["dpi"] = dpi
+    limit = 65_000 if format == "JPEG" else math.inf  # of one segment
+    exif, xmp = exif_for(like, picture.size), xmp_of(like)
+    if xmp and len(xmp) < limit:
+        if format == "PNG":
+            options["pnginfo"] = PngImagePlugin.PngInfo()
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+        elif format == "TIFF":
+            exif = exif or Image.Exif()
+            exif[XMP_TAG] = xmp
+        else:
+            options["xmp"] = xmp
+    if exif and len(data := exif.tobytes()) < limit:
+        options["exif"] = data
+    if format == "TIFF":  # libtiff, which compresses, loses the exposure and GPS parts of EXIF: rather a larger file
+        options["compression"] = "raw" if exif and (EXIF_TAG in exif or GPS_TAG in exif) else "tiff_adobe_deflate"
+    return options
