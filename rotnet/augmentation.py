@@ -62,9 +62,9 @@ class DigitAugmentation:
         interpolations: Kernels to draw from.
     """
 
-    zoom: tuple[float, float] = (0.85, 1.15)
-    shift: float = 1.5
-    gain: tuple[float, float] = (0.5, 2.0)
+    zoom: tuple[float, float] = (0.9, 1.1)
+    shift: float = 1.0
+    gain: tuple[float, float] = (0.6, 1.7)
     interpolations: tuple[str, ...] = ("bilinear", "cubic")
 
     def __call__(
@@ -153,13 +153,17 @@ def degrade(image: NDArray[np.uint8], rng: np.random.Generator, how: Augmentatio
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.5))
     if rng.random() < how.noise:
         noise = rng.standard_normal((height, width, channels), dtype=np.float32) * np.float32(rng.uniform(1, 12))
-        image = np.clip(image.reshape(height, width, channels) + noise, 0, 255).astype(np.uint8)
+        image = np.clip(np.rint(image.reshape(height, width, channels) + noise), 0, 255).astype(np.uint8)
     if rng.random() < how.jpeg:
-        low, high = how.jpeg_quality
-        _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(low, high + 1))])
-        decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE)
-        image = np.asarray(decoded, np.uint8)
+        image = _jpeg_round_trip(image.reshape(height, width, channels), int(rng.integers(*how.jpeg_quality, endpoint=True)))
     return image.reshape(height, width, channels)
+
+
+def _jpeg_round_trip(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    # OpenCV takes and gives BGR
+    _, encoded = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR if image.shape[2] == 3 else cv2.IMREAD_GRAYSCALE)
+    return np.asarray(decoded, np.uint8).reshape(image.shape)[..., ::-1]
 
 
 def _vary_colour(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

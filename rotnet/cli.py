@@ -104,9 +104,9 @@ def _train_mnist(options: argparse.Namespace) -> int:
     from rotnet.errors import require
 
     require("keras", "train", "training")
-    from rotnet import training
+    from rotnet import recipes
 
-    print(json.dumps(training.run_mnist(options.output, data=options.data, epochs=options.epochs), indent=2))
+    print(json.dumps(recipes.run_mnist(options.output, data=options.data, epochs=options.epochs), indent=2))
     return 0
 
 
@@ -114,9 +114,9 @@ def _train_photos(options: argparse.Namespace) -> int:
     from rotnet.errors import require
 
     require("keras", "train", "training")
-    from rotnet import training
+    from rotnet import recipes
 
-    report = training.run_photos(
+    report = recipes.run_photos(
         options.folder, options.output, backbone=options.backbone, stages=options.stages, seed=options.seed
     )
     print(json.dumps(report, indent=2))

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rotnet import images as pictures
-from rotnet.geometry import CROPS, Fill, rotate
 from rotnet.errors import UsageError
+from rotnet.geometry import CROPS, Fill, rotate
 from rotnet.inference import AnglePrediction, as_predictor, is_many
 
 # types that the warp does not know, and one that holds all their values

@@ -64,12 +64,15 @@ class ModelCard:
         values = {key: value for key, value in json.loads(text).items() if key in cls.__dataclass_fields__}
         return cls(**values)
 
+    def mass(self, probabilities: NDArray[np.floating], angle: float) -> float:
+        """Share of `(bins,)` probabilities within the tolerance of `angle`, in [0, 1]."""
+        bins = np.arange(len(probabilities)) * (360.0 / len(probabilities))
+        return float(probabilities[np.asarray(angle_difference(bins, angle)) <= self.tolerance].sum())
+
     def confidence(self, probabilities: NDArray[np.floating], angle: float, turns: int) -> float:
         """Calibrated probability that `angle` is within the tolerance, given `(bins,)` probabilities."""
-        bins = np.arange(len(probabilities)) * (360.0 / len(probabilities))
-        mass = float(probabilities[np.asarray(angle_difference(bins, angle)) <= self.tolerance].sum())
+        mass = min(max(self.mass(probabilities, angle), 1e-6), 1 - 1e-6)
         slope, intercept = self.calibration.get(str(turns), (1.0, 0.0))
-        mass = min(max(mass, 1e-6), 1 - 1e-6)
         return 1.0 / (1.0 + math.exp(-(slope * math.log(mass / (1 - mass)) + intercept)))
 
 

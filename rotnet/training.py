@@ -7,21 +7,14 @@ stop, `best.keras`, and at the end `model.onnx` with `metrics.json`.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from rotnet.augmentation import UNDEGRADED, Augmentation, DigitAugmentation
-from rotnet.datasets import load_mnist, load_photos, split_photos
-from rotnet.errors import UsageError
 from rotnet.generators import RotNetDataGenerator
 from rotnet.metrics import AngleError
-from rotnet.models.mnist import mnist_resnet
-from rotnet.models.transfer import build_model, freeze
 
 
 @dataclass(frozen=True)
@@ -158,104 +151,3 @@ def _callbacks(train, plan: Plan, folder: Path, best: Path, monitor: str, *, ave
     if plan.patience is not None:
         callbacks.append(keras.callbacks.EarlyStopping(monitor=monitor, mode="min", patience=plan.patience))
     return callbacks
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of a run at one resolution.
-
-    Attributes:
-        size: Side of the square pictures, pixels.
-        plan: Settings.
-        freeze_before: Layers of the backbone before the first of this name stay as they are; None teaches all.
-    """
-
-    size: int
-    plan: Plan
-    freeze_before: str | None = None
-
-
-def train_photos(
-    folder: str | Path,
-    output: str | Path,
-    *,
-    backbone: str = "efficientnet_lite0",
-    weights: str | None = "imagenet",
-    stages: Sequence[Stage],
-    dropout: float = 0.2,
-    workers: int = 2,
-    verbose: int = 2,
-) -> keras.Model:
-    """Teach a backbone which way is up from a folder of upright photographs.
-
-    Args:
-        folder: Upright photographs; see `rotnet.datasets.split_photos` for how it is divided.
-        output: Where the run lives; each stage has a folder of its own in it. Started again, the run goes on.
-        backbone, weights, dropout: As for `rotnet.build_model`.
-        stages: Taken in order, each starting from the weights of the one before.
-        workers: Threads that prepare pictures.
-        verbose: As for `keras.Model.fit`.
-
-    Returns:
-        The model of the last stage, with its best weights.
-
-    Raises:
-        UsageError: The folder has no pictures to learn from or to measure on, or there are no stages.
-    """
-    if not stages:
-        raise UsageError("stages must hold at least one Stage. Received: none.")
-    output = Path(output)
-    split = split_photos(folder)
-    largest = max(stage.size for stage in stages)
-    upright = {side: load_photos(getattr(split, side), short_side=2 * largest) for side in ("train", "val")}
-    model = None
-    for number, stage in enumerate(stages, start=1):
-        shape, plan = (stage.size, stage.size, 3), stage.plan
-        keras.utils.set_random_seed(plan.seed)
-        start = weights if model is None else None
-        grown = build_model(backbone, input_shape=shape, weights=start, dropout=dropout)
-        if model is not None:
-            grown.set_weights(model.get_weights())
-        model = grown
-        if stage.freeze_before:
-            freeze(model, stage.freeze_before)
-        common = {"input_shape": shape, "batch_size": plan.batch_size, "sigma": plan.sigma}
-        train = RotNetDataGenerator(
-            upright["train"], shuffle=True, seed=plan.seed, augmentation=Augmentation(), workers=workers, **common
-        )
-        val = RotNetDataGenerator(
-            upright["val"], seed=plan.seed, augmentation=UNDEGRADED, same_every_epoch=True, **common
-        )
-        model = fit(model, train, val, plan, output / f"stage{number}", verbose=verbose)
-    return model
-
-
-MNIST_PLAN = Plan(epochs=24, batch_size=256, learning_rate=2e-3, weight_decay=0.02, sigma=3.0)
-MNIST_HELD_BACK = 2000
-
-
-def train_mnist(
-    output: str | Path, *, data: str | Path | None = None, plan: Plan = MNIST_PLAN, workers: int = 1, verbose: int = 2
-) -> keras.Model:
-    """Teach `rotnet.models.mnist_resnet` which way MNIST digits are up.
-
-    The last 2,000 of the 60,000 training digits choose the best epoch; the test digits are never seen.
-
-    Args:
-        output: Where the run lives; started again, it goes on.
-        data: An `mnist.npz`; see `rotnet.datasets.load_mnist`.
-        plan: Settings.
-        workers: Threads that prepare digits.
-        verbose: As for `keras.Model.fit`.
-
-    Returns:
-        The model with its best weights.
-    """
-    (digits, _), _ = load_mnist(data)
-    keras.utils.set_random_seed(plan.seed)
-    common = {"color_mode": "grayscale", "batch_size": plan.batch_size, "seed": plan.seed, "sigma": plan.sigma}
-    train = RotNetDataGenerator(
-        digits[:-MNIST_HELD_BACK], shuffle=True, augmentation=DigitAugmentation(), workers=workers, **common
-    )
-    val = RotNetDataGenerator(digits[-MNIST_HELD_BACK:], same_every_epoch=True, **common)
-    return fit(mnist_resnet(), train, val, plan, output, verbose=verbose)

