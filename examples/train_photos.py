@@ -2,8 +2,9 @@
 
     python examples/train_photos.py PHOTOS -o runs/photo
 
-PHOTOS holds upright pictures, in sub-folders too. Started again after a stop, the run goes on where it was. It ends with
-`model.onnx`, which `--model` takes, and `metrics.json`. The resolution grows from stage to stage; `--stages` changes that.
+PHOTOS holds upright pictures, in sub-folders too. Started again after a stop, the run goes on where it was. It ends
+with `model.onnx`, which `--model` takes, and `metrics.json`. The resolution grows from stage to stage; `--stages`
+changes that.
 """
 
 import argparse

@@ -155,7 +155,8 @@ def degrade(image: NDArray[np.uint8], rng: np.random.Generator, how: Augmentatio
         noise = rng.standard_normal((height, width, channels), dtype=np.float32) * np.float32(rng.uniform(1, 12))
         image = np.clip(np.rint(image.reshape(height, width, channels) + noise), 0, 255).astype(np.uint8)
     if rng.random() < how.jpeg:
-        image = _jpeg_round_trip(image.reshape(height, width, channels), int(rng.integers(*how.jpeg_quality, endpoint=True)))
+        quality = int(rng.integers(*how.jpeg_quality, endpoint=True))
+        image = _jpeg_round_trip(image.reshape(height, width, channels), quality)
     return image.reshape(height, width, channels)
 
 

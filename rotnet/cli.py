@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rotnet import __version__
-from rotnet.errors import RotNetError
+from rotnet.errors import OutputError, RotNetError, UsageError, require
+
+if TYPE_CHECKING:
+    from rotnet.files import FilePrediction
 
 EXAMPLES = """examples:
   rotnet predict photo.jpg
@@ -40,38 +42,58 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             # Pillow warns of damaged metadata; what matters to a picture is an error of ours
             warnings.filterwarnings("ignore", module="PIL")
-            status = options.run(options)
+            status: int = options.run(options)
             sys.stdout.flush()
             return status
     except RotNetError as error:
-        print(f"rotnet: {error}", file=sys.stderr)
+        _complain(error)
         return error.exit_code
     except KeyboardInterrupt:
-        print("rotnet: interrupted; what was finished is whole", file=sys.stderr)
+        _complain("interrupted; what was finished is whole")
         return 130
-    except BrokenPipeError:
-        # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+    except BrokenPipeError:  # whoever read our output has seen enough
+        _discard_output()
+        return 141
+    except OSError as error:  # errors of files are RotNetErrors: this is our own output, for want of space
+        _discard_output()
+        _complain(f"the output cannot be written: {error.strerror or error}")
+        return 1
 
 
 def _predict(options: argparse.Namespace) -> int:
     from rotnet.files import predict_files
     from rotnet.inference import as_predictor
 
-    results = predict_files(options.paths, as_predictor(options.model), turns=options.turns)
     write = {"jsonl": _print_jsonl, "csv": _print_csv, "table": _print_table}[options.format]
-    return write(result.as_dict() for result in results)
+    results = predict_files(options.paths, as_predictor(options.model), turns=options.turns)
+    found = failed = 0
+
+    def counted() -> Iterator[FilePrediction]:
+        nonlocal found, failed
+        for result in results:
+            found += 1
+            failed += result.error is not None
+            yield result
+
+    write(counted())
+    if not found:
+        raise UsageError("There are no pictures to look at: name files, or folders that hold pictures.")
+    return 1 if failed else 0
 
 
 def _correct(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from rotnet.files import correct_files, plan_targets
+    from rotnet.images import EXTENSIONS
     from rotnet.inference import as_predictor
 
     predictor = as_predictor(options.model)
     targets = plan_targets(options.paths, options.output, overwrite=options.overwrite)
+    if options.report is not None:
+        pictures = {os.path.realpath(path) for pair in targets.items() for path in pair}
+        if os.path.splitext(options.report)[1].lower() in EXTENSIONS or os.path.realpath(options.report) in pictures:
+            raise UsageError(f"The report {options.report} would replace a picture: name a file that ends in .jsonl.")
     results = correct_files(
         targets, predictor, turns=options.turns, crop=options.crop, min_confidence=options.min_confidence
     )
@@ -80,7 +102,8 @@ def _correct(options: argparse.Namespace) -> int:
         for result in tqdm(results, total=len(targets), unit="picture", disable=None, leave=False):
             counts[result.action] += 1
             if result.error is not None:
-                tqdm.write(f"rotnet: {result.error}", file=sys.stderr)
+                with tqdm.external_write_mode(sys.stderr):
+                    _complain(result.error)
             if report is not None:
                 print(json.dumps(result.as_dict()), file=report, flush=True)
     print(", ".join(f"{count} {action}" for action, count in counts.items()))
@@ -93,7 +116,10 @@ def _models(options: argparse.Namespace) -> int:
     print(f"{'preset':<30}{'input':>9}{'size':>9}  {'mean':>6}{'median':>8}  {'licence':<12}for")
     for preset in presets().values():
         height, width = preset.input_size
-        mean, median = (preset.errors.get(key) for key in ("mean", "median"))
+        # figures by protocol: the first is the one that counts
+        protocols = [one for one in (preset.errors, *preset.errors.values()) if isinstance(one, Mapping)]
+        measured = next((one for one in protocols if "mean" in one), {})
+        mean, median = (measured.get(key) for key in ("mean", "median"))
         errors = f"{_degrees(mean):>6}{_degrees(median):>8}"
         size = f"{preset.bytes / 1e6:.1f} MB"
         print(f"{preset.name:<30}{f'{height}x{width}':>9}{size:>9}  {errors}  {preset.licence:<12}{preset.description}")
@@ -101,8 +127,6 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _train_mnist(options: argparse.Namespace) -> int:
-    from rotnet.errors import require
-
     require("keras", "train", "training")
     from rotnet import recipes
 
@@ -111,8 +135,6 @@ def _train_mnist(options: argparse.Namespace) -> int:
 
 
 def _train_photos(options: argparse.Namespace) -> int:
-    from rotnet.errors import require
-
     require("keras", "train", "training")
     from rotnet import recipes
 
@@ -123,36 +145,42 @@ def _train_photos(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_jsonl(rows: Iterator[dict[str, Any]]) -> int:
-    failed = 0
-    for row in rows:
-        failed += "error" in row
-        print(json.dumps(row), flush=True)
-    return 1 if failed else 0
+def _print_jsonl(results: Iterable[FilePrediction]) -> None:
+    for result in results:
+        print(json.dumps(result.as_dict()), flush=True)
 
 
-def _print_csv(rows: Iterator[dict[str, Any]]) -> int:
+def _print_csv(results: Iterable[FilePrediction]) -> None:
     import csv
 
-    failed = 0
     writer = csv.DictWriter(sys.stdout, ["path", "angle", "confidence", "error"], lineterminator="\n")
     writer.writeheader()
-    for row in rows:
-        failed += "error" in row
-        writer.writerow(row)
-    return 1 if failed else 0
+    for result in results:
+        writer.writerow(result.as_dict())
 
 
-def _print_table(rows: Iterator[dict[str, Any]]) -> int:
-    failed = 0
+def _print_table(results: Iterable[FilePrediction]) -> None:
     print(f"{'angle':>7} {'confidence':>10}  picture")
-    for row in rows:
-        if "error" in row:
-            failed += 1
-            print(f"rotnet: {row['error']}", file=sys.stderr)
+    for result in results:
+        if result.angle is None:
+            _complain(result.error)
         else:
-            print(f"{row['angle']:>7.1f} {row['confidence']:>10.2f}  {row['path']}")
-    return 1 if failed else 0
+            angle = round(result.angle, 1) % 360.0
+            print(f"{angle:>7.1f} {result.confidence:>10.2f}  {_on_one_line(str(result.path))}")
+
+
+def _complain(problem: object) -> None:
+    print(f"rotnet: {_on_one_line(str(problem))}", file=sys.stderr)
+
+
+def _on_one_line(text: str) -> str:
+    """Text whose control characters, such as a line break in a file's name, are spelt out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _discard_output() -> None:
+    """Let nothing complain again of an output that takes no more when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -160,8 +188,6 @@ def _report(path: str | None) -> Iterator[IO[str] | None]:
     if path is None:
         yield None
         return
-    from rotnet.errors import OutputError
-
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         report = open(path, "w", encoding="utf-8")
@@ -183,6 +209,12 @@ def _share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, not {text!r}")
     return value
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("a path must not be empty")
+    return text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -216,15 +248,22 @@ def _parser() -> argparse.ArgumentParser:
         commands, "correct", _correct, "write upright copies of pictures", "rotnet correct photos/ -o straight/"
     )
     _add_pictures(correct)
-    correct.add_argument("-o", "--output", required=True, metavar="OUT", help="folder of the results")
-    correct.add_argument("--crop", choices=("inscribed", "expand", "same"), default="inscribed", help="default: inscribed")
+    correct.add_argument("-o", "--output", required=True, type=_path, metavar="OUT", help="folder of the results")
     correct.add_argument(
-        "--min-confidence", type=_share, metavar="P", help="below it a picture is copied as it is; default: the model's own"
+        "--crop", choices=("inscribed", "expand", "same"), default="inscribed", help="default: inscribed"
+    )
+    correct.add_argument(
+        "--min-confidence",
+        type=_share,
+        metavar="P",
+        help="below it a picture is copied as it is; default: the model's own",
     )
     correct.add_argument("--overwrite", action="store_true", help="replace files that are in OUT already")
-    correct.add_argument("--report", metavar="FILE.jsonl", help="write one JSON object a picture")
+    correct.add_argument("--report", type=_path, metavar="FILE.jsonl", help="write one JSON object a picture")
 
-    command(commands, "models", _models, "list the presets that --model takes", "rotnet models")
+    command(
+        commands, "models", _models, "list the presets: models to ask, and backbones to train from", "rotnet models"
+    )
 
     train = commands.add_parser("train", help="teach a model", description="Teach a model which way is up.")
     kinds = train.add_subparsers(metavar="kind", required=True)
@@ -246,6 +285,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_pictures(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture, or a folder that is walked")
-    parser.add_argument("--model", default="photo", metavar="M", help="a preset, or an .onnx or .keras file; default: photo")
+    parser.add_argument("paths", nargs="+", type=_path, metavar="PATH", help="a picture, or a folder that is walked")
+    parser.add_argument(
+        "--model", default="photo", metavar="M", help="a preset, or an .onnx or .keras file; default: photo"
+    )
     parser.add_argument("--turns", type=int, choices=(1, 4), default=4, help="views averaged for an answer; default: 4")

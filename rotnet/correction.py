@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from rotnet import images as pictures
-from rotnet.errors import UsageError
-from rotnet.geometry import CROPS, Fill, rotate
-from rotnet.inference import AnglePrediction, as_predictor, is_many
+from rotnet.errors import ImageError, UsageError
+from rotnet.geometry import CROPS, INTERPOLATIONS, Fill, rotate
+from rotnet.inference import as_predictor, each, is_many
 
-# types that the warp does not know, and one that holds all their values
+__all__ = ["correct_rotation", "turn_back"]
+
+# types that the warp knows; others go through one that holds all their values
+_WARPED = (np.uint8, np.uint16, np.int16, np.float32, np.float64, bool)
 _WIDER = {"int8": np.int16, "float16": np.float32}
+# modes in which a mixture of two pixels is not the colour between them: palettes, hues, colours under transparency
+_MIXED_IN = {"LA": "La", "RGBA": "RGBa", "PA": "RGBa", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB", "LAB": "RGB"}
+_LUMA = (0.299, 0.587, 0.114)
 
 
 def correct_rotation(
@@ -30,21 +37,24 @@ def correct_rotation(
     """Turn a picture upright, if the model is sure enough which way that is.
 
     Args:
-        image: A path, bytes, file object, PIL image or array, or a list (or 4-D array) of them.
+        image: A path, bytes, file object, PIL image or array, as `rotnet.read_image` takes, or a list (or 4-D array) of
+            them.
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
-        crop: `"inscribed"` cuts to the largest rectangle without empty corners, `"expand"` keeps every pixel and fills the
-            corners, `"same"` keeps the size.
-        fill: Level of what lies outside the picture, one number or one a channel, in the picture's own levels.
+        crop: `"inscribed"` cuts to the largest rectangle without empty corners, `"expand"` keeps every pixel and fills
+            the corners, `"same"` keeps the size.
+        fill: Level of what lies outside the picture, in the picture's own levels. One number is for every channel,
+            alpha too, so that 0 is transparent where there is alpha; otherwise one number a channel, or red, green and
+            blue, which become gray where there is no colour, and opaque.
         interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
         min_confidence: Below it the picture comes back unturned; None takes the model's own threshold, 0 always turns.
         return_prediction: Return `(picture, AnglePrediction)` instead of the picture alone.
 
     Returns:
         An array of the same dtype and channels for an array; a PIL image for a PIL image, a path, bytes or a file, its
-        EXIF orientation applied; a list for a list or a 4-D array.
+        EXIF orientation applied; a list for a list or a 4-D array. The input is never changed, nor returned itself.
 
     Raises:
-        ImageError: A picture cannot be read.
+        ImageError: A picture cannot be read, or is too large to be turned.
         UsageError: An option is not as described.
         WeightsError: The model cannot be loaded or is none.
 
@@ -53,22 +63,19 @@ def correct_rotation(
         >>> upright.shape
         (60, 80, 3)
     """
-    if crop not in CROPS:
-        raise UsageError(f"crop must be one of {CROPS}. Received: crop={crop!r}.")
-    if min_confidence is not None and not 0 <= min_confidence <= 1:
-        raise UsageError(f"min_confidence must be None or in [0, 1]. Received: min_confidence={min_confidence}.")
+    _check_options(crop, fill, interpolation)
     predictor = as_predictor(model)
-    threshold = predictor.card.min_confidence if min_confidence is None else min_confidence
+    threshold = predictor.card.min_confidence if min_confidence is None else _share(min_confidence)
 
     def correct(one: Any) -> Any:
         # a file object can be read only once
         loaded = one if isinstance(one, np.ndarray) else pictures.open_pil(one)
-        prediction = predictor.predict([loaded])[0]
+        prediction = next(predictor.predict_views([predictor.view(loaded)]))
         angle = prediction.angle if prediction.confidence >= threshold else 0.0
         upright = turn_back(loaded, angle, crop=crop, fill=fill, interpolation=interpolation)
         return (upright, prediction) if return_prediction else upright
 
-    return [correct(one) for one in image] if is_many(image) else correct(image)
+    return list(each(image, correct)) if is_many(image) else correct(image)
 
 
 def turn_back(
@@ -81,40 +88,115 @@ def turn_back(
 ) -> Any:
     """Undo a rotation by `angle`: an array gives an array of its dtype, a PIL image one of its mode.
 
-    Palettes become true colour where pixels have to be mixed; metadata in `info` is kept.
+    Palettes become true colour where they are turned; metadata in `info` is kept.
 
     Args:
         image: `(H, W)` or `(H, W, C)` array, or a PIL image.
         angle: Degrees, counter-clockwise as seen, that the picture has been turned by.
         crop, fill, interpolation: As for `correct_rotation`.
 
+    Returns:
+        A new picture, a copy where `angle` is 0.
+
+    Raises:
+        ImageError: The picture is too large to be turned.
+        UsageError: An option is not as described.
+
     Example:
         >>> turn_back(np.zeros((2, 3), np.int64), 90.0).shape
         (3, 2)
     """
-    options: dict[str, Any] = {"crop": crop, "fill": fill, "interpolation": interpolation}
-    if isinstance(image, np.ndarray):
-        return _turn_array(image, -angle, options)
+    _check_options(crop, fill, interpolation)
     if angle % 360.0 == 0.0:
         return image.copy()
-    if image.mode in ("P", "PA"):
+    if isinstance(image, np.ndarray):
+        levels = _fill_levels(fill, 1 if image.ndim == 2 else image.shape[2], _opaque(image))
+        return _turn_array(image, -angle, crop, levels, interpolation)
+    if image.mode == "P":
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    turned = Image.fromarray(_turn_array(np.asarray(image), -angle, options))
-    # an array of four channels says nothing of inks
-    if turned.mode != image.mode:
-        turned = Image.frombytes(image.mode, turned.size, turned.tobytes()) if image.mode == "CMYK" else turned.convert(image.mode)
-    turned.info = dict(image.info)
-    return turned
+    mode = "RGBA" if image.mode == "PA" else image.mode
+    mixed = image.convert(_MIXED_IN[image.mode]) if image.mode in _MIXED_IN else image
+    levels = _fill_of_mode(fill, mixed.mode)
+    turned = _turn_array(np.asarray(mixed), -angle, crop, levels, interpolation)
+    if mixed.mode == "1":
+        upright = Image.fromarray(turned)
+    else:  # an array of four channels says nothing of inks, one of two bytes nothing of their order
+        upright = Image.frombytes(mixed.mode, (turned.shape[1], turned.shape[0]), turned.tobytes())
+    upright = upright.convert(mode)
+    upright.info = dict(image.info)
+    return upright
 
 
-def _turn_array(image: NDArray[Any], angle: float, options: dict[str, Any]) -> NDArray[Any]:
-    if image.dtype in (np.uint8, np.uint16, np.int16, np.float32, np.float64, bool):
-        return rotate(image, angle, **options)
-    wide = rotate(image.astype(_WIDER.get(image.dtype.name, np.float64)), angle, **options)
-    if image.dtype.kind in "iu":
-        limits = np.iinfo(image.dtype)
-        wide = np.clip(np.rint(wide), limits.min, limits.max)
-    return wide.astype(image.dtype)
+def _turn_array(
+    image: NDArray[Any], angle: float, crop: str, fill: tuple[float, ...], interpolation: str
+) -> NDArray[Any]:
+    dtype = image.dtype
+    if dtype.kind in "iu":
+        fill = tuple(np.clip(fill, np.iinfo(dtype).min, np.iinfo(dtype).max).tolist())
+    wide = image if dtype in _WARPED else image.astype(_WIDER.get(dtype.name, np.float64))
+    try:
+        turned = rotate(wide, angle, crop=crop, fill=fill, interpolation=interpolation)
+    except (ValueError, cv2.error) as error:
+        raise ImageError(f"the picture cannot be turned: {error}") from error
+    if dtype.kind == "b":
+        return turned
+    # some kernels overshoot, to levels that the picture does not have
+    levels = (image.min(), image.max(), *(() if crop == "inscribed" else fill))
+    low, high = min(levels), max(levels)
+    turned = np.clip(turned, wide.dtype.type(low), wide.dtype.type(high))
+    return (np.rint(turned) if dtype.kind in "iu" and turned.dtype.kind == "f" else turned).astype(dtype, copy=False)
 
 
-__all__ = ["AnglePrediction", "correct_rotation", "turn_back"]
+def _fill_levels(fill: Fill, channels: int, opaque: float) -> tuple[float, ...]:
+    """`fill` as one level a channel, the second or fourth of which is alpha."""
+    levels = tuple(np.ravel(fill).tolist())
+    if np.ndim(fill) == 0:
+        return levels * channels
+    if len(levels) == channels:
+        return levels
+    if len(levels) != 3:
+        raise UsageError(f"fill must be one number, three, or one a channel, {channels} here. Received: fill={fill!r}.")
+    colour = levels if channels > 2 else (float(np.dot(_LUMA, levels)),)
+    return (*colour, opaque) if channels in (2, 4) else colour
+
+
+def _fill_of_mode(fill: Fill, mode: str) -> tuple[float, ...]:
+    """`fill` for the channels of a PIL mode."""
+    if mode == "CMYK" and np.size(fill) == 3:
+        return (*(255.0 - level for level in np.ravel(fill).tolist()), 0.0)
+    levels = _fill_levels(fill, len(Image.new(mode, (1, 1)).getbands()), 255.0)
+    if mode == "1":
+        return (levels[0] / 255.0,)
+    if mode in ("La", "RGBa"):
+        return (*(level * levels[-1] / 255.0 for level in levels[:-1]), levels[-1])
+    return levels
+
+
+def _opaque(image: NDArray[Any]) -> float:
+    """The level of alpha at which nothing shines through, by the type and range that `rotnet.read_image` goes by."""
+    if image.dtype.kind == "b" or (image.dtype.kind == "f" and image.max() <= 1.001):
+        return 1.0
+    return 65535.0 if image.dtype.kind == "u" and image.dtype.itemsize == 2 else 255.0
+
+
+def _check_options(crop: str, fill: Fill, interpolation: str) -> None:
+    if crop not in CROPS:
+        raise UsageError(f"crop must be one of {CROPS}. Received: crop={crop!r}.")
+    if interpolation not in tuple(INTERPOLATIONS):
+        raise UsageError(f"interpolation must be one of {tuple(INTERPOLATIONS)}. Received: {interpolation!r}.")
+    try:
+        valid = np.ndim(fill) < 2 and bool(np.isfinite(fill).all())
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise UsageError(f"fill must be one finite number or one a channel. Received: fill={fill!r}.")
+
+
+def _share(min_confidence: float) -> float:
+    try:
+        value = float(min_confidence)
+    except (TypeError, ValueError):
+        value = float("nan")
+    if not 0 <= value <= 1:
+        raise UsageError(f"min_confidence must be None or in [0, 1]. Received: min_confidence={min_confidence!r}.")
+    return value

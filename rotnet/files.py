@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from rotnet import images, writing
 from rotnet.angles import angle_difference
 from rotnet.correction import turn_back
-from rotnet.errors import OutputError, RotNetError, UsageError
+from rotnet.errors import ImageError, OutputError, RotNetError, UsageError
 from rotnet.inference import Predictor
+
+__all__ = ["FileCorrection", "FilePrediction", "correct_files", "plan_targets", "predict_files"]
 
 # a resampling costs more sharpness than a smaller turn gives straightness
 UPRIGHT_WITHIN = 0.5
 _AHEAD = 16  # pictures decoded while the network answers for those before
+_DECODERS = min(4, os.cpu_count() or 1)  # each holds a picture in full
+
+# what a picture becomes on its way to the network, or why it does not
+_ViewOrReason: TypeAlias = "NDArray[np.uint8] | str"
 
 
 @dataclass(frozen=True)
@@ -35,9 +43,7 @@ class FilePrediction:
 
     def as_dict(self) -> dict[str, Any]:
         """`{"path", "angle", "confidence"}` or `{"path", "error"}`."""
-        if self.error is not None:
-            return {"path": str(self.path), "error": self.error}
-        return {"path": str(self.path), "angle": round(self.angle or 0.0, 3), "confidence": round(self.confidence or 0.0, 4)}
+        return _as_row(self)
 
 
 @dataclass(frozen=True)
@@ -62,9 +68,7 @@ class FileCorrection:
 
     def as_dict(self) -> dict[str, Any]:
         """The fields that have a value, ready for JSON."""
-        row = {"path": str(self.path), "target": str(self.target) if self.target else None, "action": self.action}
-        numbers = {"angle": _rounded(self.angle, 3), "confidence": _rounded(self.confidence, 4), "error": self.error}
-        return {key: value for key, value in (row | numbers).items() if value is not None}
+        return _as_row(self)
 
 
 def predict_files(paths: Iterable[str | Path], predictor: Predictor, *, turns: int = 4) -> Iterator[FilePrediction]:
@@ -78,7 +82,8 @@ def predict_files(paths: Iterable[str | Path], predictor: Predictor, *, turns: i
     Yields:
         One result a file, in order; a file that cannot be read gives its error and the others go on.
     """
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    pool = ThreadPoolExecutor(_DECODERS)
+    try:
         remaining = images.find_images(paths)
         ahead = _submit(pool, predictor, islice(remaining, _AHEAD))
         while ahead:
@@ -91,6 +96,8 @@ def predict_files(paths: Iterable[str | Path], predictor: Predictor, *, turns: i
                 else:
                     answer = next(answers)
                     yield FilePrediction(path, answer.angle, answer.confidence)
+    finally:  # whoever stops early does not wait for what is still in the queue
+        pool.shutdown(cancel_futures=True)
 
 
 def plan_targets(paths: Iterable[str | Path], output: str | Path, *, overwrite: bool = False) -> dict[Path, Path]:
@@ -107,16 +114,18 @@ def plan_targets(paths: Iterable[str | Path], output: str | Path, *, overwrite: 
         Target by input, in order.
 
     Raises:
+        OutputError: `output` cannot be a folder, or may not be written to.
         UsageError: Two inputs would share a target, a target is one of the inputs or exists, or there are no inputs.
     """
     output = Path(output)
+    _check_output(output)
     targets: dict[Path, Path] = {}
     for given in map(Path, paths):
-        inside = images.find_images([given])
-        for source in inside:
-            if given.is_dir() and _is_within(source, output):
-                continue
-            targets.setdefault(source, output / (source.relative_to(given) if given.is_dir() else source.name))
+        # results that lie among the inputs are not corrected once more
+        nested = output if _is_within(output, given) and not _is_within(given, output) else None
+        for source in images.find_images([given]):
+            if nested is None or not _is_within(source, nested):
+                targets.setdefault(source, output / (source.relative_to(given) if given.is_dir() else source.name))
     if not targets:
         raise UsageError("There are no pictures to correct: name files, or folders that hold pictures.")
     owners: dict[str, Path] = {}
@@ -126,7 +135,7 @@ def plan_targets(paths: Iterable[str | Path], output: str | Path, *, overwrite: 
         if other is not source:
             raise UsageError(f"{other} and {source} would both become {target}. Correct them into two folders.")
         if os.path.realpath(target) in inputs:
-            raise UsageError(f"{target} is itself an input, and originals are never overwritten. Choose another folder.")
+            raise UsageError(f"{target} is itself an input, and originals are never overwritten: choose another OUT.")
         if os.path.lexists(target) and not overwrite:
             raise UsageError(f"{target} is there already. Choose another folder, or --overwrite it.")
     return targets
@@ -164,8 +173,9 @@ def correct_files(
             action = "upright" if angle_difference(found.angle, 0.0) <= UPRIGHT_WITHIN else "turned"
         try:
             _write(found.path, target, found.angle if action == "turned" else None, crop)
-        except (RotNetError, ValueError) as error:
-            yield FileCorrection(found.path, None, "failed", found.angle, found.confidence, str(error))
+        except Exception as error:
+            reason = _reason(found.path, error)
+            yield FileCorrection(found.path, None, "failed", found.angle, found.confidence, reason)
         else:
             yield FileCorrection(found.path, target, action, found.angle, found.confidence)
 
@@ -174,33 +184,63 @@ def _write(source: Path, target: Path, angle: float | None, crop: str) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{target.parent} cannot be made: {error.strerror or error}; choose another folder") from error
+        reason = error.strerror or str(error)
+        raise OutputError(f"{target.parent} cannot be made: {reason}; choose another folder") from error
     if angle is None:
         writing.copy(source, target)
         return
+    times = source.stat()
+    frames = _count_frames(source)
+    if frames > 1:
+        raise ImageError(f"{source} holds {frames} pictures, of which turning would lose all but the first")
     original = images.open_pil(source)
     writing.write(turn_back(original, angle, crop=crop), target, like=original)
-    times = source.stat()
-    os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with suppress(OSError):  # some network and memory-card file systems
+        os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def _submit(pool: ThreadPoolExecutor, predictor: Predictor, paths: Iterable[Path]) -> list:
+def _count_frames(source: Path) -> int:
+    """Frames or pages of a file; the further pictures of an MPO are previews and maps of the first."""
+    with images.open_file(source) as file, Image.open(file, formats=images.readable_formats()) as opened:
+        return 1 if opened.format == "MPO" else int(getattr(opened, "n_frames", 1))
+
+
+def _submit(
+    pool: ThreadPoolExecutor, predictor: Predictor, paths: Iterable[Path]
+) -> list[tuple[Path, Future[_ViewOrReason]]]:
     return [(path, pool.submit(_view_or_reason, predictor, path)) for path in paths]
 
 
-def _view_or_reason(predictor: Predictor, path: Path) -> NDArray[np.uint8] | str:
+def _view_or_reason(predictor: Predictor, path: Path) -> _ViewOrReason:
     try:
         return predictor.view(path)
-    except (RotNetError, MemoryError) as error:
-        return str(error) or f"{path} does not fit into memory"
+    except Exception as error:
+        return _reason(path, error)
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Why one file failed. Whatever that is, memory or a bug in a decoder, the other files go on."""
+    return str(error) if isinstance(error, RotNetError) else f"{path} failed: {type(error).__name__}: {error}"
+
+
+def _check_output(output: Path) -> None:
+    """Refuse at once what would fail for every picture."""
+    nearest = next(folder for folder in (output, *output.parents) if os.path.lexists(folder))
+    if not nearest.is_dir():
+        raise OutputError(f"{output} cannot be made: {nearest} is not a folder; choose another one")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(f"{output} cannot be written: {nearest} is read-only for you; choose another folder")
 
 
 def _is_within(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
-
-
-__all__ = ["FileCorrection", "FilePrediction", "correct_files", "plan_targets", "predict_files"]
+def _as_row(result: FilePrediction | FileCorrection) -> dict[str, Any]:
+    """The fields that have a value, ready for JSON."""
+    values = {field.name: getattr(result, field.name) for field in fields(result)}
+    as_json = {
+        "angle": lambda angle: round(angle, 3) % 360.0,  # 359.9996 does not become 360
+        "confidence": lambda confidence: round(confidence, 4),
+    }
+    return {name: as_json.get(name, str)(value) for name, value in values.items() if value is not None}

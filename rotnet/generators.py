@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rotnet import images as pictures
 from rotnet.angles import encode_angles
 from rotnet.augmentation import Augmentation, DigitAugmentation
-from rotnet.geometry import crop_around_center, generate_rotated_image, square_view
+from rotnet.geometry import crop_around_center, generate_rotated_image
 
 LABELS = ("one_hot", "soft", "angle", "turn", "sincos")
 CHANNELS = {"rgb": 3, "grayscale": 1}
@@ -22,34 +22,40 @@ CHANNELS = {"rgb": 3, "grayscale": 1}
 class RotNetDataGenerator(keras.utils.PyDataset):
     """Batches of pictures, each turned by a random angle, with that angle as the label.
 
-    A batch depends on nothing but `seed`, the epoch and its index: any number of workers, threads or processes gives the
-    same pictures.
+    A batch depends on nothing but `seed`, the epoch and its index: any number of workers, threads or processes gives
+    the same pictures. `for images, labels in generator` goes through one epoch; Keras moves on to the next after each
+    pass over the generator, `evaluate` and `predict` included.
 
     Args:
         images: Upright pictures: an array `(N, H, W)` or `(N, H, W, C)`, a sequence of arrays of various sizes, or a
-            sequence of file paths, read when they are needed.
-        input_shape: `(height, width)` or `(height, width, channels)` of the pictures in a batch. None takes it from the
-            first picture.
+            sequence of file paths, read when they are needed. Levels as for `rotnet.read_image`.
+        input_shape: `(height, width)` or `(height, width, channels)` of the pictures in a batch, pixels. None takes it
+            from the first picture.
         color_mode: `"rgb"` or `"grayscale"`.
         batch_size: Pictures in a batch; the last batch may be smaller.
         one_hot: True for 360-way labels, False for the plain angle in degrees.
         preprocess_func: Called with each float32 batch `(N, height, width, channels)`, returns what the model gets.
-        rotate: False leaves the pictures upright (label 0), all else being equal.
+        rotate: False turns every picture by 0 degrees (label 0); all else, the sampling included, stays the same.
         crop_center: Look only at the centre square of each picture.
         crop_largest_rect: Crop to the largest rectangle without black corners.
         shuffle: Draw the pictures in a new order each epoch.
-        seed: Integer; None draws one, which is then found in `.seed`.
-        sigma: Degrees; makes 360-way labels soft, a Gaussian bent around the circle instead of a single one.
-        label: Overrides `one_hot`: `"one_hot"`, `"soft"`, `"angle"` (degrees), `"turn"` (the fraction of a full turn that
-            `angle_error_regression` and the original's regression use) or `"sincos"` (`(N, 2)`).
-        augmentation: None; `Augmentation`, which varies photographs by view, flip, colour, blur, noise and JPEG and takes
-            the place of `crop_center` and `crop_largest_rect` (its window never shows a corner); or `DigitAugmentation`.
+        seed: Integer, not negative; None draws one, which is then found in `.seed`.
+        sigma: Degrees, > 0; makes 360-way labels soft, a Gaussian bent around the circle instead of a single one.
+        label: Overrides `one_hot`: `"one_hot"`, `"soft"`, `"angle"` (degrees), `"turn"` (the fraction of a full turn
+            that `angle_error_regression` and the original's regression use) or `"sincos"` (`(N, 2)`).
+        augmentation: None; `Augmentation`, which varies photographs by view, flip, colour, blur, noise and JPEG, its
+            square window taking the place of `crop_center` and `crop_largest_rect`; or `DigitAugmentation`.
         same_every_epoch: True gives the same pictures in every epoch, as a validation set needs.
         **kwargs: `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
 
+    Attributes:
+        epoch: Counts up after each pass unless `same_every_epoch`; may be set, to repeat an epoch or to resume at one.
+        input_shape: `(height, width, channels)` of the pictures in a batch.
+
     Raises:
         ValueError: An argument is not as described, or there are no pictures.
-        ImageError: A file cannot be read as a picture (raised when its batch is made).
+        ImageError: A file cannot be read as a picture (raised when its batch is made). Inside `fit` TensorFlow may wrap
+            it in an error of its own, which names the file as well.
 
     Example:
         >>> upright = np.zeros((8, 28, 28), np.uint8)
@@ -86,10 +92,16 @@ class RotNetDataGenerator(keras.utils.PyDataset):
             raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}.")
         if isinstance(images, (str, bytes, PathLike)) or len(images) == 0:
             raise ValueError(f"images must be an array or a sequence with at least one picture. Received: {images!r}.")
+        if isinstance(images, np.ndarray) and images.dtype.kind in "buif" and images.ndim not in (3, 4):
+            raise ValueError(f"images must be (N, H, W) or (N, H, W, C). Received: shape {images.shape}.")
         if label is None:
             label = ("one_hot" if sigma is None else "soft") if one_hot else "angle"
         if label not in LABELS or (label == "soft" and sigma is None):
             raise ValueError(f"label must be one of {LABELS}, 'soft' with a sigma. Received: label={label!r}.")
+        if sigma is not None and not sigma > 0:
+            raise ValueError(f"sigma must be None or positive degrees. Received: sigma={sigma}.")
+        if seed is not None and seed < 0:
+            raise ValueError(f"seed must be None or at least 0. Received: seed={seed}.")
         self.images = images
         self.color_mode = color_mode
         self.batch_size = batch_size
@@ -127,7 +139,8 @@ class RotNetDataGenerator(keras.utils.PyDataset):
     def _order(self) -> NDArray[np.int64]:
         if not self.shuffle:
             return np.arange(len(self.images))
-        return np.random.default_rng((self.seed, self.epoch)).permutation(len(self.images))
+        # the last number keeps this stream apart from that of batch 0: NumPy takes missing numbers for zeros
+        return np.random.default_rng((self.seed, self.epoch, 0, 1)).permutation(len(self.images))
 
     def _read(self, index: int) -> NDArray[np.uint8]:
         return pictures.as_channels(pictures.read(self.images[index]), CHANNELS[self.color_mode])
@@ -136,8 +149,6 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         image, size = self._read(index), self.input_shape[:2]
         if self.augmentation is not None:
             return self.augmentation(image, angle, size, rng)
-        if not self.rotate:
-            return square_view(image, size) if self.crop_center else generate_rotated_image(image, 0.0, size)
         return generate_rotated_image(image, angle, size, self.crop_center, self.crop_largest_rect)
 
     def _labels(self, angles: NDArray[np.float64]) -> NDArray:
@@ -152,12 +163,13 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         channels = CHANNELS[self.color_mode]
         if input_shape is None:
             image = self._read(0)
-            side = min(image.shape[:2])
-            image = crop_around_center(image, side, side) if self.crop_center or isinstance(self.augmentation, Augmentation) else image
+            if self.crop_center or isinstance(self.augmentation, Augmentation):
+                side = min(image.shape[:2])
+                image = crop_around_center(image, side, side)
             input_shape = image.shape[:2]
         if len(input_shape) not in (2, 3) or min(input_shape) < 1 or tuple(input_shape[2:]) not in ((), (channels,)):
             raise ValueError(
-                f"input_shape must be (height, width) or (height, width, {channels}) for color_mode={self.color_mode!r}. "
-                f"Received: input_shape={input_shape}."
+                f"input_shape must be (height, width) or (height, width, {channels}) for "
+                f"color_mode={self.color_mode!r}. Received: input_shape={input_shape}."
             )
         return (int(input_shape[0]), int(input_shape[1]), channels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import math
 import os
@@ -11,17 +12,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rotnet import images as pictures
 from rotnet import weights
-from rotnet.angles import angle_difference, decode_angles, roll_quarter_turns
-from rotnet.errors import UsageError, WeightsError, require
+from rotnet.angles import DECODERS, angle_difference, decode_angles, roll_quarter_turns
+from rotnet.errors import ImageError, UsageError, WeightsError, require
 from rotnet.geometry import square_view
 
+__all__ = ["AnglePrediction", "ModelCard", "Predictor", "as_predictor", "each", "is_many", "predict_angle"]
+
+T = TypeVar("T")
 BATCH = 16  # pictures a network sees at once; more only costs memory on a processor
 METADATA_KEY = "rotnet"
 
@@ -51,6 +55,9 @@ class ModelCard:
         calibration: By number of quarter turns (`"1"`, `"4"`), slope and intercept of the logistic that maps the
             probability mass within the tolerance to the share of right answers on validation pictures (Platt, 1999).
         min_confidence: Below it a picture is better left as it is.
+
+    Raises:
+        ValueError: There is no such decoder.
     """
 
     decoder: str = "local_mean"
@@ -58,9 +65,13 @@ class ModelCard:
     calibration: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     min_confidence: float = 0.5
 
+    def __post_init__(self) -> None:
+        if self.decoder not in DECODERS:
+            raise ValueError(f"decoder must be one of {DECODERS}. Received: decoder={self.decoder!r}.")
+
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
-        """Read a card, ignoring entries of later versions."""
+        """Read a card, a JSON object; entries of later versions are ignored."""
         values = {key: value for key, value in json.loads(text).items() if key in cls.__dataclass_fields__}
         return cls(**values)
 
@@ -73,7 +84,8 @@ class ModelCard:
         """Calibrated probability that `angle` is within the tolerance, given `(bins,)` probabilities."""
         mass = min(max(self.mass(probabilities, angle), 1e-6), 1 - 1e-6)
         slope, intercept = self.calibration.get(str(turns), (1.0, 0.0))
-        return 1.0 / (1.0 + math.exp(-(slope * math.log(mass / (1 - mass)) + intercept)))
+        # the logistic function, in a form that does not overflow
+        return 0.5 + 0.5 * math.tanh(0.5 * (slope * math.log(mass / (1 - mass)) + intercept))
 
 
 class Network(Protocol):
@@ -91,8 +103,8 @@ class Predictor:
     """A model kept ready for many pictures; safe to share between threads.
 
     Args:
-        model: Name of a preset, path of an `.onnx` or `.keras` file, or a Keras model with one probability for each of
-            360 degrees, such as one trained with the original RotNet.
+        model: Name of a preset, path of an `.onnx` or `.keras` file, or a Keras model with one probability or logit for
+            each of 360 degrees, such as one trained with the original RotNet.
         threads: Threads of ONNX Runtime; None lets it choose.
         preprocess_func: Called with each float32 batch of levels 0 to 255 before a Keras model that was trained with
             preprocessing outside; None for models that bring their own.
@@ -103,6 +115,7 @@ class Predictor:
 
     Raises:
         UnknownPresetError: There is no preset of that name.
+        UsageError: `model` is none of these.
         WeightsError: The file is missing, altered, or not a model that answers with angles.
         MissingExtraError: A `.keras` file is given and Keras is not installed.
 
@@ -140,16 +153,23 @@ class Predictor:
         """Predict the angles of pictures.
 
         Args:
-            images: Whatever `rotnet.read_image` takes, each.
+            images: Several pictures, each whatever `rotnet.read_image` takes. They are read as they are needed.
             turns: 4 averages the answers to the four exact quarter turns of a picture, 1 asks once, four times as fast.
 
         Returns:
             One prediction a picture, in order.
 
         Raises:
-            ImageError: A picture cannot be read.
+            ImageError: A picture cannot be read; the message says which.
+            UsageError: `turns` is neither 1 nor 4, or `images` is a single picture.
+            WeightsError: The model answers with something else than angles.
         """
-        return list(self.predict_views((self.view(image) for image in images), turns=turns))
+        if _is_single(images):
+            raise UsageError(
+                "images must be several pictures: put one into a list, or call predict_angle(image, model=predictor). "
+                f"Received: {type(images).__name__}."
+            )
+        return list(self.predict_views(each(images, self.view), turns=turns))
 
     def view(self, image: Any) -> NDArray[np.uint8]:
         """What the network will see of a picture: its centre square, scaled, `(height, width, channels)` uint8."""
@@ -158,9 +178,10 @@ class Predictor:
     def predict_views(self, views: Iterable[NDArray[np.uint8]], *, turns: int = 4) -> Iterator[AnglePrediction]:
         """Predict the angles of pictures that went through `view`, some at a time, in order."""
         if turns not in (1, 4):
-            raise UsageError(f"turns must be 1 or 4. Received: turns={turns}.")
+            raise UsageError(f"turns must be 1 or 4. Received: turns={turns!r}.")
+        turns = int(turns)
         if turns == 4 and self.input_size[0] != self.input_size[1]:
-            raise UsageError(f"turns=4 needs a model of square pictures, this one takes {self.input_size}: use turns=1.")
+            raise UsageError(f"turns=4 needs a model of square pictures, not of {self.input_size}: use turns=1.")
         remaining = iter(views)
         while chunk := list(islice(remaining, max(1, BATCH // turns))):
             stacked = np.stack([np.rot90(view, turn) for view in chunk for turn in range(turns)])
@@ -191,7 +212,8 @@ def predict_angle(image: Any, *, model: Any = "photo", turns: int = 4) -> Any:
     """Predict by how many degrees a picture is turned.
 
     Args:
-        image: A path, bytes, file object, PIL image or array, or a list (or 4-D array) of them.
+        image: A path, bytes, file object, PIL image or array, as `rotnet.read_image` takes, or a list (or 4-D array) of
+            them.
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
         turns: 4 averages over the four quarter turns of the picture, 1 does not.
 
@@ -200,6 +222,7 @@ def predict_angle(image: Any, *, model: Any = "photo", turns: int = 4) -> Any:
 
     Raises:
         ImageError: A picture cannot be read.
+        UsageError: An option is not as described.
         WeightsError: The model cannot be loaded or is none.
 
     Example:
@@ -207,9 +230,10 @@ def predict_angle(image: Any, *, model: Any = "photo", turns: int = 4) -> Any:
         >>> 0 <= prediction.angle < 360
         True
     """
-    many = is_many(image)
-    predictions = as_predictor(model).predict(image if many else [image], turns=turns)
-    return predictions if many else predictions[0]
+    predictor = as_predictor(model)
+    if is_many(image):
+        return predictor.predict(image, turns=turns)
+    return next(predictor.predict_views([predictor.view(image)], turns=turns))
 
 
 def is_many(image: Any) -> bool:
@@ -217,12 +241,34 @@ def is_many(image: Any) -> bool:
     return isinstance(image, (list, tuple)) or (isinstance(image, np.ndarray) and image.ndim == 4)
 
 
+def each(images: Iterable[Any], use: Callable[[Any], T]) -> Iterator[T]:
+    """What `use` makes of each picture; its `ImageError` tells which of them could not be read.
+
+    Example:
+        >>> list(each([np.zeros((2, 2), np.uint8), "no-such-file"], pictures.read))
+        Traceback (most recent call last):
+        rotnet.errors.ImageError: images[1]: no-such-file cannot be opened: No such file or directory
+    """
+    for index, image in enumerate(images):
+        try:
+            used = use(image)
+        except ImageError as error:
+            raise ImageError(f"images[{index}]: {error}") from error
+        yield used
+
+
+def _is_single(images: Any) -> bool:
+    if isinstance(images, np.ndarray):
+        return images.ndim < 3 or (images.ndim == 3 and images.shape[2] <= 4)
+    return not isinstance(images, Iterable) or isinstance(images, (str, bytes, bytearray, memoryview, io.IOBase))
+
+
 def as_predictor(model: Any) -> Predictor:
     """A `Predictor` for whatever a caller names a model by; files are loaded once."""
     if isinstance(model, Predictor):
         return model
     if isinstance(model, (str, os.PathLike)):
-        path = weights.find(model)
+        path = weights.find(model).resolve()
         return _cached_predictor(path, path.stat().st_mtime_ns)
     return Predictor(model)
 
@@ -239,32 +285,40 @@ class OnnxNetwork:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what goes wrong is raised as well
         if threads is not None:
             options.intra_op_num_threads = threads
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise WeightsError(f"{path} must be an ONNX model, but it cannot be loaded: {error}") from error
-        first = self._session.get_inputs()[0]
-        if len(first.shape) != 4:
-            raise WeightsError(f"{path} must take (N, height, width, channels) pictures. It takes {first.shape}.")
-        height, width, channels = (side if isinstance(side, int) else None for side in first.shape[1:])
+        self._path = path
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
+            takes = ", ".join(f"{entry.type} of shape {entry.shape}" for entry in inputs)
+            raise WeightsError(f"{path} must take float32 pictures (N, height, width, channels). It takes {takes}.")
+        height, width, channels = (side if isinstance(side, int) else None for side in inputs[0].shape[1:])
         self.input_shape = (height, width, channels)
-        self._name = first.name
+        self._name = inputs[0].name
         metadata = self._session.get_modelmeta().custom_metadata_map
-        self.card = ModelCard.from_json(metadata.get(METADATA_KEY, "{}"))
+        try:
+            self.card = ModelCard.from_json(metadata.get(METADATA_KEY, "{}"))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise WeightsError(f"The metadata {METADATA_KEY!r} of {path} is not a model card: {error}") from error
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores of a batch."""
-        return self._session.run(None, {self._name: batch})[0]
+        try:
+            return self._session.run(None, {self._name: batch})[0]
+        except Exception as error:
+            raise WeightsError(f"{self._path} cannot answer for a batch of shape {batch.shape}: {error}") from error
 
 
 class KerasNetwork:
     """A Keras model, run by the backend it was built on, one batch at a time."""
 
     def __init__(self, model: Any) -> None:
-        shape = model.input_shape
+        shape = getattr(model, "input_shape", None)
         if not isinstance(shape, tuple) or len(shape) != 4:
             raise WeightsError(f"A Keras model must take (N, height, width, channels) pictures. It takes {shape}.")
         self._model = model
@@ -279,12 +333,17 @@ class KerasNetwork:
 
 
 def _load(path: Path, threads: int | None) -> Network:
-    if path.suffix == ".onnx":
+    kind = path.suffix.lower()
+    if kind == ".onnx":
         return OnnxNetwork(path, threads)
-    if path.suffix == ".keras":
+    if kind == ".keras":
         keras = require("keras", "train", "answering with a .keras model")
         try:
             return KerasNetwork(keras.models.load_model(path, compile=False, safe_mode=True))
-        except (ValueError, TypeError, OSError, KeyError) as error:
+        except WeightsError:
+            raise
+        except Exception as error:
             raise WeightsError(f"{path} must be a Keras model, but it cannot be loaded: {error}") from error
+    if kind == ".safetensors":
+        raise WeightsError(f"{path} holds weights to train from, not a model that answers: see `rotnet models`.")
     raise WeightsError(f"A model file must end in .onnx or .keras. Received: {path}.")

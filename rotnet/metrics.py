@@ -1,34 +1,42 @@
-"""How far off an answer is, in degrees around the circle, as Keras metrics and losses."""
+"""How far off an answer is, in degrees around the circle, as Keras metrics and losses.
+
+The functions answer with one mean, as those of the original RotNet do. Keras averages that over batches, so that a
+smaller last batch weighs as much as the others; `AngleError` counts pictures.
+"""
 
 from __future__ import annotations
+
+import math
 
 import keras
 from keras import ops
 
 
+@keras.saving.register_keras_serializable(package="rotnet")
 def angle_error(y_true, y_pred):
     """Mean distance between the true and the most probable angle; use as `compile(metrics=[angle_error])`.
 
     Args:
-        y_true: `(N, bins)` labels, one-hot or soft.
+        y_true: `(N, bins)` labels, one-hot or soft, bins evenly spaced from 0 degrees.
         y_pred: `(N, bins)` probabilities or logits.
 
     Returns:
-        `(N,)` float32 tensor, degrees in [0, 180] for each picture; Keras reports the mean.
+        Scalar float32 tensor, degrees in [0, 180].
 
     Example:
         >>> from rotnet import encode_angles
-        >>> float(angle_error(encode_angles([350.0]), encode_angles([10.0]))[0])
-        20.0
+        >>> float(angle_error(encode_angles([350.0, 5.0]), encode_angles([10.0, 5.0])))
+        10.0
     """
-    return _distance(_most_probable(y_true), _most_probable(y_pred))
+    return ops.mean(_errors(y_true, y_pred))
 
 
+@keras.saving.register_keras_serializable(package="rotnet")
 def angle_error_regression(y_true, y_pred):
     """Mean distance between true and predicted fractions of a full turn; a metric or a loss.
 
     Args:
-        y_true: `(N, 1)` or `(N,)`, fractions of a full turn in [0, 1].
+        y_true: `(N, 1)` or `(N,)`, fractions of a full turn, any finite values.
         y_pred: As many.
 
     Returns:
@@ -42,22 +50,26 @@ def angle_error_regression(y_true, y_pred):
     return ops.mean(_distance(ops.reshape(y_true, (-1,)) * 360.0, ops.reshape(y_pred, (-1,)) * 360.0))
 
 
+@keras.saving.register_keras_serializable(package="rotnet")
 def angle_error_sincos(y_true, y_pred):
-    """Mean distance between angles given as sine and cosine, degrees for each picture.
+    """Mean distance between angles given as sine and cosine; a metric.
 
     Args:
         y_true, y_pred: `(N, 2)`, sine and cosine, of any length but zero.
 
+    Returns:
+        Scalar float32 tensor, degrees in [0, 180].
+
     Example:
-        >>> float(angle_error_sincos([[0.0, 1.0]], [[1.0, 0.0]])[0])
+        >>> float(angle_error_sincos([[0.0, 1.0]], [[1.0, 0.0]]))
         90.0
     """
-    return _distance(_angle_of(y_true), _angle_of(y_pred))
+    return ops.mean(_distance(_angle_of(y_true), _angle_of(y_pred)))
 
 
 @keras.saving.register_keras_serializable(package="rotnet")
 class AngleError(keras.metrics.Mean):
-    """Mean of `angle_error` over all pictures seen, whatever the batches.
+    """Mean error over all pictures seen, whatever the batches.
 
     Args:
         name: Name in logs.
@@ -76,17 +88,22 @@ class AngleError(keras.metrics.Mean):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch of labels and predictions, both `(N, bins)`."""
-        super().update_state(angle_error(y_true, y_pred), sample_weight=sample_weight)
+        super().update_state(_errors(y_true, y_pred), sample_weight=sample_weight)
+
+
+def _errors(y_true, y_pred):
+    return _distance(_most_probable(y_true), _most_probable(y_pred))
 
 
 def _most_probable(rows):
     rows = ops.convert_to_tensor(rows)
-    return ops.cast(ops.argmax(rows, axis=-1), "float32") * (360.0 / rows.shape[-1])
+    bins = ops.cast(ops.shape(rows)[-1], "float32")
+    return ops.cast(ops.argmax(rows, axis=-1), "float32") * (360.0 / bins)
 
 
 def _angle_of(sincos):
     sincos = ops.cast(sincos, "float32")
-    return ops.arctan2(sincos[:, 0], sincos[:, 1]) * (180.0 / 3.141592653589793)
+    return ops.arctan2(sincos[:, 0], sincos[:, 1]) * (180.0 / math.pi)
 
 
 def _distance(x, y):

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from rotnet.angles import angle_difference
 from rotnet.augmentation import UNDEGRADED, Augmentation, DigitAugmentation
@@ -28,7 +29,7 @@ from rotnet.export import export_onnx, set_metadata
 from rotnet.generators import RotNetDataGenerator
 from rotnet.inference import Predictor
 from rotnet.models.mnist import mnist_cnn_large
-from rotnet.models.transfer import build_model, freeze
+from rotnet.models.transfer import build_model, copy_weights, freeze
 from rotnet.training import Plan, fit
 
 
@@ -87,7 +88,7 @@ def train_photos(
         start = weights if model is None else None
         grown = build_model(backbone, input_shape=shape, weights=start, dropout=dropout)
         if model is not None:
-            grown.set_weights(model.get_weights())
+            copy_weights(model, grown)
         model = grown
         if stage.freeze_before:
             freeze(model, stage.freeze_before)
@@ -127,10 +128,11 @@ def train_mnist(
     keras.utils.set_random_seed(plan.seed)
     common: dict[str, Any] = {"color_mode": "grayscale", "batch_size": plan.batch_size}
     common |= {"seed": plan.seed, "sigma": plan.sigma}
+    taught, held_back = _hold_back(digits)
     train = RotNetDataGenerator(
-        digits[:-MNIST_HELD_BACK], shuffle=True, augmentation=DigitAugmentation(), workers=workers, **common
+        taught, shuffle=True, augmentation=DigitAugmentation(), workers=workers, **common
     )
-    val = RotNetDataGenerator(digits[-MNIST_HELD_BACK:], same_every_epoch=True, **common)
+    val = RotNetDataGenerator(held_back, same_every_epoch=True, **common)
     return fit(mnist_cnn_large(), train, val, plan, output, verbose=verbose)
 
 
@@ -148,11 +150,10 @@ def parse_stage(text: str, *, batch_size: int = 32, sigma: float = 3.0, seed: in
         >>> parse_stage("160:12:1e-3:stage3").plan.epochs
         12
     """
-    size, *rest = text.split(":")
+    size, epochs, rate, freeze_before = [*text.split(":"), "", "", ""][:4]
     try:
-        epochs, rate, *freeze_before = rest
         plan = Plan(epochs=int(epochs), learning_rate=float(rate), batch_size=batch_size, sigma=sigma, seed=seed)
-        return Stage(int(size), plan, freeze_before[0] if freeze_before else None)
+        return Stage(int(size), plan, freeze_before or None)
     except ValueError as error:
         raise UsageError(f"A stage must be SIZE:EPOCHS:RATE[:FREEZE_BEFORE], as 160:12:1e-3. Got: {text}") from error
 
@@ -230,7 +231,7 @@ def run_mnist(
     plan = MNIST_PLAN if epochs is None else replace(MNIST_PLAN, epochs=epochs)
     exported = export_onnx(train_mnist(output, data=data, plan=plan), output / "model.onnx")
     (digits, _), (test_digits, labels) = load_mnist(data)
-    held_back, truth = rotated_mnist(digits[-MNIST_HELD_BACK:], seed=plan.seed)
+    held_back, truth = rotated_mnist(_hold_back(digits)[1], seed=plan.seed)
     card: dict[str, Any] = {"decoder": "median", "calibration": {}, "min_confidence": 0.5}
     set_metadata(exported, card)
     for turns in (1, 4):
@@ -244,9 +245,14 @@ def run_mnist(
     report = {
         "test": summary(found),
         "test_one_turn": summary(evaluate_views(predictor, turned, truth, turns=1)),
-        "mean_by_digit": {str(digit): round(float(errors[labels == digit].mean()), 2) for digit in range(10)},
+        "mean_by_digit": {str(digit): round(float(errors[labels == digit].mean()), 2) for digit in np.unique(labels)},
     }
     return _write_report(output, report)
+
+
+def _hold_back(digits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    number = min(MNIST_HELD_BACK, len(digits) // 5)
+    return digits[:-number], digits[-number:]
 
 
 def _write_report(output: Path, report: dict[str, Any]) -> dict[str, Any]:

@@ -104,13 +104,22 @@ def fit(
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
     best = folder / "best.weights.h5"
-    model.fit(
-        train,
-        validation_data=validation,
-        epochs=plan.epochs,
-        callbacks=_callbacks(train, plan, folder, best, monitor, averaged=optimizer is None and plan.ema is not None),
-        verbose=verbose,
-    )
+    log = keras.callbacks.CSVLogger(folder / "log.csv", append=True)
+    averaged = optimizer is None and plan.ema is not None
+    try:
+        model.fit(
+            train,
+            validation_data=validation,
+            epochs=plan.epochs,
+            callbacks=[*_callbacks(train, plan, folder, best, monitor, averaged=averaged), log],
+            # the generator draws the order, so that a resumed run takes the batches it would have taken
+            shuffle=False,
+            verbose=verbose,
+        )
+    finally:
+        # Keras leaves it open when the run is interrupted
+        if log.csv_file and not log.csv_file.closed:
+            log.csv_file.close()
     if best.exists():
         model.load_weights(best)
     model.save(folder / "best.keras")
@@ -144,7 +153,6 @@ def _callbacks(train, plan: Plan, folder: Path, best: Path, monitor: str, *, ave
         callbacks.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     callbacks += [
         keras.callbacks.ModelCheckpoint(best, monitor=monitor, mode="min", save_best_only=True, save_weights_only=True),
-        keras.callbacks.CSVLogger(folder / "log.csv", append=True),
         keras.callbacks.TensorBoard(folder / "tensorboard"),
         keras.callbacks.TerminateOnNaN(),
     ]

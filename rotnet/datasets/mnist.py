@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -71,9 +72,10 @@ def rotated_mnist(
 def _load_file(path: Path):
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             x_train, y_train, x_test, y_test = (arrays[name] for name in names)
-    except (OSError, ValueError, KeyError) as error:
+    # what NumPy raises for a missing, an empty, a damaged, another file, or one of a single array
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, KeyError, TypeError, AttributeError) as error:
         raise ImageError(
             f"{path} must be an mnist.npz with the arrays {', '.join(names)}, but it could not be read: {error}"
         ) from error

@@ -28,8 +28,8 @@ class Split:
 def split_photos(folder: str | Path, *, val_share: float = 0.05) -> Split:
     """Divide a folder of upright photographs.
 
-    In this order: a `manifest.csv` in the folder (columns `path` and `split`, `train` or `val`); sub-folders `train` and
-    `val`; otherwise by sub-folder and file name, so that the same file always falls on the same side.
+    In this order: a `manifest.csv` in the folder (columns `path` and `split`, `train` or `val`); sub-folders `train`
+    and `val`; otherwise by sub-folder and file name, so that the same file always falls on the same side.
 
     Args:
         folder: Holds the pictures, in sub-folders too.
@@ -39,15 +39,18 @@ def split_photos(folder: str | Path, *, val_share: float = 0.05) -> Split:
         Sorted paths.
 
     Raises:
-        UsageError: The folder is missing, or one side has no pictures.
+        UsageError: The folder is missing, its manifest has no such columns, or one side has no pictures.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise UsageError(f"{folder} must be a folder of upright pictures, but there is no such folder.")
     manifest = folder / "manifest.csv"
     if manifest.is_file():
-        with manifest.open(newline="", encoding="utf-8") as lines:
-            rows = [(folder / row["path"], row["split"]) for row in csv.DictReader(lines)]
+        with manifest.open(newline="", encoding="utf-8-sig") as lines:
+            reader = csv.DictReader(lines)
+            if not {"path", "split"} <= set(reader.fieldnames or ()):
+                raise UsageError(f"{manifest} must have the columns path and split. Received: {reader.fieldnames}.")
+            rows = [(folder / row["path"], row["split"]) for row in reader]
     elif (folder / "train").is_dir() and (folder / "val").is_dir():
         rows = [(path, side) for side in ("train", "val") for path in images.find_images([folder / side])]
     else:

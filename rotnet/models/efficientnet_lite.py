@@ -87,8 +87,9 @@ def _inverted_residual(x, filters, kernel, *, expansion, strides, name):
     shortcut = x
     if expansion != 1:
         x = _conv_bn_relu6(x, x.shape[-1] * expansion, 1, name=f"{name}_expand")
-    x = layers.DepthwiseConv2D(kernel, strides=strides, padding="same", use_bias=False, name=f"{name}_depthwise_conv")(x)
-    x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(_batch_norm(x, f"{name}_depthwise"))
+    depthwise = f"{name}_depthwise"
+    x = layers.DepthwiseConv2D(kernel, strides=strides, padding="same", use_bias=False, name=f"{depthwise}_conv")(x)
+    x = layers.ReLU(6.0, name=f"{depthwise}_relu")(_batch_norm(x, depthwise))
     x = layers.Conv2D(filters, 1, padding="same", use_bias=False, name=f"{name}_project_conv")(x)
     x = _batch_norm(x, f"{name}_project")
     if strides == 1 and shortcut.shape[-1] == filters:

@@ -40,11 +40,14 @@ def mnist_regression(input_shape: tuple[int, int, int] = (28, 28, 1), *, head: s
 
     Args:
         input_shape: `(height, width, 1)`.
-        head: `"sigmoid"`, one fraction of a full turn as in the original, which cannot be right at 0 because it does not
-            know that 359 is next to 0; `"sincos"`, a point on the unit circle, which does.
+        head: `"sigmoid"`, one fraction of a full turn as in the original, which cannot be right at 0 because it does
+            not know that 359 is next to 0; `"sincos"`, a point on the unit circle, which does.
 
     Returns:
         A `keras.Model` from digits, levels 0 to 255, to `(N, 1)` fractions of a turn or `(N, 2)` sine and cosine.
+
+    Raises:
+        ValueError: The head is not known.
 
     Example:
         >>> mnist_regression(head="sincos").output_shape
@@ -63,7 +66,9 @@ def mnist_regression(input_shape: tuple[int, int, int] = (28, 28, 1), *, head: s
     return keras.Model(inputs, outputs, name=f"mnist_regression_{head}")
 
 
-def mnist_cnn_large(input_shape: tuple[int, int, int] = (28, 28, 1), *, width: int = 32) -> keras.Model:
+def mnist_cnn_large(
+    input_shape: tuple[int, int, int] = (28, 28, 1), *, width: int = 32, dropout: float = 0.3
+) -> keras.Model:
     """The original's network, two convolutions deeper and with a larger last layer; the one behind the preset `mnist`.
 
     No batch normalization: with it the loss stayed at chance for hundreds of steps longer.
@@ -71,6 +76,7 @@ def mnist_cnn_large(input_shape: tuple[int, int, int] = (28, 28, 1), *, width: i
     Args:
         input_shape: `(height, width, 1)`.
         width: Channels of the first convolution; the others have two and three times as many.
+        dropout: Share of the features left out in training before each dense layer.
 
     Returns:
         A `keras.Model` from digits, levels 0 to 255, to 360 probabilities.
@@ -84,9 +90,9 @@ def mnist_cnn_large(input_shape: tuple[int, int, int] = (28, 28, 1), *, width: i
     x = layers.MaxPooling2D(2)(x)
     x = _conv(_conv(x, 3 * width), 3 * width)
     # flattened, not averaged: which end of a stroke is up is a matter of place
-    x = layers.Dropout(0.3)(layers.Flatten()(x))
+    x = layers.Dropout(dropout)(layers.Flatten()(x))
     x = layers.Dense(8 * width, activation="relu", kernel_initializer="he_normal")(x)
-    x = layers.Dropout(0.3)(x)
+    x = layers.Dropout(dropout)(x)
     return keras.Model(inputs, layers.Dense(360, activation="softmax", name="angles")(x), name="mnist_cnn_large")
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -14,12 +13,15 @@ from rotnet import weights as registry
 from rotnet.errors import WeightsError
 from rotnet.models.efficientnet_lite import VARIANTS, efficientnet_lite
 
-# what each family of keras.applications wants its pixels to be: scale and offset of levels 0 to 255, and the order of
-# the channels. Families that are not listed scale inside the network.
+# what each family of keras.applications (a module there) wants its pixels to be: scale and offset of levels 0 to 255,
+# and the order of the channels. Families that are not listed scale inside the network.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _TF = (1 / 127.5, -1.0, "rgb")
 _TORCH = ([1 / (255 * s) for s in _STD], [-m / s for m, s in zip(_MEAN, _STD, strict=True)], "rgb")
 _CAFFE = (1.0, [-103.939, -116.779, -123.68], "bgr")
+# EfficientNet-B normalizes inside, and once more by sqrt(std) where Keras builds it with weights="imagenet", and only
+# there. Here that second step is made outside and always, so that a model has the same parts whatever its weights.
+_TWICE = ([s**-0.5 for s in _STD], [255 * m * (1 - s**-0.5) for m, s in zip(_MEAN, _STD, strict=True)], "rgb")
 _PREPROCESSING: dict[str, tuple] = {
     "resnet": _CAFFE,
     "vgg16": _CAFFE,
@@ -32,6 +34,7 @@ _PREPROCESSING: dict[str, tuple] = {
     "mobilenet_v2": _TF,
     "nasnet": _TF,
     "xception": _TF,
+    "efficientnet": _TWICE,
     "efficientnet_lite": (1 / 128, -127 / 128, "rgb"),
 }
 
@@ -56,12 +59,12 @@ def build_model(
     """Build a network from pictures, levels 0 to 255, to the probability of each angle.
 
     Args:
-        backbone: A name in `rotnet.models.BACKBONES`: `"efficientnet_lite0"`, `"efficientnet_lite2"`, `"resnet50"` or any
-            other of `keras.applications`, in lower case.
-        input_shape: `(height, width, 3)` of the pictures.
+        backbone: A name in `rotnet.models.BACKBONES`: `"efficientnet_lite0"`, `"efficientnet_lite2"`, `"resnet50"` or
+            any other of `keras.applications`, in lower case.
+        input_shape: `(height, width, 3)` of the pictures, pixels; some backbones have a least size.
         weights: None for random weights; `"imagenet"` for a backbone that has learned from ImageNet (shipped for
-            EfficientNet-Lite, downloaded by Keras for the others); a path to a `.weights.h5` or `.keras` file of a whole
-            model built with the same arguments.
+            EfficientNet-Lite, downloaded by Keras for the others); a path to a `.weights.h5` or `.keras` file of a
+            whole model built with the same arguments.
         head: `"pool"` averages the features over the picture; `"flatten"` keeps their places, as the original RotNet
             does.
         dropout: Share of the features left out in training before the last layer.
@@ -69,11 +72,11 @@ def build_model(
 
     Returns:
         A `keras.Model` from `(N, height, width, 3)` float32 RGB to `(N, classes)` float32 probabilities; preprocessing
-        is part of it, the backbone is its layer of the backbone's name.
+        is part of it, `get_layer(backbone)` is the backbone.
 
     Raises:
-        ValueError: A name is not known.
-        WeightsError: The weights are missing or do not fit.
+        ValueError: A name is not known, or the shape is not one the backbone takes.
+        WeightsError: The weights are missing, cannot be downloaded or do not fit.
 
     Example:
         >>> build_model("efficientnet_lite0", input_shape=(64, 64, 3)).output_shape
@@ -83,12 +86,11 @@ def build_model(
         raise ValueError(f"backbone must be one of {BACKBONES}. Received: backbone={backbone!r}.")
     if head not in ("pool", "flatten"):
         raise ValueError(f"head must be 'pool' or 'flatten'. Received: head={head!r}.")
-    family, make = _backbone(backbone, imagenet=weights == "imagenet")
+    if len(input_shape) != 3 or input_shape[2] != 3:
+        raise ValueError(f"input_shape must be (height, width, 3). Received: input_shape={input_shape}.")
+    family, features = _backbone(backbone, input_shape, imagenet=weights == "imagenet")
     inputs = keras.Input(input_shape, name="images")
-    x = _preprocess(inputs, family)
-    # the name is fixed so that weights fit whatever the backbone is called inside Keras
-    features = make(input_shape)
-    x = features(x)
+    x = features(_preprocess(inputs, family))
     x = layers.GlobalAveragePooling2D(name="pool")(x) if head == "pool" else layers.Flatten(name="flatten")(x)
     if dropout:
         x = layers.Dropout(dropout, name="dropout")(x)
@@ -104,10 +106,23 @@ def freeze(model: keras.Model, before: str) -> None:
 
     Frozen batch normalization runs on its stored statistics, in training too.
 
+    Args:
+        model: Made by `build_model`; it is changed and has to be compiled anew.
+        before: Such as `"stage5"` for EfficientNet-Lite or `"conv5"` for ResNet-50; `model.get_layer(backbone).layers`
+            has the names.
+
     Raises:
-        ValueError: No layer of the backbone has such a name.
+        ValueError: The model has no backbone, or no layer of it has such a name.
+
+    Example:
+        >>> model = build_model(input_shape=(64, 64, 3))
+        >>> freeze(model, "head")
+        >>> [variable.path.partition("/")[0] for variable in model.trainable_variables]
+        ['head_conv', 'head_bn', 'head_bn', 'angles', 'angles']
     """
-    backbone = next(layer for layer in model.layers if isinstance(layer, keras.Model))
+    backbone = next((layer for layer in model.layers if isinstance(layer, keras.Model)), None)
+    if backbone is None:
+        raise ValueError(f"model must have a backbone, as those of build_model do. Received: {model.name}.")
     names = [layer.name for layer in backbone.layers]
     first = next((i for i, name in enumerate(names) if name.startswith(before)), None)
     if first is None:
@@ -116,30 +131,51 @@ def freeze(model: keras.Model, before: str) -> None:
         layer.trainable = False
 
 
-def _backbone(name: str, *, imagenet: bool) -> tuple[str, Callable]:
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Give a model the weights of another one that is built alike, for pictures of another size, say.
+
+    Raises:
+        ValueError: The models have not the same weights.
+    """
+    target.set_weights(source.get_weights())
+    for layer in _all_layers(target):
+        # Keras computes with copies of these weights, which it renews when it loads a file, but not here
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+
+
+def _all_layers(model: keras.Model) -> Iterator[keras.Layer]:
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _all_layers(layer)
+
+
+def _backbone(name: str, input_shape: tuple[int, int, int], *, imagenet: bool) -> tuple[str, keras.Model]:
+    """The family that decides about preprocessing, and the network itself."""
     if name in VARIANTS:
-
-        def make(input_shape):
-            model = efficientnet_lite(name, input_shape=input_shape)
-            if imagenet:
-                load_tensors_into(model, registry.load_tensors(registry.find(f"{name}_imagenet")))
-            return model
-
-        return "efficientnet_lite", make
+        model = efficientnet_lite(name, input_shape=input_shape)
+        if imagenet:
+            load_tensors_into(model, registry.load_tensors(registry.find(f"{name}_imagenet")))
+        return "efficientnet_lite", model
     application = getattr(keras.applications, _application_names()[name])
+    model = application(include_top=False, weights=None, input_shape=input_shape, name=name)
+    if imagenet:
+        # copied over, for some families build another network where they load these weights
+        copy_weights(_download(application, name, input_shape), model)
+    return application.__module__.rpartition(".")[2], model
 
-    def make_application(input_shape):
-        try:
-            return application(include_top=False, weights="imagenet" if imagenet else None, input_shape=input_shape)
-        except Exception as error:
-            if not imagenet or isinstance(error, ValueError):
-                raise
-            raise WeightsError(
-                f"The ImageNet weights of {name} could not be downloaded ({error}). Connect to the network once, or use "
-                f"weights=None, or a backbone whose weights are shipped: {', '.join(VARIANTS)}."
-            ) from error
 
-    return sys.modules[application.__module__].__name__.rsplit(".", 1)[-1], make_application
+def _download(application: Callable, name: str, input_shape: tuple[int, int, int]) -> keras.Model:
+    try:
+        return application(include_top=False, weights="imagenet", input_shape=input_shape)
+    except ValueError:  # a shape that these weights do not fit
+        raise
+    except Exception as error:
+        raise WeightsError(
+            f"The ImageNet weights of {name} could not be downloaded ({error}). Connect to the network once, or use "
+            f"weights=None, or a backbone whose weights are shipped: {', '.join(VARIANTS)}."
+        ) from error
 
 
 def _preprocess(x, family: str):
@@ -174,8 +210,8 @@ def _load(model: keras.Model, path: Path) -> None:
         raise WeightsError(f"weights must be None, 'imagenet' or a file. Received: {path}, which is not there.")
     try:
         if path.suffix == ".keras":
-            model.set_weights(keras.models.load_model(path, compile=False, safe_mode=True).get_weights())
+            copy_weights(keras.models.load_model(path, compile=False, safe_mode=True), model)
         else:
             model.load_weights(path)
-    except ValueError as error:
-        raise WeightsError(f"The weights in {path} do not fit {model.name}: {error}") from error
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        raise WeightsError(f"The weights in {path} cannot be read or do not fit {model.name}: {error}") from error

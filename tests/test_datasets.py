@@ -1,0 +1,120 @@
+"""Digits and folders of photographs, found, divided and read."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from rotnet import generate_rotated_image
+from rotnet.datasets import load_mnist, load_photos, rotated_mnist, split_photos
+from rotnet.errors import ImageError, RotNetError, UsageError
+
+
+def digits(count, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, 28, 28), np.uint8)
+
+
+@pytest.fixture
+def archive(tmp_path):
+    path = tmp_path / "mnist.npz"
+    np.savez(path, x_train=digits(6), y_train=np.arange(6), x_test=digits(2, 1), y_test=np.arange(2))
+    return path
+
+
+@pytest.fixture
+def no_download(monkeypatch):
+    def fail():
+        raise Exception("URL fetch failure: no route")
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", fail)
+    monkeypatch.delenv("ROTNET_MNIST", raising=False)
+
+
+def test_mnist_from_a_file_by_argument_or_environment(archive, no_download, monkeypatch):
+    (images, labels), (test_images, test_labels) = load_mnist(archive)
+    np.testing.assert_array_equal(images, digits(6))
+    np.testing.assert_array_equal(test_images, digits(2, 1))
+    assert labels.tolist() == [0, 1, 2, 3, 4, 5] and test_labels.tolist() == [0, 1]
+    monkeypatch.setenv("ROTNET_MNIST", str(archive))
+    np.testing.assert_array_equal(load_mnist()[0][0], images)
+
+
+def test_mnist_without_network_says_what_to_do(no_download):
+    with pytest.raises(RotNetError, match="no route.*ROTNET_MNIST"):
+        load_mnist()
+
+
+def test_files_that_are_not_mnist_are_named(tmp_path):
+    np.savez(tmp_path / "other.npz", x_train=digits(1))
+    np.save(tmp_path / "array.npy", digits(1))
+    (tmp_path / "empty.npz").touch()
+    (tmp_path / "text.npz").write_text("no digits")
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:200])
+    for path in [*sorted(tmp_path.iterdir()), tmp_path / "missing.npz", tmp_path]:
+        with pytest.raises(ImageError, match=f"{path.name} must be an mnist.npz with the arrays x_train"):
+            load_mnist(path)
+
+
+def test_rotated_digits_depend_on_the_seed_alone():
+    images, angles = rotated_mnist(digits(5))
+    again, same = rotated_mnist(digits(5))
+    np.testing.assert_array_equal(images, again)
+    np.testing.assert_array_equal(angles, same)
+    assert images.shape == (5, 28, 28) and images.dtype == np.uint8
+    assert angles.dtype == np.float64 and ((angles >= 0) & (angles < 360)).all()
+    np.testing.assert_array_equal(images[3], generate_rotated_image(digits(5)[3], angles[3]))
+    # a part of the digits is turned as in the whole, so that a quick look agrees with the full measurement
+    np.testing.assert_array_equal(rotated_mnist(digits(5)[:2])[1], angles[:2])
+    assert (rotated_mnist(digits(5), seed=1)[1] != angles).all()
+
+
+def photos(folder, *names):
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 12, 3), 5 * number, np.uint8)).save(path)
+
+
+def names(paths, folder):
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+def test_a_manifest_divides(tmp_path):
+    (tmp_path / "manifest.csv").write_text("split,path\nval,b.png\ntrain,sub/a.png\ntrain,a.png\ntest,c.png\n")
+    split = split_photos(tmp_path)
+    assert names(split.train, tmp_path) == ["a.png", "sub/a.png"] and names(split.val, tmp_path) == ["b.png"]
+    (tmp_path / "manifest.csv").write_text("file,split\na.png,train\n")
+    with pytest.raises(UsageError, match="manifest.csv must have the columns path and split"):
+        split_photos(tmp_path)
+
+
+def test_folders_divide(tmp_path):
+    photos(tmp_path, "train/x/a.png", "train/b.png", "val/c.png", "other/d.png")
+    split = split_photos(tmp_path)
+    assert names(split.train, tmp_path) == ["train/b.png", "train/x/a.png"]
+    assert names(split.val, tmp_path) == ["val/c.png"]
+
+
+def test_names_divide_and_stay_on_their_side(tmp_path):
+    photos(tmp_path, *(f"{number}.png" for number in range(40)))
+    split = split_photos(tmp_path, val_share=0.3)
+    assert sorted(split.train + split.val) == sorted(tmp_path.iterdir()) and 4 <= len(split.val) <= 20
+    photos(tmp_path, "more/a.png", "more/b.png")
+    grown = split_photos(tmp_path, val_share=0.3)
+    assert set(split.train) <= set(grown.train) and set(split.val) <= set(grown.val)
+    assert set(split_photos(tmp_path, val_share=0.2).val) <= set(grown.val)
+
+
+def test_a_folder_that_cannot_be_divided(tmp_path):
+    with pytest.raises(UsageError, match="there is no such folder"):
+        split_photos(tmp_path / "missing")
+    with pytest.raises(UsageError, match="Found: 0 to learn from, 0 to measure on"):
+        split_photos(tmp_path)
+
+
+def test_photos_are_read_in_order_and_no_larger_than_needed(tmp_path):
+    photos(tmp_path, "a.png", "b.png", "c.png")
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    loaded = load_photos(sorted(tmp_path.iterdir()), short_side=4)
+    assert [image.shape for image in loaded] == [(4, 6, 3)] * 2 and [int(image[0, 0, 0]) for image in loaded] == [0, 10]
+    assert [image.shape for image in load_photos([tmp_path / "a.png"], short_side=100)] == [(8, 12, 3)]

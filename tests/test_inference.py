@@ -1,0 +1,316 @@
+"""Answers: from every source and kind of model, the same from every thread, and without a training framework.
+
+The networks are made here; of the shipped preset only is asked that it answers.
+"""
+
+import io
+import os
+import pathlib
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from compass import compass_onnx, compass_weights, crooked
+from onnx import TensorProto
+from pictures import encoded
+from PIL import Image
+
+import rotnet
+from rotnet import AnglePrediction, Predictor, angle_difference, predict_angle
+from rotnet.errors import ImageError, MissingExtraError, UnknownPresetError, UsageError, WeightsError
+from rotnet.inference import ModelCard, as_predictor
+
+
+@pytest.fixture(scope="module")
+def compass(tmp_path_factory):
+    return Predictor(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
+
+
+# Pictures -------------------------------------------------------------------------------------------------------------
+
+
+def test_prediction_is_what_the_documentation_says(compass):
+    answer = predict_angle(crooked(200.0), model=compass)
+    assert isinstance(answer, AnglePrediction)
+    assert type(answer.angle) is float and type(answer.confidence) is float
+    assert 0 <= answer.confidence <= 1
+    assert answer.probabilities.shape == (360,) and answer.probabilities.dtype == np.float32
+    assert answer.probabilities.sum() == pytest.approx(1, abs=1e-5)
+    with pytest.raises(AttributeError):
+        answer.angle = 0.0
+
+
+@pytest.mark.parametrize("turns", [1, 4])
+@pytest.mark.parametrize("angle", [0.0, 0.4, 89.75, 123.4, 180.0, 270.0, 359.6])
+def test_angles_are_finer_than_a_degree(compass, angle, turns):
+    answer = predict_angle(crooked(angle), model=compass, turns=turns)
+    assert angle_difference(answer.angle, angle) < 0.2
+    assert 0 <= answer.angle < 360
+    assert answer.confidence > 0.9
+
+
+def test_all_sources_agree(compass, tmp_path):
+    image = crooked(70.0)
+    data = encoded(image)
+    path = tmp_path / "picture.png"
+    path.write_bytes(data)
+    sources = [str(path), path, data, io.BytesIO(data), Image.fromarray(image), image, image / 255]
+    expected = predict_angle(image, model=compass)
+    for source in sources:
+        answer = predict_angle(source, model=compass)
+        assert answer == expected
+        np.testing.assert_array_equal(answer.probabilities, expected.probabilities)
+
+
+def test_four_turns_of_a_square_picture_agree(compass):
+    image = np.random.default_rng(0).integers(0, 256, (33, 33, 3), np.uint8)
+    image[:16] //= 2
+    answers = [predict_angle(np.rot90(image, turn), model=compass) for turn in range(4)]
+    for turn, answer in enumerate(answers):
+        rolled = np.roll(answers[0].probabilities, 90 * turn)
+        np.testing.assert_allclose(answer.probabilities, rolled, atol=1e-4)
+        assert angle_difference(answer.angle, answers[0].angle + 90 * turn) < 0.01
+
+
+def test_one_turn_looks_once_and_four_look_at_each_quarter(compass, monkeypatch):
+    seen = []
+    network = compass._network
+    monkeypatch.setattr(compass, "_network", lambda batch: seen.append(batch) or network(batch))
+    predict_angle(crooked(10.0), model=compass, turns=1)
+    predict_angle(crooked(10.0), model=compass, turns=4)
+    assert [len(batch) for batch in seen] == [1, 4]
+    np.testing.assert_array_equal(seen[1], [np.rot90(seen[0][0], turn) for turn in range(4)])
+
+
+@pytest.mark.parametrize("turns", [0, 2, -4, "4", None, 1.5])
+@pytest.mark.parametrize("images", [[], crooked(0.0)], ids=["none", "one"])
+def test_other_numbers_of_turns_are_refused(compass, images, turns):
+    with pytest.raises(UsageError, match="turns must be 1 or 4"):
+        predict_angle(images, model=compass, turns=turns)
+
+
+def test_many_pictures_give_a_list(compass):
+    images = [crooked(angle) for angle in range(0, 360, 17)]
+    singly = [predict_angle(image, model=compass).angle for image in images]
+    for many in (images, tuple(images), np.stack(images)):
+        answers = predict_angle(many, model=compass)
+        assert isinstance(answers, list)
+        assert [answer.angle for answer in answers] == pytest.approx(singly, abs=1e-3)
+    assert compass.predict(iter(images))[3] == answers[3]
+
+
+@pytest.mark.parametrize("none", [[], (), np.zeros((0, 8, 8, 3), np.uint8)])
+def test_no_pictures_give_an_empty_list(compass, none):
+    assert predict_angle(none, model=compass) == []
+
+
+def test_bad_picture_of_a_list_is_named(compass):
+    with pytest.raises(ImageError, match=r"^images\[1\]: nowhere\.jpg cannot be opened"):
+        predict_angle([crooked(0.0), "nowhere.jpg"], model=compass)
+    with pytest.raises(ImageError, match=r"^images\[0\]: a picture must be a path.*got NoneType"):
+        predict_angle([None], model=compass)
+    with pytest.raises(ImageError, match=r"^nowhere\.jpg cannot be opened"):
+        predict_angle("nowhere.jpg", model=compass)
+
+
+@pytest.mark.parametrize("one", ["a.jpg", pathlib.Path("a.jpg"), b"data", io.BytesIO(), np.zeros((9, 9, 3), np.uint8)])
+def test_predictor_takes_no_single_picture(compass, one):
+    with pytest.raises(UsageError, match="several pictures"):
+        compass.predict(one)
+
+
+def test_threads_share_a_predictor(compass):
+    pictures = [crooked(angle) for angle in np.linspace(0, 359, 60)]
+    serial = [compass.predict([picture])[0] for picture in pictures]
+    with ThreadPoolExecutor(8) as pool:
+        parallel = list(pool.map(lambda picture: compass.predict([picture])[0], pictures))
+    assert parallel == serial
+    for one, other in zip(parallel, serial, strict=True):
+        np.testing.assert_array_equal(one.probabilities, other.probabilities)
+
+
+# Models ---------------------------------------------------------------------------------------------------------------
+
+
+def test_model_by_every_name(compass, tmp_path):
+    path = compass_onnx(tmp_path / "mine.ONNX")
+    expected = predict_angle(crooked(33.0), model=compass)
+    for model in (str(path), path, Predictor(path), Predictor(str(path), threads=1)):
+        assert predict_angle(crooked(33.0), model=model) == expected
+
+
+def test_file_is_loaded_once_and_again_when_it_changed(tmp_path):
+    path = compass_onnx(tmp_path / "model.onnx")
+    first = as_predictor(path)
+    assert as_predictor(str(path)) is first
+    compass_onnx(path, card={"tolerance": 3.0})
+    os.utime(path, ns=(1, 1))
+    assert as_predictor(path).card.tolerance == 3.0
+
+
+def test_logits_and_probabilities_mean_the_same(compass, tmp_path):
+    logits = Predictor(compass_onnx(tmp_path / "logits.onnx", softmax=False))
+    expected, got = (predict_angle(crooked(250.0), model=model) for model in (compass, logits))
+    np.testing.assert_allclose(got.probabilities, expected.probabilities, atol=1e-5)
+
+
+def test_gray_model(tmp_path):
+    model = compass_onnx(tmp_path / "gray.onnx", channels=1, weights=compass_weights(channels=1, certainty=0.1))
+    assert angle_difference(predict_angle(crooked(140.0), model=model).angle, 140.0) < 0.2
+
+
+def test_card_of_the_file_is_used(tmp_path):
+    card = {"decoder": "mode", "min_confidence": 0.9, "calibration": {"4": [0.0, 0.0]}, "of_a_later_version": 1}
+    model = Predictor(compass_onnx(tmp_path / "model.onnx", card=card))
+    assert model.card.min_confidence == 0.9
+    answer = predict_angle(crooked(77.3), model=model)
+    assert answer.angle == 77.0
+    assert answer.confidence == 0.5
+    assert predict_angle(crooked(77.3), model=model, turns=1).confidence > 0.9
+
+
+@pytest.mark.parametrize("slope", [-1e6, -1.0, 0.0, 1.0, 1e6])
+@pytest.mark.parametrize("row", [np.eye(360)[0], np.full(360, 1 / 360), np.eye(360)[180]])
+def test_confidence_is_a_probability_whatever_the_calibration(row, slope):
+    assert 0 <= ModelCard(calibration={"1": (slope, 3.0)}).confidence(row, 0.0, 1) <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": TensorProto.UINT8}, "must take float32 pictures"),
+        ({"channels": 4}, "1 or 3 channels. This one takes 4"),
+        ({"weights": np.ones((768, 2), np.float32)}, r"360 probabilities.*\(4, 2\)"),
+        ({"weights": np.full((768, 360), np.nan, np.float32)}, "finite numbers"),
+        ({"fixed": 1}, "cannot answer for a batch of shape"),
+        ({"card": "{"}, "not a model card"),
+        ({"card": "[]"}, "not a model card"),
+        ({"card": {"decoder": "guess"}}, "not a model card: decoder must be one of"),
+    ],
+)
+def test_unfit_models_are_refused(tmp_path, options, message):
+    with pytest.raises(WeightsError, match=message):
+        predict_angle(crooked(0.0), model=compass_onnx(tmp_path / "model.onnx", **options))
+
+
+def test_oblong_model_answers_for_one_turn_only(tmp_path):
+    path = compass_onnx(tmp_path / "oblong.onnx", height=8, weights=np.zeros((8 * 16 * 3, 360), np.float32))
+    with pytest.raises(UsageError, match="turns=4 needs a model of square pictures"):
+        predict_angle(crooked(0.0), model=path)
+    assert 0 <= predict_angle(crooked(0.0), model=path, turns=1).angle < 360
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.keras", "model.h5", "model.safetensors", "model"])
+def test_what_is_no_model_is_refused_by_name(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("no model")
+    with pytest.raises((WeightsError, MissingExtraError), match=name):
+        predict_angle(crooked(0.0), model=path)
+
+
+@pytest.mark.parametrize("model", [None, 3, b"photo", object(), Predictor])
+def test_other_things_are_no_models(model):
+    with pytest.raises(UsageError, match="model must be the name of a preset"):
+        predict_angle(crooked(0.0), model=model)
+
+
+def test_unknown_preset_and_missing_file():
+    with pytest.raises(UnknownPresetError, match="did you mean 'photo'"):
+        predict_angle(crooked(0.0), model="phto")
+    with pytest.raises(WeightsError, match="does not exist"):
+        predict_angle(crooked(0.0), model="nowhere/model.onnx")
+
+
+def test_keras_file_without_keras_says_what_to_install(tmp_path, monkeypatch):
+    path = tmp_path / "model.keras"
+    path.touch()
+    monkeypatch.setitem(sys.modules, "keras", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'rotnet\[train\]'"):
+        predict_angle(crooked(0.0), model=path)
+
+
+def test_shipped_preset_answers_elsewhere_without_a_training_framework(tmp_path):
+    Image.fromarray(crooked(30.0)).save(tmp_path / "picture.png")
+    code = """
+        import sys
+
+        class Blocker:
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] in ("keras", "tensorflow", "torch", "jax", "matplotlib", "skimage"):
+                    raise AssertionError(f"{name} must not be imported")
+
+        sys.meta_path.insert(0, Blocker())
+        import rotnet
+        from rotnet.cli import main
+
+        answer = rotnet.predict_angle("picture.png")
+        assert 0 <= answer.angle < 360 and 0 <= answer.confidence <= 1
+        assert rotnet.correct_rotation("picture.png", min_confidence=0).mode == "RGB"
+        sys.exit(main(["predict", "picture.png", "--format", "jsonl"]))
+    """
+    run = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+# Keras models ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def keras():
+    return pytest.importorskip("keras")
+
+
+def keras_compass(keras, activation="softmax", channels=3, scale=1.0):
+    inputs = keras.Input((16, 16, channels))
+    outputs = keras.layers.Dense(360, activation=activation, use_bias=False)(keras.layers.Flatten()(inputs))
+    model = keras.Model(inputs, outputs)
+    model.set_weights([compass_weights(channels=channels, certainty=0.03 * scale)])
+    return model
+
+
+@pytest.mark.parametrize("activation", ["softmax", None])
+def test_keras_model_answers_like_the_same_network_in_onnx(keras, compass, activation):
+    model = keras_compass(keras, activation)
+    expected = predict_angle(crooked(301.0), model=compass)
+    for turns in (1, 4):
+        answer = predict_angle(crooked(301.0), model=model, turns=turns)
+        assert angle_difference(answer.angle, expected.angle) < 0.01
+    np.testing.assert_allclose(answer.probabilities, expected.probabilities, atol=1e-4)
+
+
+def test_keras_file_answers_and_corrects(keras, tmp_path):
+    keras_compass(keras).save(tmp_path / "model.keras")
+    answer = predict_angle([crooked(20.0)], model=str(tmp_path / "model.keras"))[0]
+    assert angle_difference(answer.angle, 20.0) < 0.2
+    assert rotnet.correct_rotation(crooked(20.0), model=tmp_path / "model.keras").shape[2] == 3
+
+
+def test_keras_model_with_preprocessing_outside(keras):
+    model = keras_compass(keras, scale=255.0)
+    predictor = Predictor(model, preprocess_func=lambda batch: batch / 255.0)
+    assert angle_difference(predict_angle(crooked(44.0), model=predictor).angle, 44.0) < 0.2
+
+
+def test_threads_share_a_keras_model(keras):
+    predictor = Predictor(keras_compass(keras))
+    angles = np.arange(0, 360, 30)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda angle: predictor.predict([crooked(angle)])[0].angle, angles))
+    assert np.max(angle_difference(answers, angles)) < 0.2
+
+
+def test_unfit_keras_models_are_refused(keras):
+    with pytest.raises(WeightsError, match="It takes None"):
+        predict_angle(crooked(0.0), model=keras.Sequential([keras.layers.Dense(360)]))
+    with pytest.raises(WeightsError, match="1 or 3 channels"):
+        Predictor(keras_compass(keras, channels=4))
+    flat = keras.Input((5,))
+    with pytest.raises(WeightsError, match=r"It takes \(None, 5\)"):
+        Predictor(keras.Model(flat, keras.layers.Dense(360)(flat)))
+    images = keras.Input((16, 16, 3))
+    two = keras.Model(images, keras.layers.Dense(2)(keras.layers.Flatten()(images)))
+    with pytest.raises(WeightsError, match="360 probabilities"):
+        predict_angle(crooked(0.0), model=two)

@@ -1,0 +1,102 @@
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from rotnet import Predictor
+from rotnet.errors import UsageError
+from rotnet.generators import RotNetDataGenerator
+from rotnet.images import read
+from rotnet.recipes import parse_stage, run_mnist, run_photos
+from rotnet.training import Plan, fit
+from rotnet.writing import write
+
+
+def tiny_model():
+    inputs = keras.Input((12, 12, 1))
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
+    return keras.Model(inputs, keras.layers.Dense(360, activation="softmax")(x))
+
+
+def upright_gradients(number, size):
+    """Pictures, each brighter at the top than at the bottom, in a slope of its own."""
+    rng = np.random.default_rng(0)
+    slope = np.linspace(1, 0, size[0])[None, :, None] * rng.uniform(100, 255, (number, 1, 1))
+    return np.broadcast_to(slope, (number, *size)).astype(np.uint8)
+
+
+def streams(plan):
+    digits = upright_gradients(64, (12, 12))
+    common = {"color_mode": "grayscale", "batch_size": plan.batch_size, "sigma": plan.sigma, "seed": plan.seed}
+    return RotNetDataGenerator(digits, shuffle=True, **common), RotNetDataGenerator(
+        digits, same_every_epoch=True, **common
+    )
+
+
+def log(folder):
+    with open(folder / "log.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_fit_learns_and_leaves_a_run_to_look_at(tmp_path):
+    plan = Plan(epochs=12, batch_size=16, learning_rate=0.05, ema=0.9)
+    fit(tiny_model(), *streams(plan), plan, tmp_path, verbose=0)
+    rows = log(tmp_path)
+    assert len(rows) == 12
+    assert float(rows[-1]["val_angle_error"]) < 0.7 * float(rows[0]["val_angle_error"])
+    assert float(rows[-1]["learning_rate"]) < float(rows[2]["learning_rate"])
+    assert json.loads((tmp_path / "plan.json").read_text())["sigma"] == 3.0
+    assert {path.name for path in tmp_path.iterdir()} >= {"best.keras", "best.weights.h5", "tensorboard", "backup"}
+
+
+def test_fit_goes_on_where_it_was_stopped(tmp_path):
+    plan = Plan(epochs=4, batch_size=16)
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    train, val = streams(plan)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        original = keras.Model.fit
+        patch.setattr(
+            keras.Model, "fit", lambda self, *a, callbacks, **k: original(self, *a, callbacks=[*callbacks, Stop()], **k)
+        )
+        fit(tiny_model(), train, val, plan, tmp_path, verbose=0)
+    assert [row["epoch"] for row in log(tmp_path)] == ["0", "1"]
+    train, val = streams(plan)
+    fit(tiny_model(), train, val, plan, tmp_path, verbose=0)
+    assert [row["epoch"] for row in log(tmp_path)] == ["0", "1", "2", "3"]
+
+
+def test_photos_from_a_folder_to_a_model_that_answers(tmp_path):
+    for number, picture in enumerate(upright_gradients(40, (40, 56))):
+        write(np.repeat(picture[..., None], 3, 2), tmp_path / f"{number}.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    report = run_photos(tmp_path, tmp_path / "run", stages=["32:1:1e-3:stage7"], weights=None)
+    assert report["files"]["pictures"] >= 1
+    assert set(report) >= {"files", "memory", "twice", "noise", "threshold"}
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == report
+    predictor = Predictor(tmp_path / "run" / "model.onnx")
+    assert predictor.input_size == (32, 32)
+    assert set(predictor.card.calibration) == {"1", "4"}
+    answer = predictor.predict([read(tmp_path / "1.png")])[0]
+    assert 0 <= answer.angle < 360
+
+
+def test_mnist_from_a_file_to_a_model_that_answers(tmp_path):
+    digits, labels = upright_gradients(200, (28, 28)), np.arange(200) % 10
+    np.savez(tmp_path / "mnist.npz", x_train=digits, y_train=labels, x_test=digits[:20], y_test=labels[:20])
+    report = run_mnist(tmp_path / "run", data=tmp_path / "mnist.npz", epochs=1)
+    assert report["test"]["pictures"] == 20
+    assert set(report["mean_by_digit"]) == {str(digit) for digit in range(10)}
+    assert Predictor(tmp_path / "run" / "model.onnx").card.decoder == "median"
+
+
+@pytest.mark.parametrize("text", ["", "160", "160:12", "160:x:1e-3"])
+def test_a_stage_of_another_form_is_refused(text):
+    with pytest.raises(UsageError, match="SIZE:EPOCHS:RATE"):
+        parse_stage(text)
