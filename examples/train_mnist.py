@@ -5,8 +5,8 @@
     python examples/train_mnist.py --original --leaky     # the same, on digits whose size tells the angle
 
 The digits come from Keras, which downloads them once, or from a local `mnist.npz` (`--data`, or the environment
-variable ROTNET_MNIST). Digits keep their 28x28 canvas when they are turned and are binarized at 0.1; the 10,000 test digits are
-turned by angles that depend on a fixed seed.
+variable ROTNET_MNIST). Digits keep their 28x28 canvas when they are turned and are binarized at 0.1; the 10,000 test
+digits are turned by angles that depend on a fixed seed.
 
 The original let the canvas grow until the turned digit fitted and then shrank it to 28x28 again. A digit turned by 45
 degrees so came out a third smaller, and the network could read the angle off the size. `--leaky` measures what that is

@@ -6,6 +6,8 @@ stop, `best.keras`, and at the end `model.onnx` with `metrics.json`.
 
 from __future__ import annotations
 
+import csv
+import importlib.util
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -152,10 +154,26 @@ def _callbacks(train, plan: Plan, folder: Path, best: Path, monitor: str, *, ave
     if averaged:
         callbacks.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     callbacks += [
-        keras.callbacks.ModelCheckpoint(best, monitor=monitor, mode="min", save_best_only=True, save_weights_only=True),
-        keras.callbacks.TensorBoard(folder / "tensorboard"),
+        keras.callbacks.ModelCheckpoint(
+            best,
+            monitor=monitor,
+            mode="min",
+            save_best_only=True,
+            save_weights_only=True,
+            initial_value_threshold=_best_so_far(folder / "log.csv", monitor),
+        ),
         keras.callbacks.TerminateOnNaN(),
     ]
+    if all(importlib.util.find_spec(name) for name in ("tensorboard", "tensorflow")):
+        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
     if plan.patience is not None:
         callbacks.append(keras.callbacks.EarlyStopping(monitor=monitor, mode="min", patience=plan.patience))
     return callbacks
+
+
+def _best_so_far(log: Path, monitor: str) -> float | None:
+    """The least value of a figure in the log of a run that was stopped, so that it is not lost to a worse one."""
+    if not log.is_file():
+        return None
+    with log.open(newline="", encoding="utf-8") as rows:
+        return min((float(row[monitor]) for row in csv.DictReader(rows) if row.get(monitor)), default=None)

@@ -153,8 +153,9 @@ def test_digits_keep_to_their_bounds():
         view = how(disc, 10.0 * seed, (28, 28), generator(seed))[:, :, 0].astype(float)
         areas.append(view.sum() / disc.sum(dtype=float))
         centres.append([(view * axis).sum() / view.sum() for axis in (y, x)])
-    assert 0.85**2 * 0.97 < min(areas) < 0.8 and 1.25 < max(areas) < 1.15**2 * 1.03
-    assert 1.0 < np.abs(centres).max() < 1.5 * 1.15 + 0.05
+    small, large = how.zoom
+    assert small**2 * 0.97 < min(areas) < small and large < max(areas) < large**2 * 1.03
+    assert 0.6 * how.shift < np.abs(centres).max() < how.shift * large + 0.05
 
 
 def test_gain_of_a_digit():
