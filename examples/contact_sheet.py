@@ -29,10 +29,11 @@ def read_truth(folder: Path) -> dict[str, float]:
 
 def print_table(rows: list[dict], truth: dict[str, float]) -> None:
     """One line a picture: angle, confidence and, where known, the truth and the error."""
-    print(f"{'picture':<18}{'angle':>8}{'confidence':>12}" + (f"{'true':>8}{'error':>8}" if truth else ""))
+    known = f"{'true':>8}{'error':>8}" if truth else ""
+    print(f"{'picture':<18}{'angle':>8}{'confidence':>12}  {'action':<8}{known}")
     for row in rows:
         name = Path(row["path"]).name
-        line = f"{name:<18}{row['angle']:>8.1f}{row['confidence']:>12.2f}"
+        line = f"{name:<18}{row['angle']:>8.1f}{row['confidence']:>12.2f}  {row['action']:<8}"
         if name in truth:
             line += f"{truth[name]:>8.1f}{rotnet.angle_difference(row['angle'], truth[name]):>8.1f}"
         print(line)
@@ -54,6 +55,8 @@ def draw_sheet(rows: list[dict], straight: Path, columns: int = 2) -> Image.Imag
             sheet.paste(tile, (left + step * (TILE + GAP) + (TILE - tile.width) // 2, top + (TILE - tile.height) // 2))
         draw.text((left, top + TILE + 5), before.name, fill=GREY)
         caption = f"found {row['angle']:.1f} degrees, confidence {row['confidence']:.2f}"
+        if row["action"] != "turned":
+            caption += f", {row['action']}: left as it is"
         draw.text((left + TILE + GAP, top + TILE + 5), caption, fill=INK)
     return sheet
 
