@@ -39,7 +39,7 @@ def print_table(rows: list[dict], truth: dict[str, float]) -> None:
         print(line)
 
 
-def draw_sheet(rows: list[dict], straight: Path, columns: int = 2) -> Image.Image:
+def draw_sheet(rows: list[dict], columns: int = 2) -> Image.Image:
     """Pictures before and after, side by side with their captions."""
     width, height = 2 * TILE + GAP, TILE + CAPTION
     lines = -(-len(rows) // columns)
@@ -49,7 +49,7 @@ def draw_sheet(rows: list[dict], straight: Path, columns: int = 2) -> Image.Imag
         line, column = divmod(index, columns)
         left, top = GAP + column * (width + 2 * GAP), GAP + line * (height + GAP)
         before = Path(row["path"])
-        for step, path in enumerate((before, next(straight.rglob(before.name), before))):
+        for step, path in enumerate((before, row.get("target", before))):
             with Image.open(path) as picture:
                 tile = ImageOps.contain(ImageOps.exif_transpose(picture).convert("RGB"), (TILE, TILE))
             sheet.paste(tile, (left + step * (TILE + GAP) + (TILE - tile.width) // 2, top + (TILE - tile.height) // 2))
@@ -70,7 +70,7 @@ def main() -> None:
     rows = sorted((row for row in map(json.loads, report) if "angle" in row), key=lambda row: row["path"])
     print_table(rows, read_truth(arguments.pictures))
     target = arguments.straight / "contact-sheet.png"
-    draw_sheet(rows, arguments.straight).save(target)
+    draw_sheet(rows).save(target)
     print(f"\nbefore and after: {target}")
 
 

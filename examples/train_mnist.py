@@ -16,6 +16,7 @@ test digits.
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -41,7 +42,7 @@ def run_original(output, data, *, leaky, epochs):
     """Train the original's network by its own recipe and measure it under both protocols."""
     (train_digits, _), (test_digits, _) = load_mnist(data)
     keras.utils.set_random_seed(RECIPE.seed)
-    plan = Plan(**{**vars(RECIPE), "epochs": epochs or RECIPE.epochs})
+    plan = replace(RECIPE, epochs=epochs or RECIPE.epochs)
     options = {
         "color_mode": "grayscale",
         "batch_size": plan.batch_size,
@@ -61,16 +62,20 @@ def run_original(output, data, *, leaky, epochs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", default="runs/mnist", help="folder of the run")
+    parser.add_argument("-o", "--output", help="folder of the run; default: runs/mnist, -original or -leaky added")
     parser.add_argument("--data", help="a local mnist.npz")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--original", action="store_true")
     parser.add_argument("--leaky", action="store_true", help="with --original")
     options = parser.parse_args()
+    if options.leaky and not options.original:
+        parser.error("--leaky goes with --original")
+    # a folder each: a run that finds another one's backup would go on from its weights
+    output = options.output or "runs/mnist" + ("-leaky" if options.leaky else "-original" if options.original else "")
     if options.original:
-        report = run_original(options.output, options.data, leaky=options.leaky, epochs=options.epochs)
+        report = run_original(output, options.data, leaky=options.leaky, epochs=options.epochs)
     else:
-        report = run_mnist(options.output, data=options.data, epochs=options.epochs)
+        report = run_mnist(output, data=options.data, epochs=options.epochs)
     print(json.dumps(report, indent=2))
 
 

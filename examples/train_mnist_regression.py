@@ -54,12 +54,13 @@ def run(output, *, head, data=None, epochs=10, limit=None):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--head", choices=("sigmoid", "sincos"), default="sincos")
-    parser.add_argument("-o", "--output", default="runs/mnist-regression", help="folder of the run")
+    parser.add_argument("-o", "--output", help="folder of the run; default: runs/mnist-HEAD")
     parser.add_argument("--data", help="a local mnist.npz")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--limit", type=int, help="use only so many digits")
     options = parser.parse_args()
-    report = run(options.output, head=options.head, data=options.data, epochs=options.epochs, limit=options.limit)
+    output = options.output or f"runs/mnist-{options.head}"
+    report = run(output, head=options.head, data=options.data, epochs=options.epochs, limit=options.limit)
     print(json.dumps(report, indent=2))
 
 

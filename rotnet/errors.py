@@ -1,7 +1,9 @@
 """The errors of rotnet: one tree, each with the exit code of the command and a remedy.
 
-Everything rotnet raises on purpose is a `RotNetError`, so `except rotnet.RotNetError` catches what a caller can act on
-and lets real bugs through. The command maps an error to its exit status by `error.exit_code`, and nowhere else.
+What depends on the world outside (a picture, a model, a target, an option of the command) fails with a `RotNetError`,
+so that `except rotnet.RotNetError` catches what a caller can act on and lets real bugs through; a wrong argument of a
+plain function, such as `rotnet.rotate`, is a `ValueError`. The command maps an error to its exit status by
+`error.exit_code`, and nowhere else.
 
 Example:
     >>> issubclass(ImageError, ValueError), UsageError.exit_code

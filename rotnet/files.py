@@ -123,9 +123,10 @@ def plan_targets(paths: Iterable[str | Path], output: str | Path, *, overwrite: 
     for given in map(Path, paths):
         # results that lie among the inputs are not corrected once more
         nested = output if _is_within(output, given) and not _is_within(given, output) else None
+        is_folder = os.path.isdir(given)
         for source in images.find_images([given]):
             if nested is None or not _is_within(source, nested):
-                targets.setdefault(source, output / (source.relative_to(given) if given.is_dir() else source.name))
+                targets.setdefault(source, output / (source.relative_to(given) if is_folder else source.name))
     if not targets:
         raise UsageError("There are no pictures to correct: name files, or folders that hold pictures.")
     owners: dict[str, Path] = {}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rotnet import images as pictures
 from rotnet.angles import encode_angles
-from rotnet.augmentation import Augmentation, DigitAugmentation
+from rotnet.augmentation import Augmentation
 from rotnet.geometry import crop_around_center, generate_rotated_image
 
 LABELS = ("one_hot", "soft", "angle", "turn", "sincos")
@@ -33,7 +33,8 @@ class RotNetDataGenerator(keras.utils.PyDataset):
             from the first picture.
         color_mode: `"rgb"` or `"grayscale"`.
         batch_size: Pictures in a batch; the last batch may be smaller.
-        one_hot: True for 360-way labels, False for the plain angle in degrees.
+        one_hot: True for 360-way labels, False for the plain angle in degrees (the original RotNet gave fractions of a
+            turn there, which `label="turn"` does).
         preprocess_func: Called with each float32 batch `(N, height, width, channels)`, returns what the model gets.
         rotate: False turns every picture by 0 degrees (label 0); all else, the sampling included, stays the same.
         crop_center: Look only at the centre square of each picture.
@@ -43,8 +44,9 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         sigma: Degrees, > 0; makes 360-way labels soft, a Gaussian bent around the circle instead of a single one.
         label: Overrides `one_hot`: `"one_hot"`, `"soft"`, `"angle"` (degrees), `"turn"` (the fraction of a full turn
             that `angle_error_regression` and the original's regression use) or `"sincos"` (`(N, 2)`).
-        augmentation: None; `Augmentation`, which varies photographs by view, flip, colour, blur, noise and JPEG, its
-            square window taking the place of `crop_center` and `crop_largest_rect`; or `DigitAugmentation`.
+        augmentation: None; or what makes an example in the place of `crop_center` and `crop_largest_rect`, called with
+            `(image, angle, size, rng)`: `Augmentation`, which varies photographs by view, flip, colour, blur, noise and
+            JPEG, `DigitAugmentation`, or a function of one's own.
         same_every_epoch: True gives the same pictures in every epoch, as a validation set needs.
         **kwargs: `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
 
@@ -81,7 +83,7 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         *,
         sigma: float | None = None,
         label: str | None = None,
-        augmentation: Augmentation | DigitAugmentation | None = None,
+        augmentation: Callable[[NDArray, float, tuple[int, int], np.random.Generator], NDArray] | None = None,
         same_every_epoch: bool = False,
         **kwargs: Any,
     ) -> None:

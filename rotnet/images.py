@@ -25,7 +25,18 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from rotnet.errors import ImageError, UsageError
 from rotnet.metadata import upright
 
-__all__ = ["EXTENSIONS", "as_channels", "binarize_images", "find_images", "open_pil", "read"]
+__all__ = [
+    "EXTENSIONS",
+    "FORMATS",
+    "as_channels",
+    "binarize_images",
+    "find_images",
+    "open_file",
+    "open_pil",
+    "read",
+    "readable_formats",
+    "to_rgb",
+]
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 Source: TypeAlias = "StrPath | bytes | bytearray | memoryview | IO[bytes] | Image.Image | npt.NDArray[Any]"
@@ -144,7 +155,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         path = folder / entry.name
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(path)
-        elif path.suffix.lower() in EXTENSIONS and not entry.is_dir():
+        elif path.suffix.lower() in EXTENSIONS and not os.path.isdir(path):  # which a link in a circle is not
             yield path
 
 
@@ -331,7 +342,10 @@ def _levels(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
     """An array of any accepted shape and type as `uint8` of shape `(H, W, C)`."""
     shape = array.shape if array.ndim == 3 else (*array.shape, 1)
     if len(shape) != 3 or shape[2] not in (1, 2, 3, 4):
-        raise ImageError(f"a picture must have the shape (H, W) or (H, W, C) with C from 1 to 4; got {array.shape}")
+        raise ImageError(
+            f"a picture must have the shape (H, W) or (H, W, C) with C from 1 to 4; got {array.shape}: "
+            "put channels last, and several pictures into a list"
+        )
     if array.size == 0:
         raise ImageError(f"{name} has no pixels")
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:

@@ -36,7 +36,8 @@ class AnglePrediction:
 
     Attributes:
         angle: Degrees counter-clockwise as seen, in [0, 360), that the picture is turned by.
-        confidence: Calibrated probability, in [0, 1], that the true angle is within 10 degrees of `angle`.
+        confidence: Probability, in [0, 1], that the true angle is within the tolerance of the model's card, 10 degrees
+            for the presets, of `angle`; calibrated where the card has a calibration, as those of the presets have.
         probabilities: `(360,)` float32, one for each whole degree, summing to 1.
     """
 
@@ -286,8 +287,8 @@ class OnnxNetwork:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what goes wrong is raised as well
-        if threads is not None:
-            options.intra_op_num_threads = threads
+        # a number keeps ONNX Runtime from pinning threads to cores that a container may not give it
+        options.intra_op_num_threads = threads or _cores()
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:
@@ -330,6 +331,10 @@ class KerasNetwork:
         """Scores of a batch."""
         with self._lock:
             return np.asarray(self._model.predict_on_batch(batch))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _load(path: Path, threads: int | None) -> Network:

@@ -77,21 +77,16 @@ def train_photos(
     """
     if not stages:
         raise UsageError("stages must hold at least one Stage. Received: none.")
-    output = Path(output)
     split = split_photos(folder)
+    models = [_network(stage, backbone, weights if stage is stages[0] else None, dropout) for stage in stages]
     largest = max(stage.size for stage in stages)
     upright = {side: load_photos(getattr(split, side), short_side=2 * largest) for side in ("train", "val")}
-    model = None
-    for number, stage in enumerate(stages, start=1):
+    taught = None
+    for number, (stage, model) in enumerate(zip(stages, models, strict=True), start=1):
         shape, plan = (stage.size, stage.size, 3), stage.plan
         keras.utils.set_random_seed(plan.seed)
-        start = weights if model is None else None
-        grown = build_model(backbone, input_shape=shape, weights=start, dropout=dropout)
-        if model is not None:
-            copy_weights(model, grown)
-        model = grown
-        if stage.freeze_before:
-            freeze(model, stage.freeze_before)
+        if taught is not None:
+            copy_weights(taught, model)
         common: dict[str, Any] = {"input_shape": shape, "batch_size": plan.batch_size, "sigma": plan.sigma}
         train = RotNetDataGenerator(
             upright["train"], shuffle=True, seed=plan.seed, augmentation=Augmentation(), workers=workers, **common
@@ -99,7 +94,15 @@ def train_photos(
         val = RotNetDataGenerator(
             upright["val"], seed=plan.seed, augmentation=UNDEGRADED, same_every_epoch=True, **common
         )
-        model = fit(model, train, val, plan, output / f"stage{number}", verbose=verbose)
+        taught = fit(model, train, val, plan, Path(output, f"stage{number}"), verbose=verbose)
+    return taught
+
+
+def _network(stage: Stage, backbone: str, weights: str | None, dropout: float) -> keras.Model:
+    keras.utils.set_random_seed(stage.plan.seed)
+    model = build_model(backbone, input_shape=(stage.size, stage.size, 3), weights=weights, dropout=dropout)
+    if stage.freeze_before:
+        freeze(model, stage.freeze_before)
     return model
 
 
@@ -183,8 +186,10 @@ def parse_stage(text: str, *, batch_size: int = 32, sigma: float = 3.0, seed: in
         >>> parse_stage("160:12:1e-3:stage3").plan.epochs
         12
     """
-    size, epochs, rate, freeze_before = [*text.split(":"), "", "", ""][:4]
     try:
+        size, epochs, rate, freeze_before, *more = [*text.split(":"), ""]
+        if any(more) or min(int(size), int(epochs)) < 1:
+            raise ValueError(text)
         plan = Plan(epochs=int(epochs), learning_rate=float(rate), batch_size=batch_size, sigma=sigma, seed=seed)
         return Stage(int(size), plan, freeze_before or None)
     except ValueError as error:
@@ -297,7 +302,7 @@ def calibrate_mnist(exported: str | Path, *, data: str | Path | None = None) -> 
 
 
 def _hold_back(digits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    number = min(MNIST_HELD_BACK, len(digits) // 5)
+    number = min(MNIST_HELD_BACK, max(1, len(digits) // 5))
     return digits[:-number], digits[-number:]
 
 

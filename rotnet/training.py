@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 
+from rotnet.errors import UsageError
 from rotnet.generators import RotNetDataGenerator
 from rotnet.metrics import AngleError
 
@@ -57,7 +58,7 @@ class FollowEpoch(keras.callbacks.Callback):
         self.generator.epoch = epoch
 
 
-class EpochEndState(keras.callbacks.Callback):
+class LogLearningRate(keras.callbacks.Callback):
     """Keeps the learning rate of the epoch in the logs."""
 
     def on_epoch_end(self, epoch, logs=None):
@@ -93,10 +94,13 @@ def fit(
 
     Returns:
         The model with its best weights.
+
+    Raises:
+        UsageError: The folder holds a run with other settings.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "plan.json").write_text(json.dumps(asdict(plan), indent=2) + "\n")
+    _keep_plan(folder / "plan.json", plan)
     steps = plan.epochs * len(train)
     model.compile(
         optimizer=optimizer or _adamw(plan, steps),
@@ -149,7 +153,7 @@ def _callbacks(train, plan: Plan, folder: Path, best: Path, monitor: str, *, ave
     callbacks: list[keras.callbacks.Callback] = [
         FollowEpoch(train),
         keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=False),
-        EpochEndState(),
+        LogLearningRate(),
     ]
     if averaged:
         callbacks.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
@@ -169,6 +173,13 @@ def _callbacks(train, plan: Plan, folder: Path, best: Path, monitor: str, *, ave
     if plan.patience is not None:
         callbacks.append(keras.callbacks.EarlyStopping(monitor=monitor, mode="min", patience=plan.patience))
     return callbacks
+
+
+def _keep_plan(path: Path, plan: Plan) -> None:
+    text = json.dumps(asdict(plan), indent=2) + "\n"
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise UsageError(f"{path.parent} holds a run with other settings: choose another folder, or remove that one")
+    path.write_text(text, encoding="utf-8")
 
 
 def _best_so_far(log: Path, monitor: str) -> float | None:

@@ -41,7 +41,6 @@ class Preset:
         training_data: What it was trained on.
         licence: Licence of the weights.
         errors: Measured errors by name, degrees or shares; may nest.
-        min_confidence: Below it `correct_rotation` leaves a picture unturned; None for the library's default.
         description: One line for people.
     """
 
@@ -55,7 +54,6 @@ class Preset:
     training_data: str = ""
     licence: str = ""
     errors: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    min_confidence: float | None = None
     description: str = ""
 
 
@@ -213,7 +211,7 @@ def _verified(preset: Preset) -> Path:
         expected = f"SHA-256 {preset.sha256.lower()}"
         got = f"SHA-256 {_digest(path, status.st_mtime_ns, status.st_size)}"
     if expected != got:
-        remedy = "restore it (pip install --force-reinstall rotnet), or give its path to use it as it is"
+        remedy = "restore it or install rotnet anew, or give its path to use it as it is"
         raise WeightsError(
             f"{path} is not the file of preset {preset.name!r}: expected {expected}, got {got}; {remedy}"
         )

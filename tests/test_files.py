@@ -50,9 +50,10 @@ def make_traps(folder):
     Path(folder, "empty.jpg").touch()
     Path(folder, "text.jpg").write_text("Dear diary")
     os.symlink("nowhere", f"{folder}/link.jpg")
+    os.symlink("circle.jpg", f"{folder}/circle.jpg")
     os.mkfifo(f"{folder}/pipe.jpg")
     save(f"{folder}/folder.jpg/inner.png")
-    return {"cut.jpg", "empty.jpg", "text.jpg", "link.jpg", "pipe.jpg"}
+    return {"cut.jpg", "empty.jpg", "text.jpg", "link.jpg", "circle.jpg", "pipe.jpg"}
 
 
 # Predict --------------------------------------------------------------------------------------------------------------

@@ -453,6 +453,12 @@ def test_find_images_reports_a_folder_that_cannot_be_listed(tmp_path, monkeypatc
     assert list(images.find_images([tmp_path])) == [tmp_path / "closed"]
 
 
+def test_find_images_lists_links_that_lead_nowhere(tmp_path):
+    for name, to in [("a.jpg", "nowhere"), ("b.jpg", "b.jpg"), ("c.jpg", "d.jpg"), ("d.jpg", "c.jpg")]:
+        (tmp_path / name).symlink_to(to)
+    assert [path.name for path in images.find_images(tmp_path)] == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+
+
 def test_every_extension_is_one_of_pillow():
     Image.init()
     known = set(Image.registered_extensions()) | {".heic", ".heif"}

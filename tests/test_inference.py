@@ -116,6 +116,22 @@ def test_bad_picture_of_a_list_is_named(compass):
         predict_angle("nowhere.jpg", model=compass)
 
 
+def test_digits_of_every_form(tmp_path):
+    model = Predictor(compass_onnx(tmp_path / "gray.onnx", channels=1, weights=compass_weights(channels=1)))
+    digit = crooked(70.0, 28, 28)[:, :, 0]
+    expected = predict_angle(digit, model=model)
+    for form in (digit[:, :, None], digit.astype(float), (digit / 255).astype(np.float32)):
+        assert predict_angle(form, model=model) == expected
+    binary = predict_angle(255 * (digit > 127).astype(np.uint8), model=model)
+    for form in (digit > 127, (digit > 127).astype(np.float32)):
+        assert predict_angle(form, model=model) == binary
+    stack = np.stack([digit] * 5)
+    for many in (stack[..., None], stack[..., None] / 255, list(stack)):
+        assert predict_angle(many, model=model) == [expected] * 5
+    with pytest.raises(ImageError, match=r"got \(5, 28, 28\): put channels last, and several pictures into a list"):
+        predict_angle(stack, model=model)
+
+
 @pytest.mark.parametrize("one", ["a.jpg", pathlib.Path("a.jpg"), b"data", io.BytesIO(), np.zeros((9, 9, 3), np.uint8)])
 def test_predictor_takes_no_single_picture(compass, one):
     with pytest.raises(UsageError, match="several pictures"):

@@ -1,5 +1,7 @@
 import csv
+import importlib.util
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -33,6 +35,14 @@ def streams(plan):
     return RotNetDataGenerator(digits, shuffle=True, **common), RotNetDataGenerator(
         digits, same_every_epoch=True, **common
     )
+
+
+def example(name):
+    path = Path(__file__).parent.parent / "examples" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def log(folder):
@@ -87,16 +97,42 @@ def test_photos_from_a_folder_to_a_model_that_answers(tmp_path):
     assert 0 <= answer.angle < 360
 
 
-def test_mnist_from_a_file_to_a_model_that_answers(tmp_path):
+@pytest.fixture
+def mnist(tmp_path):
     digits, labels = upright_gradients(200, (28, 28)), np.arange(200) % 10
     np.savez(tmp_path / "mnist.npz", x_train=digits, y_train=labels, x_test=digits[:20], y_test=labels[:20])
-    report = run_mnist(tmp_path / "run", data=tmp_path / "mnist.npz", epochs=1)
+    return tmp_path / "mnist.npz"
+
+
+def test_mnist_from_a_file_to_a_model_that_answers(tmp_path, mnist):
+    report = run_mnist(tmp_path / "run", data=mnist, epochs=1)
     assert report["test"]["pictures"] == 20
     assert set(report["mean_by_digit"]) == {str(digit) for digit in range(10)}
     assert Predictor(tmp_path / "run" / "model.onnx").card.calibration.keys() == {"1", "4"}
 
 
-@pytest.mark.parametrize("text", ["", "160", "160:12", "160:x:1e-3"])
+@pytest.mark.parametrize("leaky", [False, True])
+def test_the_original_recipe_is_measured_under_both_protocols(tmp_path, mnist, leaky):
+    report = example("train_mnist").run_original(tmp_path / "run", mnist, leaky=leaky, epochs=1)
+    assert {scores["pictures"] for scores in report.values()} == {20}
+    assert set(report) == {"canvas kept", "canvas grows (leaky)"}
+
+
+@pytest.mark.parametrize("head", ["sigmoid", "sincos"])
+def test_the_regression_example_reports_its_error(tmp_path, mnist, head):
+    report = example("train_mnist_regression").run(tmp_path / "run", head=head, data=mnist, epochs=1, limit=40)
+    assert 0 < report["mean"] < 180
+
+
+def test_a_run_with_other_settings_is_not_gone_on_from(tmp_path):
+    plan = Plan(epochs=1, batch_size=32)
+    fit(tiny_model(), *streams(plan), plan, tmp_path, verbose=0)
+    other = Plan(epochs=1, batch_size=32, learning_rate=0.5)
+    with pytest.raises(UsageError, match="other settings"):
+        fit(tiny_model(), *streams(other), other, tmp_path, verbose=0)
+
+
+@pytest.mark.parametrize("text", ["", "160", "160:12", "160:x:1e-3", "0:1:1e-3", "160:1:1e-3:stage3:more"])
 def test_a_stage_of_another_form_is_refused(text):
     with pytest.raises(UsageError, match="SIZE:EPOCHS:RATE"):
         parse_stage(text)

@@ -51,7 +51,7 @@ def own(tmp_path, shipped, monkeypatch):
 def test_presets_and_find(shipped):
     assert list(weights.presets()) == ["mnist", "photo"]
     preset = weights.presets()["photo"]
-    assert preset.input_size == (224, 224) and preset.min_confidence is None and preset.color_mode == "rgb"
+    assert preset.input_size == (224, 224) and preset.color_mode == "rgb" and preset.licence == ""
     with pytest.raises(AttributeError):
         preset.name = "other"
     assert weights.find("photo") == shipped / "photo.onnx"

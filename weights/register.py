@@ -16,13 +16,13 @@ REGISTRY = Path(__file__).with_name("registry.json")
 
 
 def register(name, file, fields):
-    registry = json.loads(REGISTRY.read_text())
+    registry = json.loads(REGISTRY.read_text(encoding="utf-8"))
     entries = {entry["name"]: entry for entry in registry["presets"]}
     path = REGISTRY.with_name(file)
     entry = entries.get(name, {}) | {"name": name, "file": file, "sha256": sha256(path), "bytes": path.stat().st_size}
     entries[name] = entry | fields
     registry["presets"] = list(entries.values())
-    REGISTRY.write_text(json.dumps(registry, indent=2, ensure_ascii=False) + "\n")
+    REGISTRY.write_text(json.dumps(registry, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def field(text):

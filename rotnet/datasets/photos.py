@@ -60,7 +60,8 @@ def split_photos(folder: str | Path, *, val_share: float = 0.05) -> Split:
     if not split.train or not split.val:
         raise UsageError(
             f"{folder} must hold pictures to learn from and to measure on. "
-            f"Found: {len(split.train)} to learn from, {len(split.val)} to measure on."
+            f"Found: {len(split.train)} to learn from, {len(split.val)} to measure on. "
+            "Add pictures, or divide them into sub-folders train and val."
         )
     return split
 

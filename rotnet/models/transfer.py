@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 from rotnet import weights as registry
-from rotnet.errors import WeightsError
+from rotnet.errors import UsageError, WeightsError
 from rotnet.models.efficientnet_lite import VARIANTS, efficientnet_lite
 
 # what each family of keras.applications (a module there) wants its pixels to be: scale and offset of levels 0 to 255,
@@ -75,7 +75,8 @@ def build_model(
         is part of it, `get_layer(backbone)` is the backbone.
 
     Raises:
-        ValueError: A name is not known, or the shape is not one the backbone takes.
+        UsageError: A name is not known, or the shape is not `(height, width, 3)`.
+        ValueError: The backbone does not take pictures of this size.
         WeightsError: The weights are missing, cannot be downloaded or do not fit.
 
     Example:
@@ -83,11 +84,11 @@ def build_model(
         (None, 360)
     """
     if backbone not in BACKBONES:
-        raise ValueError(f"backbone must be one of {BACKBONES}. Received: backbone={backbone!r}.")
+        raise UsageError(f"backbone must be one of {BACKBONES}. Received: backbone={backbone!r}.")
     if head not in ("pool", "flatten"):
-        raise ValueError(f"head must be 'pool' or 'flatten'. Received: head={head!r}.")
+        raise UsageError(f"head must be 'pool' or 'flatten'. Received: head={head!r}.")
     if len(input_shape) != 3 or input_shape[2] != 3:
-        raise ValueError(f"input_shape must be (height, width, 3). Received: input_shape={input_shape}.")
+        raise UsageError(f"input_shape must be (height, width, 3). Received: input_shape={input_shape}.")
     family, features = _backbone(backbone, input_shape, imagenet=weights == "imagenet")
     inputs = keras.Input(input_shape, name="images")
     x = features(_preprocess(inputs, family))
@@ -112,7 +113,7 @@ def freeze(model: keras.Model, before: str) -> None:
             has the names.
 
     Raises:
-        ValueError: The model has no backbone, or no layer of it has such a name.
+        UsageError: The model has no backbone, or no layer of it has such a name.
 
     Example:
         >>> model = build_model(input_shape=(64, 64, 3))
@@ -122,11 +123,11 @@ def freeze(model: keras.Model, before: str) -> None:
     """
     backbone = next((layer for layer in model.layers if isinstance(layer, keras.Model)), None)
     if backbone is None:
-        raise ValueError(f"model must have a backbone, as those of build_model do. Received: {model.name}.")
+        raise UsageError(f"model must have a backbone, as those of build_model do. Received: {model.name}.")
     names = [layer.name for layer in backbone.layers]
     first = next((i for i, name in enumerate(names) if name.startswith(before)), None)
     if first is None:
-        raise ValueError(f"before must begin the name of a layer of {backbone.name}. Received: before={before!r}.")
+        raise UsageError(f"before must begin the name of a layer of {backbone.name}. Received: before={before!r}.")
     for layer in backbone.layers[:first]:
         layer.trainable = False
 
