@@ -1,6 +1,6 @@
-"""Enter a file beside this one into `registry.json`, or refresh its size and checksum.
+"""Enter a file of `weights/` into its `registry.json`, or refresh its size and checksum.
 
-    python weights/register.py photo photo.onnx --set kind=model --set 'errors={"files": {"mean": 1.0}}'
+    python weights/tools/register.py photo photo.onnx --set kind=model --set 'errors={"files": {"mean": 1.0}}'
 
 Each `--set` takes a field of `rotnet.weights.Preset`; a value that is JSON is read as JSON. Fields that are not named
 keep what they were.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rotnet.weights import sha256
 
-REGISTRY = Path(__file__).with_name("registry.json")
+REGISTRY = Path(__file__).parents[1] / "registry.json"
 
 
 def register(name, file, fields):

