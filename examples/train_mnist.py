@@ -50,7 +50,7 @@ def run_original(output, data, *, leaky, epochs):
     }
     train = RotNetDataGenerator(train_digits, shuffle=True, seed=plan.seed, **options)
     val = RotNetDataGenerator(test_digits, seed=plan.seed + 1, same_every_epoch=True, **options)
-    model = fit(mnist_cnn(), train, val, plan, output, monitor="val_loss", optimizer=keras.optimizers.Adam())
+    model = fit(mnist_cnn(), train, val, plan, output, optimizer=keras.optimizers.Adam())
     predictor = Predictor(model)
     turned, truth = rotated_mnist(test_digits)
     grown = np.stack([growing_canvas(d, a, (28, 28))[..., 0] for d, a in zip(test_digits, truth, strict=True)])

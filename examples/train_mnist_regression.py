@@ -43,7 +43,6 @@ def run(output, *, head, data=None, epochs=10, limit=None):
         output,
         loss=loss,
         metric=metric,
-        monitor=f"val_{metric.__name__}",
         optimizer=keras.optimizers.Adam(),
     )
     report = {"mean": round(model.evaluate(test, verbose=0, return_dict=True)[metric.__name__], 2)}

@@ -194,7 +194,7 @@ def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_],
 
 
 def least_harmful_threshold(
-    upright: Evaluation, *, harm: float = 5.0, at_most: float = 1 / 200, floor: float = 0.3
+    upright: Evaluation, *, harm: float = 10.0, at_most: float = 1 / 100, floor: float = 0.3
 ) -> float:
     """The lowest confidence at which few enough upright pictures would be harmed.
 
@@ -215,15 +215,17 @@ def least_harmful_threshold(
     return max(floor, min(1.0, math.ceil(confident[allowed] * 100 + 0.5) / 100))
 
 
-def rates(crooked: Evaluation, upright: Evaluation, threshold: float, *, harm: float = 5.0) -> dict[str, float]:
-    """What a threshold does: shares of upright pictures harmed, and of crooked ones turned and turned rightly."""
+def rates(crooked: Evaluation, upright: Evaluation, threshold: float) -> dict[str, float]:
+    """What a threshold does: shares of upright pictures turned by over 5 and 10 degrees, and of crooked ones turned at
+    all, to within 5 degrees of upright, and over 10 degrees wrong."""
     acted, error = crooked.confidence >= threshold, np.asarray(angle_difference(crooked.truth, crooked.angles))
-    harmed = (np.asarray(angle_difference(upright.angles, 0.0)) > harm) & (upright.confidence >= threshold)
+    harm = np.where(upright.confidence >= threshold, angle_difference(upright.angles, 0.0), 0.0)
     return {
         "min_confidence": threshold,
-        "upright_harmed": float(harmed.mean()),
+        "upright_turned_over_5": float((harm > 5).mean()),
+        "upright_turned_over_10": float((harm > 10).mean()),
         "crooked_turned": float(acted.mean()),
-        "crooked_corrected": float((acted & (error <= harm)).mean()),
+        "crooked_corrected": float((acted & (error <= 5)).mean()),
         "turned_wrongly": float((acted & (error > 10)).mean()),
     }
 

@@ -23,8 +23,8 @@ from rotnet.inference import Predictor
 
 __all__ = ["FileCorrection", "FilePrediction", "correct_files", "plan_targets", "predict_files"]
 
-# a resampling costs more sharpness than a smaller turn gives straightness
-UPRIGHT_WITHIN = 0.5
+# degrees; a smaller turn is below what the model can tell, and costs sharpness: the picture is copied as it is
+UPRIGHT_WITHIN = 2.0
 _AHEAD = 16  # pictures decoded while the network answers for those before
 _DECODERS = min(4, os.cpu_count() or 1)  # each holds a picture in full
 

@@ -75,7 +75,7 @@ def fit(
     *,
     loss: Any = "categorical_crossentropy",
     metric: Any = None,
-    monitor: str = "val_angle_error",
+    monitor: str = "val_loss",
     optimizer: keras.optimizers.Optimizer | None = None,
     verbose: int = 2,
 ) -> keras.Model:
@@ -88,7 +88,8 @@ def fit(
         plan: Settings.
         folder: Where the run lives; made when missing. A backup found there is gone on from.
         loss, metric: As for `compile`; the metric defaults to `AngleError`.
-        monitor: The figure the best weights are chosen by, lower is better.
+        monitor: The figure the best weights are chosen by, lower is better. The loss is steadier than the error, which
+            a few pictures more or less upside down can shift by degrees.
         optimizer: None for AdamW with warm-up and cosine decay.
         verbose: As for `keras.Model.fit`.
 

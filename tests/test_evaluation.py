@@ -104,10 +104,10 @@ def test_threshold_keeps_harm_below_the_limit():
     rng = np.random.default_rng(1)
     found = _upright(np.where(rng.random(2000) < 0.1, 90.0, 1.0), rng.uniform(0, 1, 2000))
     threshold = least_harmful_threshold(found)
-    harmed = (np.asarray(angle_difference(found.angles, 0)) > 5) & (found.confidence >= threshold)
-    assert harmed.mean() < 1 / 200
-    lower = (np.asarray(angle_difference(found.angles, 0)) > 5) & (found.confidence >= threshold - 0.02)
-    assert lower.mean() >= 1 / 200
+    harmed = (np.asarray(angle_difference(found.angles, 0)) > 10) & (found.confidence >= threshold)
+    assert harmed.mean() < 1 / 100
+    lower = (np.asarray(angle_difference(found.angles, 0)) > 10) & (found.confidence >= threshold - 0.02)
+    assert lower.mean() >= 1 / 100
 
 
 def test_threshold_of_a_harmless_model_is_the_floor():
