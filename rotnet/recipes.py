@@ -121,7 +121,7 @@ class DigitStage:
     augmentation: DigitAugmentation
 
 
-# as the preset `mnist` was trained: first strongly varied, then less
+# the recipe of the preset `mnist`, first strongly varied, then less; weights/README.md says where the shipped run differs
 MNIST_STAGES = (
     DigitStage(Plan(epochs=20, batch_size=128, learning_rate=1e-3), 0.3, DigitAugmentation()),
     DigitStage(
@@ -172,7 +172,7 @@ def train_mnist(
     return model
 
 
-# as the preset `photo` was trained
+# the recipe of the preset `photo`; weights/README.md says where the shipped run differs
 PHOTO_STAGES = ("160:12:1e-3:stage3", "192:8:5e-4:stage3")
 
 

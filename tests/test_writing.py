@@ -122,6 +122,7 @@ def test_metadata_too_large_or_senseless_does_not_stop_a_jpeg(tmp_path):
     writing.write(image, tmp_path / "out.jpg")
     image.info.update(dpi="many")
     writing.write(image, tmp_path / "out.png")
+    assert all(images.read(tmp_path / name).shape == (8, 8, 3) for name in ("out.jpg", "out.png"))
 
 
 @pytest.mark.parametrize("name", ["out", "out.xyz", "out.pdf", ".png"])
@@ -197,7 +198,9 @@ def test_permissions(mask, tmp_path):
 
 
 def test_long_names(tmp_path):
-    writing.write(COLORS, tmp_path / ("x" * 250 + ".png"))
+    target = tmp_path / ("x" * 250 + ".png")
+    writing.write(COLORS, target)
+    assert [path for path in tmp_path.iterdir()] == [target]
 
 
 def test_copy(tmp_path):

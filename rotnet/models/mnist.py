@@ -71,8 +71,6 @@ def mnist_cnn_large(
 ) -> keras.Model:
     """The original's network, two convolutions deeper and with a larger last layer; the one behind the preset `mnist`.
 
-    No batch normalization: with it the loss stayed at chance for hundreds of steps longer.
-
     Args:
         input_shape: `(height, width, 1)`.
         width: Channels of the first convolution; the others have two and three times as many.
