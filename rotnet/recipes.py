@@ -121,7 +121,7 @@ class DigitStage:
     augmentation: DigitAugmentation
 
 
-# the recipe of the preset `mnist`, first strongly varied, then less; weights/README.md says where the shipped run differs
+# the recipe of the preset `mnist`: first strongly varied, then less; weights/README.md says how the shipped run differs
 MNIST_STAGES = (
     DigitStage(Plan(epochs=20, batch_size=128, learning_rate=1e-3), 0.3, DigitAugmentation()),
     DigitStage(
