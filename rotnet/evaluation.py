@@ -242,9 +242,7 @@ def summary(evaluation: Evaluation) -> dict[str, float]:
     return {key: value if isinstance(value, int) else round(value, 4) for key, value in values.items()}
 
 
-def _evaluation(
-    predictor: Predictor, truth: NDArray[np.float64], predictions: Iterable[AnglePrediction]
-) -> Evaluation:
+def _evaluation(predictor: Predictor, truth: NDArray[np.float64], predictions: Iterable[AnglePrediction]) -> Evaluation:
     answers = list(predictions)
     angles = np.array([answer.angle for answer in answers])
     return Evaluation(

@@ -124,9 +124,7 @@ class DigitStage:
 # the recipe of the preset `mnist`: first strongly varied, then less; weights/README.md says how the shipped run differs
 MNIST_STAGES = (
     DigitStage(Plan(epochs=20, batch_size=128, learning_rate=1e-3), 0.3, DigitAugmentation()),
-    DigitStage(
-        Plan(epochs=14, batch_size=128, learning_rate=7e-4, seed=1), 0.15, DigitAugmentation(gain=(0.8, 1.25))
-    ),
+    DigitStage(Plan(epochs=14, batch_size=128, learning_rate=7e-4, seed=1), 0.15, DigitAugmentation(gain=(0.8, 1.25))),
 )
 MNIST_HELD_BACK = 2000
 
@@ -253,9 +251,7 @@ def calibrate_photos(exported: str | Path, val: Sequence[Path], *, seed: int = 0
     return report
 
 
-def run_mnist(
-    output: str | Path, *, data: str | Path | None = None, epochs: int | None = None
-) -> dict[str, Any]:
+def run_mnist(output: str | Path, *, data: str | Path | None = None, epochs: int | None = None) -> dict[str, Any]:
     """Train on MNIST, export the model, calibrate it and measure it on the 10,000 test digits.
 
     Args:

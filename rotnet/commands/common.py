@@ -1,0 +1,76 @@
+"""What the sub-commands share: how they are declared, and how they speak."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def add_command(
+    to: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, *examples: str
+) -> argparse.ArgumentParser:
+    """Declare a sub-command.
+
+    Args:
+        to: What `add_subparsers` gave.
+        name: As it is typed.
+        run: Called with the options, returns the exit status.
+        summary: One line for the list of commands.
+        examples: Command lines for its help.
+
+    Returns:
+        The parser that takes its options.
+    """
+    parser: argparse.ArgumentParser = to.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog="\n".join(["example:" if len(examples) == 1 else "examples:", *(f"  {line}" for line in examples), ""]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Declare `--model`."""
+    parser.add_argument(
+        "--model", default="photo", metavar="M", help="a preset, or an .onnx or .keras file; default: photo"
+    )
+
+
+def add_pictures(parser: argparse.ArgumentParser) -> None:
+    """Declare pictures to look at, and the model that does."""
+    parser.add_argument("paths", nargs="+", type=path, metavar="PATH", help="a picture, or a folder that is walked")
+    add_model(parser)
+    parser.add_argument("--turns", type=int, choices=(1, 4), default=4, help="views averaged for an answer; default: 4")
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1, as an argument's type."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, not {text!r}")
+    return value
+
+
+def path(text: str) -> str:
+    """A path, as an argument's type."""
+    if not text:
+        raise argparse.ArgumentTypeError("a path must not be empty")
+    return text
+
+
+def complain(problem: object) -> None:
+    """Say on one line of standard error what went wrong."""
+    print(f"rotnet: {on_one_line(str(problem))}", file=sys.stderr)
+
+
+def on_one_line(text: str) -> str:
+    """Text whose control characters, such as a line break in a file's name, are spelt out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
