@@ -30,7 +30,7 @@ from rotnet.models import mnist_cnn
 from rotnet.recipes import run_mnist
 from rotnet.training import Plan, fit
 
-RECIPE = Plan(epochs=50, batch_size=128, sigma=None, ema=None, patience=2)
+RECIPE = Plan(epochs=50, batch_size=128, sigma=None, patience=2)
 
 
 def growing_canvas(image, angle, size, rng=None):

@@ -23,7 +23,7 @@ from rotnet.training import Plan, fit
 def run(output, *, head, data=None, epochs=10, limit=None):
     """Train and return the mean error on the test digits, degrees."""
     (train_digits, _), (test_digits, _) = load_mnist(data)
-    plan = Plan(epochs=epochs, batch_size=128, sigma=None, ema=None)
+    plan = Plan(epochs=epochs, batch_size=128, sigma=None)
     keras.utils.set_random_seed(plan.seed)
     options = {
         "color_mode": "grayscale",

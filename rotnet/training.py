@@ -30,7 +30,8 @@ class Plan:
         learning_rate: Highest rate; it is reached after `warmup` of the steps and falls to zero along a cosine.
         warmup: Share of the steps.
         weight_decay: Of AdamW, on kernels only.
-        ema: Momentum of the moving average of the weights that is kept; None keeps the last weights.
+        ema: Momentum of the moving average of the weights that is kept; None keeps the last weights. The statistics of
+            batch normalization are not averaged: in a run of few thousand steps they do not fit the averaged weights.
         sigma: Width of the circular Gaussian labels, degrees; None for one-hot labels.
         patience: Epochs without a better validation error before the run stops; None runs to the end.
         seed: Of everything drawn.
@@ -41,7 +42,7 @@ class Plan:
     learning_rate: float = 1e-3
     warmup: float = 0.05
     weight_decay: float = 0.01
-    ema: float | None = 0.999
+    ema: float | None = None
     sigma: float | None = 3.0
     patience: int | None = None
     seed: int = 0
