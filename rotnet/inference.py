@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import functools
 import io
-import json
 import math
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rotnet import images as pictures
-from rotnet import weights
-from rotnet.angles import DECODERS, angle_difference, decode_angles, roll_quarter_turns
-from rotnet.errors import ImageError, UsageError, WeightsError, require
-from rotnet.geometry import square_view
+from rotnet import networks, weights
+from rotnet.decoding import AngleRange, check_allowed, decode_allowed
+from rotnet.errors import ImageError, UsageError, WeightsError
+from rotnet.views import pool, strip_view, turned_views
 
-__all__ = ["AnglePrediction", "ModelCard", "Predictor", "as_predictor", "each", "is_many", "predict_angle"]
+__all__ = ["AnglePrediction", "Predictor", "as_predictor", "each", "is_many", "predict_angle"]
 
 T = TypeVar("T")
 BATCH = 16  # pictures a network sees at once; more only costs memory on a processor
-METADATA_KEY = "rotnet"
 
 
 @dataclass(frozen=True)
@@ -44,60 +41,6 @@ class AnglePrediction:
     angle: float
     confidence: float
     probabilities: NDArray[np.float32] = field(repr=False, compare=False)
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """What has to be known to use a network rightly; an exported file carries it in its metadata.
-
-    Attributes:
-        decoder: How probabilities become an angle; see `rotnet.decode_angles`.
-        tolerance: Degrees; the confidence is the probability of an error no larger than this.
-        calibration: By number of quarter turns (`"1"`, `"4"`), slope and intercept of the logistic that maps the
-            probability mass within the tolerance to the share of right answers on validation pictures (Platt, 1999).
-        min_confidence: Below it a picture is better left as it is.
-
-    Raises:
-        ValueError: There is no such decoder.
-    """
-
-    decoder: str = "local_mean"
-    tolerance: float = 10.0
-    calibration: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    min_confidence: float = 0.5
-
-    def __post_init__(self) -> None:
-        if self.decoder not in DECODERS:
-            raise ValueError(f"decoder must be one of {DECODERS}. Received: decoder={self.decoder!r}.")
-
-    @classmethod
-    def from_json(cls, text: str) -> ModelCard:
-        """Read a card, a JSON object; entries of later versions are ignored."""
-        values = {key: value for key, value in json.loads(text).items() if key in cls.__dataclass_fields__}
-        return cls(**values)
-
-    def mass(self, probabilities: NDArray[np.floating], angle: float) -> float:
-        """Share of `(bins,)` probabilities within the tolerance of `angle`, in [0, 1]."""
-        bins = np.arange(len(probabilities)) * (360.0 / len(probabilities))
-        return float(probabilities[np.asarray(angle_difference(bins, angle)) <= self.tolerance].sum())
-
-    def confidence(self, probabilities: NDArray[np.floating], angle: float, turns: int) -> float:
-        """Calibrated probability that `angle` is within the tolerance, given `(bins,)` probabilities."""
-        mass = min(max(self.mass(probabilities, angle), 1e-6), 1 - 1e-6)
-        slope, intercept = self.calibration.get(str(turns), (1.0, 0.0))
-        # the logistic function, in a form that does not overflow
-        return 0.5 + 0.5 * math.tanh(0.5 * (slope * math.log(mass / (1 - mass)) + intercept))
-
-
-class Network(Protocol):
-    """A network behind a `Predictor`: `(N, height, width, channels)` float32 levels to `(N, bins)` scores."""
-
-    input_shape: tuple[int | None, int | None, int | None]
-    card: ModelCard
-
-    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores of a batch."""
-        ...
 
 
 class Predictor:
@@ -134,9 +77,9 @@ class Predictor:
         preprocess_func: Callable[[NDArray[np.float32]], Any] | None = None,
     ) -> None:
         if isinstance(model, (str, os.PathLike)):
-            self._network = _load(weights.find(model), threads)
+            self._network: networks.Network = networks.load(weights.find(model), threads)
         elif hasattr(model, "predict_on_batch"):
-            self._network = KerasNetwork(model)
+            self._network = networks.KerasNetwork(model)
         else:
             raise UsageError(
                 "model must be the name of a preset, the path of a model file or a Keras model. "
@@ -150,19 +93,26 @@ class Predictor:
         self._channels = channels
         self._preprocess = preprocess_func
 
-    def predict(self, images: Iterable[Any], *, turns: int = 4) -> list[AnglePrediction]:
+    def predict(
+        self,
+        images: Iterable[Any],
+        *,
+        turns: int | None = None,
+        angle_range: AngleRange | None = None,
+        right_angles: bool = False,
+    ) -> list[AnglePrediction]:
         """Predict the angles of pictures.
 
         Args:
             images: Several pictures, each whatever `rotnet.read_image` takes. They are read as they are needed.
-            turns: 4 averages the answers to the four exact quarter turns of a picture, 1 asks once, four times as fast.
+            turns, angle_range, right_angles: As for `predict_angle`.
 
         Returns:
             One prediction a picture, in order.
 
         Raises:
             ImageError: A picture cannot be read; the message says which.
-            UsageError: `turns` is neither 1 nor 4, or `images` is a single picture.
+            UsageError: An option is not as described, or `images` is a single picture.
             WeightsError: The model answers with something else than angles.
         """
         if _is_single(images):
@@ -170,26 +120,63 @@ class Predictor:
                 "images must be several pictures: put one into a list, or call predict_angle(image, model=predictor). "
                 f"Received: {type(images).__name__}."
             )
-        return list(self.predict_views(each(images, self.view), turns=turns))
+        views = each(images, self.view)
+        return list(self.predict_views(views, turns=turns, angle_range=angle_range, right_angles=right_angles))
 
-    def view(self, image: Any) -> NDArray[np.uint8]:
-        """What the network will see of a picture: its centre square, scaled, `(height, width, channels)` uint8."""
-        return pictures.as_channels(square_view(pictures.read(image), self.input_size), self._channels)
+    def view(self, image: Any, *, max_pixels: int | None = pictures.MAX_PIXELS) -> NDArray[np.uint8]:
+        """What the network will see of a picture: its middle as a strip, see `rotnet.views.strip_view`."""
+        read = pictures.read(image, max_pixels=max_pixels, short_side=math.ceil(pictures.DETAIL * max(self.input_size)))
+        return pictures.as_channels(strip_view(read, self.input_size), self._channels)
 
-    def predict_views(self, views: Iterable[NDArray[np.uint8]], *, turns: int = 4) -> Iterator[AnglePrediction]:
+    def predict_views(
+        self,
+        views: Iterable[NDArray[np.uint8]],
+        *,
+        turns: int | None = None,
+        angle_range: AngleRange | None = None,
+        right_angles: bool = False,
+    ) -> Iterator[AnglePrediction]:
         """Predict the angles of pictures that went through `view`, some at a time, in order."""
-        if turns not in (1, 4):
-            raise UsageError(f"turns must be 1 or 4. Received: turns={turns!r}.")
-        turns = int(turns)
-        if turns == 4 and self.input_size[0] != self.input_size[1]:
-            raise UsageError(f"turns=4 needs a model of square pictures, not of {self.input_size}: use turns=1.")
+        turns = self._turns(turns)
+        check_allowed(angle_range, right_angles)
         remaining = iter(views)
         while chunk := list(islice(remaining, max(1, BATCH // turns))):
-            stacked = np.stack([np.rot90(view, turn) for view in chunk for turn in range(turns)])
-            rows = self._probabilities(stacked.astype(np.float32)).reshape(len(chunk), turns, -1)
-            for row in rows:
-                upright = [roll_quarter_turns(row[turn], turn) for turn in range(turns)]
-                yield self._answer(np.mean(upright, axis=0, dtype=np.float32), turns)
+            batch = np.stack([square for view in chunk for square in turned_views(view, self.input_size, turns)])
+            for answers in self._probabilities(batch.astype(np.float32)).reshape(len(chunk), turns, -1):
+                found = pool(answers)
+                angle = decode_allowed(
+                    found, method=self.card.decoder, angle_range=angle_range, right_angles=right_angles
+                )
+                yield AnglePrediction(angle, self.card.confidence(found, angle, turns), found)
+
+    def should_turn(self, prediction: AnglePrediction, min_confidence: float | None = None) -> bool:
+        """Whether a picture is better turned by what was predicted than left as it is.
+
+        Args:
+            prediction: What this model predicted of it.
+            min_confidence: Turn if the confidence is at least this. None is for pictures most of which stand upright:
+                turn if the confidence is at least the card's `min_confidence`, and the probability that the picture
+                stands upright at most its `max_upright`.
+
+        Example:
+            >>> photo = Predictor("photo")
+            >>> photo.should_turn(AnglePrediction(180.0, 0.99, np.eye(360)[180]))
+            True
+        """
+        if min_confidence is not None:
+            return prediction.confidence >= min_confidence
+        may_be_upright = self.card.upright(prediction.probabilities) > self.card.max_upright
+        return prediction.confidence >= self.card.min_confidence and not may_be_upright
+
+    def _turns(self, turns: int | None) -> int:
+        is_square = self.input_size[0] == self.input_size[1]
+        if turns is None:
+            return 4 if is_square else 1
+        if turns not in (1, 4):
+            raise UsageError(f"turns must be 1 or 4, or None. Received: turns={turns!r}.")
+        if turns == 4 and not is_square:
+            raise UsageError(f"turns=4 needs a model of square pictures, not of {self.input_size}: use turns=1.")
+        return int(turns)
 
     def _probabilities(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         scores = np.asarray(self._network(self._preprocess(batch) if self._preprocess else batch), np.float32)
@@ -204,19 +191,30 @@ class Predictor:
             scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         return scores / scores.sum(axis=1, keepdims=True)
 
-    def _answer(self, probabilities: NDArray[np.float32], turns: int) -> AnglePrediction:
-        angle = float(decode_angles(probabilities, method=self.card.decoder))
-        return AnglePrediction(angle, self.card.confidence(probabilities, angle, turns), probabilities)
 
-
-def predict_angle(image: Any, *, model: Any = "photo", turns: int = 4) -> Any:
+def predict_angle(
+    image: Any,
+    *,
+    model: Any = "photo",
+    turns: int | None = None,
+    angle_range: AngleRange | None = None,
+    right_angles: bool = False,
+) -> Any:
     """Predict by how many degrees a picture is turned.
 
     Args:
         image: A path, bytes, file object, PIL image or array, as `rotnet.read_image` takes, or a list (or 4-D array) of
             them.
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
-        turns: 4 averages over the four quarter turns of the picture, 1 does not.
+        turns: 4 looks at the four exact quarter turns, of either end of an oblong picture by turns, and pools the
+            answers; 1 looks at the middle once, four times as fast. None takes 4 for a model of square pictures, as the
+            presets are, and 1 for others.
+        angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)` for a horizon that is not quite
+            level; None allows all. The confidence stays what it is, a probability among all angles: for a picture that
+            lies on its side, the answer nearest to upright has little. Where all pictures surely lie in the range, it
+            is too low.
+        right_angles: Answer 0, 90, 180 or 270 only, those within the range, for a camera that was held upright,
+            sideways or upside down. The confidence stays what it is likewise.
 
     Returns:
         An `AnglePrediction`; a list of them for a list or a 4-D array.
@@ -232,9 +230,10 @@ def predict_angle(image: Any, *, model: Any = "photo", turns: int = 4) -> Any:
         True
     """
     predictor = as_predictor(model)
+    options: dict[str, Any] = {"turns": turns, "angle_range": angle_range, "right_angles": right_angles}
     if is_many(image):
-        return predictor.predict(image, turns=turns)
-    return next(predictor.predict_views([predictor.view(image)], turns=turns))
+        return predictor.predict(image, **options)
+    return next(predictor.predict_views([predictor.view(image)], **options))
 
 
 def is_many(image: Any) -> bool:
@@ -246,9 +245,9 @@ def each(images: Iterable[Any], use: Callable[[Any], T]) -> Iterator[T]:
     """What `use` makes of each picture; its `ImageError` tells which of them could not be read.
 
     Example:
-        >>> list(each([np.zeros((2, 2), np.uint8), "no-such-file"], pictures.read))
+        >>> list(each([np.zeros((2, 2), np.uint8), "x"], pictures.read))
         Traceback (most recent call last):
-        rotnet.errors.ImageError: images[1]: no-such-file cannot be opened: No such file or directory
+        rotnet.errors.ImageError: images[1]: x cannot be opened: No such file or directory; check path and permissions
     """
     for index, image in enumerate(images):
         try:
@@ -277,78 +276,3 @@ def as_predictor(model: Any) -> Predictor:
 @functools.lru_cache(maxsize=4)
 def _cached_predictor(path: Path, mtime_ns: int) -> Predictor:
     return Predictor(path)
-
-
-class OnnxNetwork:
-    """A network in an ONNX file, run by ONNX Runtime."""
-
-    def __init__(self, path: Path, threads: int | None = None) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # what goes wrong is raised as well
-        # a number keeps ONNX Runtime from pinning threads to cores that a container may not give it
-        options.intra_op_num_threads = threads or _cores()
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise WeightsError(f"{path} must be an ONNX model, but it cannot be loaded: {error}") from error
-        self._path = path
-        inputs = self._session.get_inputs()
-        if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
-            takes = ", ".join(f"{entry.type} of shape {entry.shape}" for entry in inputs)
-            raise WeightsError(f"{path} must take float32 pictures (N, height, width, channels). It takes {takes}.")
-        height, width, channels = (side if isinstance(side, int) else None for side in inputs[0].shape[1:])
-        self.input_shape = (height, width, channels)
-        self._name = inputs[0].name
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        try:
-            self.card = ModelCard.from_json(metadata.get(METADATA_KEY, "{}"))
-        except (ValueError, TypeError, AttributeError) as error:
-            raise WeightsError(f"The metadata {METADATA_KEY!r} of {path} is not a model card: {error}") from error
-
-    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores of a batch."""
-        try:
-            return self._session.run(None, {self._name: batch})[0]
-        except Exception as error:
-            raise WeightsError(f"{self._path} cannot answer for a batch of shape {batch.shape}: {error}") from error
-
-
-class KerasNetwork:
-    """A Keras model, run by the backend it was built on, one batch at a time."""
-
-    def __init__(self, model: Any) -> None:
-        shape = getattr(model, "input_shape", None)
-        if not isinstance(shape, tuple) or len(shape) != 4:
-            raise WeightsError(f"A Keras model must take (N, height, width, channels) pictures. It takes {shape}.")
-        self._model = model
-        self._lock = threading.Lock()
-        self.input_shape = (shape[1], shape[2], shape[3])
-        self.card = ModelCard()
-
-    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores of a batch."""
-        with self._lock:
-            return np.asarray(self._model.predict_on_batch(batch))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _load(path: Path, threads: int | None) -> Network:
-    kind = path.suffix.lower()
-    if kind == ".onnx":
-        return OnnxNetwork(path, threads)
-    if kind == ".keras":
-        keras = require("keras", "train", "answering with a .keras model")
-        try:
-            return KerasNetwork(keras.models.load_model(path, compile=False, safe_mode=True))
-        except WeightsError:
-            raise
-        except Exception as error:
-            raise WeightsError(f"{path} must be a Keras model, but it cannot be loaded: {error}") from error
-    if kind == ".safetensors":
-        raise WeightsError(f"{path} holds weights to train from, not a model that answers: see `rotnet models`.")
-    raise WeightsError(f"A model file must end in .onnx or .keras. Received: {path}.")

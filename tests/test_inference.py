@@ -19,9 +19,12 @@ from pictures import encoded
 from PIL import Image
 
 import rotnet
-from rotnet import AnglePrediction, Predictor, angle_difference, predict_angle
+from rotnet import AnglePrediction, Predictor, angle_difference, encode_angles, predict_angle
+from rotnet.card import ModelCard
+from rotnet.decoding import decode_allowed
 from rotnet.errors import ImageError, MissingExtraError, UnknownPresetError, UsageError, WeightsError
-from rotnet.inference import ModelCard, as_predictor
+from rotnet.inference import as_predictor
+from rotnet.views import pool, strip_view, turned_views
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +85,15 @@ def test_one_turn_looks_once_and_four_look_at_each_quarter(compass, monkeypatch)
     predict_angle(crooked(10.0), model=compass, turns=1)
     predict_angle(crooked(10.0), model=compass, turns=4)
     assert [len(batch) for batch in seen] == [1, 4]
-    np.testing.assert_array_equal(seen[1], [np.rot90(seen[0][0], turn) for turn in range(4)])
+    first, last = seen[1][0], np.rot90(seen[1][1], -1)
+    np.testing.assert_array_equal(seen[1], [np.rot90((first, last)[turn % 2], turn) for turn in range(4)])
+    strip = compass.view(crooked(10.0))
+    assert strip.shape == (16, 21, 3)
+    for square, columns in ((first, slice(16)), (last, slice(5, 21)), (seen[0][0], slice(2, 18))):
+        np.testing.assert_array_equal(square, strip[:, columns])
 
 
-@pytest.mark.parametrize("turns", [0, 2, -4, "4", None, 1.5])
+@pytest.mark.parametrize("turns", [0, 2, -4, "4", 1.5])
 @pytest.mark.parametrize("images", [[], crooked(0.0)], ids=["none", "one"])
 def test_other_numbers_of_turns_are_refused(compass, images, turns):
     with pytest.raises(UsageError, match="turns must be 1 or 4"):
@@ -146,6 +154,114 @@ def test_threads_share_a_predictor(compass):
     assert parallel == serial
     for one, other in zip(parallel, serial, strict=True):
         np.testing.assert_array_equal(one.probabilities, other.probabilities)
+
+
+# What is looked at and allowed ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (40, 60), (90, 40), (40, 41), (30, 400), (5, 7), (200, 1)])
+def test_strip_is_a_true_picture_of_the_middle(shape):
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    image = np.stack([x % 256, y % 256, 0 * x], -1).astype(np.uint8)
+    strip = strip_view(image, (16, 16))
+    assert min(strip.shape[:2]) == 16
+    assert 16 <= max(strip.shape[:2]) <= 32
+    assert max(strip.shape[:2]) <= 16 * max(shape) / min(shape)
+    first, *others = turned_views(strip, (16, 16), 4)
+    assert first.shape == (16, 16, 3) and all(view.shape == first.shape for view in others)
+    # the middle stays where it is
+    if max(shape) < 256 and min(shape) > 16:
+        for channel, side in ((0, shape[1]), (1, shape[0])):
+            assert strip[..., channel].mean() == pytest.approx((side - 1) / 2, abs=1.0)
+
+
+def test_ends_of_a_long_picture_are_both_asked(compass):
+    long = np.full((16, 32, 3), 128, np.uint8)
+    long[:, :16] = crooked(50.0, 16, 16)
+    assert angle_difference(predict_angle(long, model=compass).angle, 50.0) < 0.5
+    assert angle_difference(predict_angle(np.fliplr(long), model=compass).angle, 310.0) < 0.5
+
+
+def test_pooled_views_keep_what_they_agree_on():
+    answers = np.full((4, 360), 1e-3, np.float32)
+    for turn in range(4):
+        answers[turn, (20 + 90 * turn) % 360] = 0.3
+        answers[turn, (100 + 17 * turn) % 360] = 0.4  # each errs in its own way
+    pooled = pool(answers / answers.sum(axis=1, keepdims=True))
+    assert pooled.argmax() == 20
+    assert pooled.sum() == pytest.approx(1, abs=1e-5)
+    assert pooled[20] > 5 * np.delete(pooled, 20).max()
+
+
+@pytest.mark.parametrize("method", ["mode", "local_mean", "median"])
+@pytest.mark.parametrize(
+    ("allowed", "expected"),
+    [
+        (None, 100.0),
+        ((-15, 15), 6.0),
+        ((345, 375), 6.0),
+        ((0.2, 0.8), 0.8),
+        ((7, 9), 7.0),
+        ((-180, 180), 100.0),
+        ((90, 99), 99.0),
+    ],
+)
+def test_only_allowed_angles_are_answered(method, allowed, expected):
+    row = 0.9 * encode_angles(100.0, sigma=2.0) + 0.1 * encode_angles(6.0, sigma=2.0)
+    angle = decode_allowed(row, method=method, angle_range=allowed)
+    assert angle_difference(angle, expected) < 1.5
+    if allowed:
+        assert angle_difference(angle, sum(allowed) / 2) <= (allowed[1] - allowed[0]) / 2 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("peak", "allowed", "expected"),
+    [(93.0, None, 90.0), (356.0, None, 0.0), (200.0, None, 180.0), (93.0, (-100, 50), 0.0)],
+)
+def test_right_angles(peak, allowed, expected):
+    assert decode_allowed(encode_angles(peak, sigma=8.0), angle_range=allowed, right_angles=True) == expected
+
+
+def test_range_and_right_angles_by_every_way_in(compass):
+    picture = crooked(100.0)
+    free = predict_angle(picture, model=compass)
+    ranged = predict_angle(picture, model=compass, angle_range=(-15, 15))
+    assert angle_difference(ranged.angle, 0.0) <= 15.0
+    assert ranged.confidence < 0.01 < free.confidence  # it lies on its side, whatever is allowed
+    np.testing.assert_array_equal(ranged.probabilities, free.probabilities)
+    assert compass.predict([picture], angle_range=(-15, 15)) == [ranged]
+    assert predict_angle([picture], model=compass, right_angles=True)[0].angle == 90.0
+    upright, answer = rotnet.correct_rotation(
+        picture, model=compass, right_angles=True, min_confidence=0, return_prediction=True
+    )
+    assert answer.angle == 90.0
+    np.testing.assert_array_equal(upright, np.rot90(picture, -1))
+
+
+@pytest.mark.parametrize("allowed", [15, (15,), (15, -15), (0, 361), ("a", "b"), (0, float("nan")), (1, 2, 3), (5, 5)])
+def test_ranges_that_are_none_are_refused(compass, allowed):
+    with pytest.raises(UsageError, match=r"angle_range must be None or \(low, high\) degrees.*Received"):
+        predict_angle(crooked(0.0), model=compass, angle_range=allowed)
+
+
+def test_range_without_a_right_angle_is_refused(compass):
+    with pytest.raises(UsageError, match="must hold a right angle"):
+        predict_angle(crooked(0.0), model=compass, angle_range=(10, 20), right_angles=True)
+
+
+def test_pictures_that_may_stand_upright_are_left_alone(tmp_path):
+    card = {"min_confidence": 0.5, "max_upright": 0.01}
+    model = Predictor(compass_onnx(tmp_path / "model.onnx", card=card))
+    tilted, fallen = crooked(8.0), crooked(80.0)
+    certain = [predict_angle(picture, model=model) for picture in (tilted, fallen)]
+    assert [model.should_turn(answer) for answer in certain] == [False, True]
+    assert [model.should_turn(answer, 0.5) for answer in certain] == [True, True]
+    assert [model.should_turn(answer, 1.0) for answer in certain] == [False, False]
+    np.testing.assert_array_equal(rotnet.correct_rotation(tilted, model=model), tilted)
+    assert rotnet.correct_rotation(fallen, model=model).shape != fallen.shape
+    # who asks for a range says that the pictures are tilted, who asks for a confidence gets it
+    for options in ({"angle_range": (-15, 15)}, {"min_confidence": 0.5}):
+        assert rotnet.correct_rotation(tilted, model=model, **options).shape != tilted.shape
 
 
 # Models ---------------------------------------------------------------------------------------------------------------
@@ -215,8 +331,10 @@ def test_unfit_models_are_refused(tmp_path, options, message):
 def test_oblong_model_answers_for_one_turn_only(tmp_path):
     path = compass_onnx(tmp_path / "oblong.onnx", height=8, weights=np.zeros((8 * 16 * 3, 360), np.float32))
     with pytest.raises(UsageError, match="turns=4 needs a model of square pictures"):
-        predict_angle(crooked(0.0), model=path)
-    assert 0 <= predict_angle(crooked(0.0), model=path, turns=1).angle < 360
+        predict_angle(crooked(0.0), model=path, turns=4)
+    for turns in (None, 1):
+        assert 0 <= predict_angle(crooked(0.0), model=path, turns=turns).angle < 360
+    assert rotnet.correct_rotation(crooked(0.0), model=path, min_confidence=1.0).shape == (48, 64, 3)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.keras", "model.h5", "model.safetensors", "model"])

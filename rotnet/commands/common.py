@@ -45,7 +45,26 @@ def add_pictures(parser: argparse.ArgumentParser) -> None:
     """Declare pictures to look at, and the model that does."""
     parser.add_argument("paths", nargs="+", type=path, metavar="PATH", help="a picture, or a folder that is walked")
     add_model(parser)
-    parser.add_argument("--turns", type=int, choices=(1, 4), default=4, help="views averaged for an answer; default: 4")
+    add_turns(parser)
+
+
+def add_turns(parser: argparse.ArgumentParser) -> None:
+    """Declare `--turns`."""
+    parser.add_argument(
+        "--turns", type=int, choices=(1, 4), help="views pooled for an answer; default: 4, for models of squares"
+    )
+
+
+def add_allowed_angles(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that say which angles may be answered."""
+    parser.add_argument(
+        "--angle-range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="choose from these angles only, degrees: -15 15 levels horizons",
+    )
+    parser.add_argument("--right-angles", action="store_true", help="answer 0, 90, 180 or 270 only")
 
 
 def share(text: str) -> float:
@@ -57,6 +76,13 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, not {text!r}")
     return value
+
+
+def count(text: str) -> int:
+    """A whole number from 1, as an argument's type."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return int(text)
 
 
 def path(text: str) -> str:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rotnet.commands.common import add_command, add_pictures, complain, on_one_line
+from rotnet.commands.common import add_allowed_angles, add_command, add_pictures, complain, on_one_line
 from rotnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def add(commands: Any) -> None:
         commands, "predict", run, "print the angle of each picture", "rotnet predict photos/ --format jsonl"
     )
     add_pictures(parser)
+    add_allowed_angles(parser)
     parser.add_argument("--format", choices=("table", "jsonl", "csv"), default="table", help="default: table")
 
 
@@ -31,7 +32,13 @@ def run(options: argparse.Namespace) -> int:
     from rotnet.inference import as_predictor
 
     write = {"jsonl": _print_jsonl, "csv": _print_csv, "table": _print_table}[options.format]
-    results = predict_files(options.paths, as_predictor(options.model), turns=options.turns)
+    results = predict_files(
+        options.paths,
+        as_predictor(options.model),
+        turns=options.turns,
+        angle_range=options.angle_range and tuple(options.angle_range),
+        right_angles=options.right_angles,
+    )
     found = failed = 0
 
     def counted() -> Iterator[FilePrediction]:

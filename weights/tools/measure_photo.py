@@ -3,7 +3,7 @@
     python weights/tools/measure_photo.py PHOTOS > weights/runs/photo/metrics.json
 
 PHOTOS holds a `manifest.csv` (see `rotnet.datasets.split_photos`), a sub-folder for each collection. The calibration is
-fitted again, on a copy of the file.
+fitted again, on a copy of the file. *Clear up* are the pictures of the collections named below.
 """
 
 import argparse
@@ -23,19 +23,21 @@ CLEAR_UP = ("houses", "clothing", "vocobj", "tud", "idd", "pets")
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
-    val = split_photos(parser.parse_args().folder).val
+    parser.add_argument("--model", default="photo", help="default: photo")
+    options = parser.parse_args()
+    val = split_photos(options.folder).val
     clear = [path for path in val if path.parent.name in CLEAR_UP]
     with tempfile.TemporaryDirectory() as folder:
-        exported = Path(shutil.copy(weights.find("photo"), folder))
+        exported = Path(shutil.copy(weights.find(options.model), folder))
         report = calibrate_photos(exported, val)
         predictor = Predictor(exported)
-    crooked, upright = evaluate(predictor, clear), evaluate(predictor, clear, angles=[0.0] * len(clear))
-    threshold = report["min_confidence"] = predictor.card.min_confidence
+    crooked = evaluate(clear, model=predictor)
+    harm = rates(crooked, evaluate(clear, model=predictor, protocol="upright"))
     report["clear_up"] = {
         "files": summary(crooked),
-        "files_one_turn": summary(evaluate(predictor, clear, turns=1)),
-        "memory": summary(evaluate(predictor, clear, protocol="memory")),
-        "threshold": {key: round(rate, 4) for key, rate in rates(crooked, upright, threshold).items()},
+        "files_one_turn": summary(evaluate(clear, model=predictor, turns=1)),
+        "memory": summary(evaluate(clear, model=predictor, protocol="memory")),
+        "threshold": {key: round(rate, 4) for key, rate in harm.items()},
     }
     print(json.dumps(report, indent=2))
 

@@ -1,0 +1,191 @@
+"""Pictures turned by known angles, and what a model makes of them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rotnet import images as pictures
+from rotnet.angles import angle_difference, wrap_angle
+from rotnet.card import ModelCard
+from rotnet.decoding import AngleRange
+from rotnet.errors import ImageError, UsageError
+from rotnet.evaluation.scores import Scores, calibration_error, score
+from rotnet.evaluation.trials import Trial, make_trials
+from rotnet.files.ahead import ahead
+from rotnet.inference import AnglePrediction, Predictor, as_predictor
+
+NO_PROBABILITIES = np.full(360, np.nan, np.float32)  # of a function that only says an angle
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every answer of one measurement, arrays `(N,)`.
+
+    Attributes:
+        trials: What was shown; empty for pictures that were crooked already.
+        truth, angles: Degrees that pictures are turned by, and that were answered.
+        confidence: Of the answers; NaN where the model gives none.
+        mass: Probability near the answer, from which the confidence is calibrated.
+        upright: Probability that the picture stands upright; see `rotnet.card.ModelCard.upright`.
+        turned: Whether the model's own threshold would have the picture turned.
+        tolerance: Degrees; the confidence is the probability of an error no larger than this.
+    """
+
+    trials: Sequence[Trial] = field(repr=False)
+    truth: NDArray[np.float64] = field(repr=False)
+    angles: NDArray[np.float64] = field(repr=False)
+    confidence: NDArray[np.float64] = field(repr=False)
+    mass: NDArray[np.float64] = field(repr=False)
+    upright: NDArray[np.float64] = field(repr=False)
+    turned: NDArray[np.bool_] = field(repr=False)
+    tolerance: float = 10.0
+
+    @property
+    def errors(self) -> NDArray[np.float64]:
+        """Distances from the truth, degrees in [0, 180]."""
+        return np.asarray(angle_difference(self.truth, self.angles))
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether answers are within the tolerance of the truth."""
+        return self.errors <= self.tolerance
+
+    @property
+    def scores(self) -> Scores:
+        """The errors in a few figures."""
+        return score(self.truth, self.angles)
+
+
+def evaluate(
+    upright: Any,
+    *,
+    model: Any = "photo",
+    protocol: str = "files",
+    turns: int | None = None,
+    angle_range: AngleRange | None = None,
+    right_angles: bool = False,
+    seed: int = 0,
+    repeats: int = 1,
+    angles: float | Sequence[float] | None = None,
+) -> Evaluation:
+    """Turn upright pictures by known angles and measure what a model answers.
+
+    Args:
+        upright: A folder of upright pictures, or several pictures, each whatever `rotnet.read_image` takes. Those that
+            cannot be read are left out.
+        model: As for `rotnet.predict_angle`, or a function that takes RGB uint8 and answers degrees.
+        protocol: `"files"` rotates at full resolution, crops to the largest inscribed rectangle, saves as JPEG of
+            quality 90 and reads that file; `"memory"` does not save; `"twice"` saves a crooked file, then rotates and
+            saves that one again; `"noise"` does what `"files"` does to white noise and to an isotropic texture in place
+            of the pictures, by turns, on which an honest model is at chance, 90 degrees. `"upright"` shows the pictures
+            as they are and, with more repeats, random windows of them.
+        turns, angle_range, right_angles: As for `rotnet.predict_angle`.
+        seed: Of all that is drawn. Angles are uniform in [0, 360).
+        repeats: How many angles each picture is turned by.
+        angles: Fixed ones instead, degrees: one number, or one for each trial.
+
+    Returns:
+        The answers and their summary, `scores`.
+
+    Raises:
+        UsageError: An option is not as described, or there are no pictures that can be read.
+
+    Example:
+        >>> found = evaluate([np.zeros((60, 80, 3), np.uint8)], protocol="memory", repeats=3)
+        >>> found.scores.pictures
+        3
+    """
+    if isinstance(upright, (str, os.PathLike)):
+        upright = list(pictures.find_images(upright))
+    trials = make_trials(upright, protocol=protocol, seed=seed, repeats=repeats, angles=angles)
+    predictor = None if _is_function(model) else as_predictor(model)
+
+    def show(trial: Trial) -> tuple[Trial, NDArray[np.uint8]] | None:
+        try:
+            rendered = trial.render()
+            return trial, pictures.read(rendered) if predictor is None else predictor.view(rendered)
+        except ImageError:
+            return None
+
+    shown: list[Trial] = []
+
+    def views() -> Iterator[NDArray[np.uint8]]:
+        for one in looked:
+            if one is not None:
+                shown.append(one[0])
+                yield one[1]
+
+    with closing(ahead(show, trials)) as looked:
+        if predictor is None:
+            answers = [AnglePrediction(float(wrap_angle(model(view))), math.nan, NO_PROBABILITIES) for view in views()]
+        else:
+            asked: dict[str, Any] = {"turns": turns, "angle_range": angle_range, "right_angles": right_angles}
+            answers = list(predictor.predict_views(views(), **asked))
+    if not answers:
+        raise UsageError(f"upright must hold pictures that can be read. Received: {len(upright)} that cannot.")
+    return _collect(shown, np.array([trial.angle for trial in shown]), answers, predictor)
+
+
+def evaluate_views(
+    model: Any, crooked: Iterable[NDArray[np.uint8]], truth: NDArray[np.float64], *, turns: int | None = None
+) -> Evaluation:
+    """Measure a model on pictures that are crooked already, such as rotated digits."""
+    predictor = as_predictor(model)
+    return _collect((), truth, predictor.predict(crooked, turns=turns), predictor)
+
+
+def summary(evaluation: Evaluation) -> dict[str, float]:
+    """Scores and, where there are confidences, their calibration error, rounded for a report."""
+    values: dict[str, float] = asdict(evaluation.scores)
+    if not np.isnan(evaluation.confidence).any():
+        values["calibration_error"] = calibration_error(evaluation.confidence, evaluation.right)
+    return {key: value if isinstance(value, int) else round(value, 4) for key, value in values.items()}
+
+
+def rates(crooked: Evaluation, upright: Evaluation) -> dict[str, float]:
+    """What a model's own threshold does, as shares.
+
+    Args:
+        crooked: Answers to pictures turned by any angle.
+        upright: Answers to pictures that stand upright.
+
+    Returns:
+        Of the upright pictures, those turned by over 5 and by over 10 degrees; of the crooked ones, those turned at
+        all, to within 5 degrees of upright, and over 10 degrees wrong.
+    """
+    harm = np.where(upright.turned, angle_difference(upright.angles, 0.0), 0.0)
+    return {
+        "upright_turned_over_5": float((harm > 5).mean()),
+        "upright_turned_over_10": float((harm > 10).mean()),
+        "crooked_turned": float(crooked.turned.mean()),
+        "crooked_corrected": float((crooked.turned & (crooked.errors <= 5)).mean()),
+        "turned_wrongly": float((crooked.turned & (crooked.errors > 10)).mean()),
+    }
+
+
+def _is_function(model: Any) -> bool:
+    return callable(model) and not hasattr(model, "predict_on_batch")
+
+
+def _collect(
+    trials: Sequence[Trial], truth: NDArray[np.float64], answers: list[AnglePrediction], predictor: Predictor | None
+) -> Evaluation:
+    card = ModelCard() if predictor is None else predictor.card
+    return Evaluation(
+        trials=tuple(trials),
+        truth=truth,
+        angles=np.array([answer.angle for answer in answers]),
+        confidence=np.array([answer.confidence for answer in answers]),
+        mass=np.array([card.mass(answer.probabilities, answer.angle) for answer in answers]),
+        upright=np.array([card.upright(answer.probabilities) for answer in answers]),
+        turned=np.array([predictor is None or predictor.should_turn(answer) for answer in answers]),
+        tolerance=card.tolerance,
+    )

