@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rotnet import images as pictures
+from rotnet.decoding import AngleRange
 from rotnet.errors import ImageError, UsageError
 from rotnet.geometry import CROPS, INTERPOLATIONS, Fill, rotate
 from rotnet.inference import as_predictor, each, is_many
@@ -22,6 +23,12 @@ _WIDER = {"int8": np.int16, "float16": np.float32}
 # modes in which a mixture of two pixels is not the colour between them: palettes, hues, colours under transparency
 _MIXED_IN = {"LA": "La", "RGBA": "RGBa", "PA": "RGBa", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB", "LAB": "RGB"}
 _LUMA = (0.299, 0.587, 0.114)
+# what undoes a quarter turn
+_QUARTERS = {
+    90.0: Image.Transpose.ROTATE_270,
+    180.0: Image.Transpose.ROTATE_180,
+    270.0: Image.Transpose.ROTATE_90,
+}
 
 
 def correct_rotation(
@@ -32,6 +39,9 @@ def correct_rotation(
     fill: Fill = 0,
     interpolation: str = "cubic",
     min_confidence: float | None = None,
+    turns: int | None = None,
+    angle_range: AngleRange | None = None,
+    right_angles: bool = False,
     return_prediction: bool = False,
 ) -> Any:
     """Turn a picture upright, if the model is sure enough which way that is.
@@ -46,7 +56,9 @@ def correct_rotation(
             alpha too, so that 0 is transparent where there is alpha; otherwise one number a channel, or red, green and
             blue, which become gray where there is no colour, and opaque.
         interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
-        min_confidence: Below it the picture comes back unturned; None takes the model's own threshold, 0 always turns.
+        min_confidence: Below it the picture comes back unturned; 0 always turns. None takes the model's own threshold
+            and, unless `angle_range` says that the pictures are tilted, also spares those that may well stand upright.
+        turns, angle_range, right_angles: As for `rotnet.predict_angle`.
         return_prediction: Return `(picture, AnglePrediction)` instead of the picture alone.
 
     Returns:
@@ -63,15 +75,18 @@ def correct_rotation(
         >>> upright.shape
         (60, 80, 3)
     """
-    _check_options(crop, fill, interpolation)
+    check_options(crop, fill, interpolation)
     predictor = as_predictor(model)
-    threshold = predictor.card.min_confidence if min_confidence is None else _share(min_confidence)
+    threshold = None if min_confidence is None else _share(min_confidence)
+    if threshold is None and angle_range is not None:
+        threshold = predictor.card.min_confidence
+    asked: dict[str, Any] = {"turns": turns, "angle_range": angle_range, "right_angles": right_angles}
 
     def correct(one: Any) -> Any:
         # a file object can be read only once
         loaded = one if isinstance(one, np.ndarray) else pictures.open_pil(one)
-        prediction = next(predictor.predict_views([predictor.view(loaded)]))
-        angle = prediction.angle if prediction.confidence >= threshold else 0.0
+        prediction = next(predictor.predict_views([predictor.view(loaded)], **asked))
+        angle = prediction.angle if predictor.should_turn(prediction, threshold) else 0.0
         upright = turn_back(loaded, angle, crop=crop, fill=fill, interpolation=interpolation)
         return (upright, prediction) if return_prediction else upright
 
@@ -88,7 +103,7 @@ def turn_back(
 ) -> Any:
     """Undo a rotation by `angle`: an array gives an array of its dtype, a PIL image one of its mode.
 
-    Palettes become true colour where they are turned; metadata in `info` is kept.
+    Quarter turns are exact in every mode; otherwise palettes become true colour. Metadata in `info` is kept.
 
     Args:
         image: `(H, W)` or `(H, W, C)` array, or a PIL image.
@@ -106,12 +121,14 @@ def turn_back(
         >>> turn_back(np.zeros((2, 3), np.int64), 90.0).shape
         (3, 2)
     """
-    _check_options(crop, fill, interpolation)
+    check_options(crop, fill, interpolation)
     if angle % 360.0 == 0.0:
         return image.copy()
     if isinstance(image, np.ndarray):
         levels = _fill_levels(fill, 1 if image.ndim == 2 else image.shape[2], _opaque(image))
         return _turn_array(image, -angle, crop, levels, interpolation)
+    if angle % 360.0 in _QUARTERS and (crop != "same" or angle % 180.0 == 0.0 or image.width == image.height):
+        return image.transpose(_QUARTERS[angle % 360.0])
     if image.mode == "P":
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     mode = "RGBA" if image.mode == "PA" else image.mode
@@ -132,7 +149,7 @@ def _turn_array(
 ) -> NDArray[Any]:
     dtype = image.dtype
     if dtype.kind in "iu":
-        fill = tuple(np.clip(fill, np.iinfo(dtype).min, np.iinfo(dtype).max).tolist())
+        fill = tuple(np.rint(np.clip(fill, np.iinfo(dtype).min, np.iinfo(dtype).max)).tolist())
     wide = image if dtype in _WARPED else image.astype(_WIDER.get(dtype.name, np.float64))
     try:
         turned = rotate(wide, angle, crop=crop, fill=fill, interpolation=interpolation)
@@ -179,7 +196,7 @@ def _opaque(image: NDArray[Any]) -> float:
     return 65535.0 if image.dtype.kind == "u" and image.dtype.itemsize == 2 else 255.0
 
 
-def _check_options(crop: str, fill: Fill, interpolation: str) -> None:
+def check_options(crop: str, fill: Fill, interpolation: str) -> None:
     if crop not in CROPS:
         raise UsageError(f"crop must be one of {CROPS}. Received: crop={crop!r}.")
     if interpolation not in tuple(INTERPOLATIONS):

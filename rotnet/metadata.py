@@ -5,13 +5,25 @@ Damaged metadata is never a reason to refuse a picture: it is left out.
 
 from __future__ import annotations
 
+import io
 import re
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-XMP_TAG, EXIF_TAG, GPS_TAG = 0x02BC, 0x8769, 0x8825
-_ORIENTATION, _INTEROP = 0x0112, 0xA005
-_TURNS = {
+from rotnet.tiff import Tag, byte_order, first_directory, read_directory, set_number, with_number
+
+XMP_TAG, EXIF_TAG, GPS_TAG, INTEROP_TAG = 0x02BC, 0x8769, 0x8825, 0xA005
+ORIENTATION = 0x0112
+_EXIF_PREFIX = b"Exif\0\0"
+_EMPTY_EXIF = b"II*\0\x08\0\0\0" + bytes(6)
+_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:=["\']|>))([0-9])')
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -20,9 +32,12 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# TIFF tags that say how this very file stores its pixels, wrong in any other, and those carried apart (XMP, ICC).
-_STORAGE_TAGS = {*range(254, 264), 266, 273, *range(277, 280), 284, 317, 320, *range(322, 326), 330, 338, 339, 347}
-_STORAGE_TAGS |= {*range(512, 522), *range(529, 533), XMP_TAG, 34675}
+# orientations from one quarter turn, counter-clockwise as seen, to the next: plain and mirrored ones
+_CYCLES = ((1, 8, 3, 6), (2, 5, 4, 7))
+# TIFF tags that say how this very file stores its pixels, wrong in any other
+LAYOUT_TAGS = {*range(254, 264), 266, 273, *range(277, 280), 284, 292, 293, 317, 320, *range(322, 326), 330, 338, 339}
+LAYOUT_TAGS |= {347, *range(512, 522), *range(529, 533)}
+_STORAGE_TAGS = LAYOUT_TAGS | {XMP_TAG, 34675}  # and those carried apart: XMP and ICC
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -40,13 +55,9 @@ def upright(image: Image.Image) -> Image.Image:
         >>> upright(picture).size
         (2, 3)
     """
-    image.load()
-    try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # damaged EXIF is no reason to refuse a picture
-        orientation = 1
+    turned = oriented(image)
     exif, xmp = exif_for(image, image.size), xmp_of(image)
-    result = image.transpose(_TURNS[orientation]) if orientation in _TURNS else image.copy()
+    result = image.copy() if turned is image else turned
     result.format = image.format
     for key in ("exif", "Raw profile type exif"):
         result.info.pop(key, None)
@@ -56,6 +67,16 @@ def upright(image: Image.Image) -> Image.Image:
         result.info["xmp"] = xmp
         result.info.pop("XML:com.adobe.xmp", None)
     return result
+
+
+def oriented(image: Image.Image) -> Image.Image:
+    """An image with its EXIF orientation in the pixels: itself, fully loaded, where that asks for no turn."""
+    image.load()
+    try:
+        orientation = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged EXIF is no reason to refuse a picture
+        orientation = 1
+    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
 def exif_for(image: Image.Image, size: tuple[int, int]) -> Image.Exif | None:
@@ -69,14 +90,14 @@ def exif_for(image: Image.Image, size: tuple[int, int]) -> Image.Exif | None:
             elif tag not in _STORAGE_TAGS:
                 new[tag] = value
         if EXIF_TAG in new:
-            if _INTEROP in new[EXIF_TAG]:
-                new[EXIF_TAG][_INTEROP] = old.get_ifd(_INTEROP)
+            if INTEROP_TAG in new[EXIF_TAG]:
+                new[EXIF_TAG][INTEROP_TAG] = old.get_ifd(INTEROP_TAG)
             for tag, length in zip((0xA002, 0xA003), size, strict=True):  # PixelXDimension, PixelYDimension
                 if tag in new[EXIF_TAG]:
                     new[EXIF_TAG][tag] = length
-        if set(new) <= {_ORIENTATION}:
+        if set(new) <= {ORIENTATION}:
             return None
-        new[_ORIENTATION] = 1
+        new[ORIENTATION] = 1
         new.tobytes()
         return new
     except Exception:
@@ -89,4 +110,172 @@ def xmp_of(image: Image.Image) -> bytes | None:
     if not xmp:
         return None
     data = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
-    return re.sub(rb'(tiff:Orientation(?:="|>))[0-9]', rb"\g<1>1", data)
+    return retag_xmp(data, Facts(orientation=1))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the metadata of a turned picture must say.
+
+    Attributes:
+        orientation: 1 to 8, as in EXIF.
+        size: `(width, height)` of new pixels; None where the pixels stay as they are.
+        thumbnail: New picture from which a small one is made; None leaves the old thumbnail.
+    """
+
+    orientation: int
+    size: tuple[int, int] | None = None
+    thumbnail: Image.Image | None = None
+
+
+def turned_orientation(orientation: int, quarters: int) -> int:
+    """The orientation with so many more quarter turns, counter-clockwise as seen, after it.
+
+    Example:
+        >>> turned_orientation(6, 1), turned_orientation(1, 2)
+        (1, 3)
+    """
+    cycle = next(cycle for cycle in _CYCLES if orientation in cycle)
+    return cycle[(cycle.index(orientation) + quarters) % 4]
+
+
+def apply_orientation(levels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """What an orientation, 1 to 8, shows of stored levels `(H, W)` or `(H, W, C)`.
+
+    Example:
+        >>> apply_orientation(np.array([[1, 2]]), 6).tolist()
+        [[1], [2]]
+    """
+    mirrored = orientation in _CYCLES[1]
+    return np.rot90(levels[:, ::-1] if mirrored else levels, _CYCLES[mirrored].index(orientation))
+
+
+def orientation_of(exif: bytes | None, xmp: bytes | None, default: int = 1) -> int:
+    """The orientation that raw EXIF or, where that is silent, XMP tells; the default if neither does, or nonsense."""
+    found = None
+    if exif:
+        with suppress(ValueError):
+            data = exif.removeprefix(_EXIF_PREFIX)
+            tag = first_directory(data)[0].get(ORIENTATION)
+            found = tag.number(byte_order(data)) if tag else None
+    if found is None and xmp and (match := _XMP_ORIENTATION.search(xmp)):
+        found = int(match[2])
+    return found if found is not None and 1 <= found <= 8 else default
+
+
+def retag_exif(exif: bytes, facts: Facts, *, room: int = 1 << 32) -> bytes:
+    """Raw EXIF made true for a new picture.
+
+    Values are overwritten where they stand, so that the notes of the camera's maker, which point into the block, keep
+    their meaning. The thumbnail is made anew if there is one and the new one fits, and removed otherwise.
+
+    Args:
+        exif: With or without the prefix that JPEG gives it; empty for none.
+        facts: What is true now.
+        room: Bytes that the result may take.
+
+    Returns:
+        EXIF with the same prefix; as it was if nobody can read it, empty if there was none and nothing to say.
+    """
+    if not exif and facts.orientation == 1:
+        return b""
+    prefix = _EXIF_PREFIX if exif.startswith(_EXIF_PREFIX) else b""
+    data = exif.removeprefix(_EXIF_PREFIX) or _EMPTY_EXIF
+    try:
+        if facts.orientation != 1 or ORIENTATION in first_directory(data)[0]:
+            data = with_number(data, ORIENTATION, facts.orientation)
+    except ValueError:
+        return exif
+    changed = bytearray(data)
+    with suppress(ValueError):
+        if facts.size is not None:
+            set_size(changed, facts.size)
+        if facts.thumbnail is not None:
+            _set_thumbnail(changed, facts.thumbnail, room - len(prefix))
+        elif thumbnail := _thumbnail_tags(changed):
+            _set_if_there(changed, thumbnail, ORIENTATION, facts.orientation)
+    return prefix + bytes(changed)
+
+
+def retag_xmp(xmp: bytes, facts: Facts) -> bytes:
+    """Raw XMP made true for a new picture: orientation and size put right, thumbnails removed."""
+    xmp = _XMP_ORIENTATION.sub(rb"\g<1>%d" % facts.orientation, xmp)
+    if facts.size is not None:
+        for names, length in zip(
+            (b"PixelXDimension|ImageWidth", b"PixelYDimension|ImageLength"), facts.size, strict=True
+        ):
+            xmp = re.sub(rb'((?:exif|tiff):(?:%s)(?:=["\']|>))[0-9]+' % names, rb"\g<1>%d" % length, xmp)
+    if facts.thumbnail is not None:
+        xmp = re.sub(rb"<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>", b"", xmp, flags=re.DOTALL)
+    return xmp
+
+
+def without_thumbnails(resources: bytes) -> bytes:
+    """Photoshop's image resources without their thumbnails; as they were if they are damaged."""
+    kept, at = b"", 0
+    while at < len(resources):
+        if resources[at : at + 4] != b"8BIM" or len(resources) < at + 12:
+            return resources
+        number = int.from_bytes(resources[at + 4 : at + 6], "big")
+        start = at + 6 + (resources[at + 6] // 2 + 1) * 2  # a name of even length, its own length counted in
+        end = start + 4 + int.from_bytes(resources[start : start + 4], "big")
+        if end > len(resources):
+            return resources
+        end += end % 2 != at % 2
+        if number not in (1033, 1036):
+            kept += resources[at:end]
+        at = end
+    return kept
+
+
+def set_size(data: bytearray, size: tuple[int, int]) -> None:
+    """Overwrite width and height in raw EXIF without prefix, in both places where cameras write them.
+
+    Raises:
+        ValueError: The EXIF is damaged.
+    """
+    order, (tags, _) = byte_order(data), first_directory(data)
+    details: dict[int, Tag] = {}
+    if EXIF_TAG in tags:
+        details, _ = read_directory(data, tags[EXIF_TAG].number(order) or 0)
+    for found, numbers in ((tags, (0x0100, 0x0101)), (details, (0xA002, 0xA003))):
+        for number, length in zip(numbers, size, strict=True):
+            _set_if_there(data, found, number, length)
+
+
+def _thumbnail_tags(data: bytes | bytearray) -> dict[int, Tag]:
+    """The second directory of EXIF, which describes the thumbnail; empty without."""
+    _, following = first_directory(data)
+    return read_directory(data, following)[0] if following else {}
+
+
+def _set_thumbnail(data: bytearray, image: Image.Image, room: int) -> None:
+    order, tags = byte_order(data), _thumbnail_tags(data)
+    if not tags:
+        return
+    start, length = ((tags[tag].number(order) or 0) if tag in tags else 0 for tag in (0x0201, 0x0202))
+    end = start + length
+    if start and end <= len(data) and data[start : start + 2] == b"\xff\xd8":
+        last = len(data) - end < 4  # nothing but padding behind it, so that it may grow
+        small = image.copy()
+        small.thumbnail((160, 160), reducing_gap=3.0)
+        small = small.convert("RGB")
+        for quality in (85, 70, 50, 30):
+            file = io.BytesIO()
+            small.save(file, "JPEG", quality=quality)
+            if file.tell() <= (room - start if last else length):
+                data[start : len(data) if last else end] = file.getvalue().ljust(0 if last else length, b"\0")
+                values = ((0x0202, file.tell()), (ORIENTATION, 1), (0x0100, small.width), (0x0101, small.height))
+                for number, value in values:
+                    _set_if_there(data, tags, number, value)
+                return
+        data[start:end] = bytes(length)
+    # no JPEG, or none that fits: the first directory becomes the last one
+    (offset,) = struct.unpack_from(order + "I", data, 4)
+    (entries,) = struct.unpack_from(order + "H", data, offset)
+    struct.pack_into(order + "I", data, offset + 2 + 12 * entries, 0)
+
+
+def _set_if_there(data: bytearray, tags: dict[int, Tag], number: int, value: int) -> None:
+    if number in tags:
+        set_number(data, tags[number], value)

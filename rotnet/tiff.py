@@ -1,0 +1,162 @@
+"""The directories of tags of a TIFF, which is also the form of EXIF and of the index of a multi-picture JPEG.
+
+Tags are read as raw bytes and either changed where they stand or copied whole: whatever refers to a place in the file,
+as the notes of camera makers do, stays true, and no value passes through another type.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Tag", "append_directory", "byte_order", "first_directory", "read_directory", "set_number", "with_number"]
+
+# bytes of one value, by type
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+# what has a byte order of its own: a rational is two numbers
+_UNITS = _SIZES | {5: 4, 10: 4}
+_INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I"}
+NATIVE = "<" if sys.byteorder == "little" else ">"
+
+
+@dataclass(frozen=True)
+class Tag:
+    """One tag: type code, number of values, their bytes in the order of the file, and where these stand in it."""
+
+    type: int
+    count: int
+    value: bytes
+    position: int = 0
+
+    def number(self, order: str) -> int | None:
+        """The first value, None if it is not a whole number."""
+        code = _INTEGERS.get(self.type)
+        return struct.unpack_from(order + code, self.value)[0] if code and self.count else None
+
+    def reordered(self, before: str, after: str) -> Tag:
+        """The tag for a file of another byte order."""
+        unit = _UNITS[self.type]
+        if before == after or unit == 1:
+            return self
+        return Tag(self.type, self.count, np.frombuffer(self.value, f"u{unit}").byteswap().tobytes())
+
+
+def byte_order(data: bytes | bytearray) -> str:
+    """`"<"` or `">"` as in `struct`.
+
+    Raises:
+        ValueError: It is not a TIFF, or one of more than 4 GB (BigTIFF).
+
+    Example:
+        >>> byte_order(b"MM" + bytes([0, 42, 0, 0, 0, 8]))
+        '>'
+    """
+    for magic, order in ((b"II*\0", "<"), (b"MM\0*", ">")):
+        if data[:4] == magic:
+            return order
+    raise ValueError("not a TIFF")
+
+
+def first_directory(data: bytes | bytearray) -> tuple[dict[int, Tag], int]:
+    """As `read_directory`, of the directory that the header points to."""
+    order = byte_order(data)
+    if len(data) < 8:
+        raise ValueError("header cut off")
+    return read_directory(data, struct.unpack_from(order + "I", data, 4)[0])
+
+
+def read_directory(data: bytes | bytearray, offset: int) -> tuple[dict[int, Tag], int]:
+    """Tags by number, and the offset of the next directory, 0 if there is none.
+
+    Args:
+        data: The whole TIFF.
+        offset: Where the directory begins.
+
+    Raises:
+        ValueError: The directory or a value lies outside the file.
+    """
+    order = byte_order(data)
+    try:
+        (length,) = struct.unpack_from(order + "H", data, offset)
+        (following,) = struct.unpack_from(order + "I", data, offset + 2 + 12 * length)
+    except struct.error as error:
+        raise ValueError(f"directory outside the file: {error}") from error
+    tags: dict[int, Tag] = {}
+    for entry in range(offset + 2, offset + 2 + 12 * length, 12):
+        number, type, count = struct.unpack_from(order + "HHI", data, entry)
+        if type not in _SIZES:
+            continue
+        size = count * _SIZES[type]
+        position = entry + 8 if size <= 4 else struct.unpack_from(order + "I", data, entry + 8)[0]
+        if position + size > len(data):
+            raise ValueError(f"values of tag {number} outside the file")
+        tags.setdefault(number, Tag(type, count, bytes(data[position : position + size]), position))
+    return tags, following
+
+
+def set_number(data: bytearray, tag: Tag, value: int) -> None:
+    """Overwrite the first value of a whole-number tag where it stands; a value too large for its type is left out."""
+    code = _INTEGERS.get(tag.type)
+    if code and tag.count and value < 1 << (8 * _SIZES[tag.type]):
+        struct.pack_into(byte_order(data) + code, data, tag.position, value)
+
+
+def with_number(data: bytes, number: int, value: int) -> bytes:
+    """A TIFF with one short whole-number tag of its first directory set.
+
+    A tag that is missing is added in a copy of the directory at the end of the file, so that all else stays in place.
+
+    Raises:
+        ValueError: The first directory is damaged.
+
+    Example:
+        >>> empty = b"II*" + bytes([0, 8, 0, 0, 0]) + bytes(6)
+        >>> first_directory(with_number(empty, 274, 6))[0][274].number("<")
+        6
+    """
+    order, (tags, _) = byte_order(data), first_directory(data)
+    result = bytearray(data)
+    tag = tags.get(number)
+    if tag is not None and tag.type in _INTEGERS and tag.count:
+        set_number(result, tag, value)
+        return bytes(result)
+    (offset,) = struct.unpack_from(order + "I", data, 4)
+    (length,) = struct.unpack_from(order + "H", data, offset)
+    entries = [data[at : at + 12] for at in range(offset + 2, offset + 2 + 12 * length, 12)]
+    entries = [entry for entry in entries if entry[:2] != struct.pack(order + "H", number)]
+    entries.append(struct.pack(order + "HHIHH", number, 3, 1, value, 0))
+    entries.sort(key=lambda entry: struct.unpack_from(order + "H", entry)[0])
+    result += bytes(len(result) % 2)
+    struct.pack_into(order + "I", result, 4, len(result))
+    result += struct.pack(order + "H", len(entries)) + b"".join(entries)
+    result += data[offset + 2 + 12 * length : offset + 6 + 12 * length]
+    return bytes(result)
+
+
+def append_directory(data: bytearray, tags: Mapping[int, Tag]) -> int:
+    """Write a directory and its values at the end of a TIFF.
+
+    Args:
+        data: The TIFF, which grows.
+        tags: Tags by number, their values in the byte order of `data`.
+
+    Returns:
+        The offset of the directory.
+    """
+    order = byte_order(data)
+    entries = []
+    for number, tag in sorted(tags.items()):
+        value = tag.value
+        if len(value) > 4:
+            data += bytes(len(data) % 2)
+            value = struct.pack(order + "I", len(data))
+            data += tag.value
+        entries.append(struct.pack(order + "HHI", number, tag.type, tag.count) + value.ljust(4, b"\0"))
+    data += bytes(len(data) % 2)
+    offset = len(data)
+    data += struct.pack(order + "H", len(entries)) + b"".join(entries) + bytes(4)
+    return offset

@@ -1,0 +1,242 @@
+"""Turn one picture file upright and change nothing else about it.
+
+    >>> from pathlib import Path
+    >>> data = Path("examples/photos/coffee.jpg").read_bytes()
+    >>> turned, how = turn_bytes(data, 90.0)
+    >>> how, len(turned) - len(data) < 100  # an orientation tag is all that is new
+    ('exif', True)
+
+A quarter turn costs nothing: it is told by the EXIF orientation, or made by moving pixels. Any other angle takes one
+resampling of the picture at its full resolution, saved as the original was; see `rotnet.encoding`.
+
+What is kept byte for byte: EXIF with GPS, dates and the maker's notes, XMP, IPTC, ICC profile, comments, resolution,
+blocks that no one here knows, and what lies behind the end of a JPEG, such as the video of a moving photo. What is put
+right: orientation, the sizes that EXIF and XMP tell, and the thumbnail. The further pictures of a multi-picture JPEG
+(previews, gain maps) are turned by the same angle. Lost are the auxiliary pictures of HEIC and AVIF (depths, gain
+maps), and where pixels are resampled the palette: in-between colours need true colour.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rotnet import containers, images
+from rotnet.correction import check_options as check_turn
+from rotnet.correction import turn_back
+from rotnet.encoding import TAGGED, Original, encode_like, open_original
+from rotnet.errors import ImageError, RotNetError, UsageError
+from rotnet.geometry import Fill
+from rotnet.images import MAX_PIXELS, StrPath
+from rotnet.metadata import TURNS, Facts, turned_orientation
+from rotnet.writing import atomic_file
+
+__all__ = ["QUARTER_TURNS", "QUARTER_WITHIN", "check_options", "turn_bytes", "turn_file"]
+
+QUARTER_TURNS = ("auto", "exif", "pixels", "off")
+# degrees; the model cannot tell a smaller difference, and cameras held sideways are common
+QUARTER_WITHIN = 2.0
+# formats whose viewers heed the orientation tag, and which mostly cannot be turned otherwise without loss
+_AUTO_TAGGED = ("JPEG", "TIFF", "WEBP")
+
+
+def turn_file(
+    source: StrPath, target: StrPath, angle: float, *, max_pixels: int | None = MAX_PIXELS, **options: Any
+) -> str:
+    """Turn a picture file upright into another, with its permissions and times, atomically.
+
+    Args:
+        source: A picture file. Its content decides the format, whatever its name says.
+        target: The new file, in a folder that exists; the format stays, whatever this name says. It may be the source.
+        angle: Degrees, counter-clockwise as seen, that the picture as shown has been turned by.
+        max_pixels: Refuse a larger picture.
+        **options: As for `turn_bytes`.
+
+    Returns:
+        As the second of `turn_bytes`.
+
+    Raises:
+        ImageError: As for `turn_bytes`.
+        OutputError: The target cannot be written.
+        UsageError: As for `turn_bytes`.
+    """
+    with images.open_file(source) as file:
+        data = file.read()
+    turned, how = turn_bytes(data, angle, max_pixels=max_pixels, name=os.fspath(source), **options)
+    with atomic_file(target) as file:
+        file.write(turned)
+        file.flush()
+        with suppress(PermissionError):  # some network and memory-card file systems
+            shutil.copystat(source, file.name)
+    return how
+
+
+def turn_bytes(
+    data: bytes,
+    angle: float,
+    *,
+    crop: str = "inscribed",
+    fill: Fill = 0,
+    interpolation: str = "lanczos",
+    quarter_turns: str = "auto",
+    tolerance: float = QUARTER_WITHIN,
+    max_pixels: int | None = MAX_PIXELS,
+    name: str = "the picture",
+) -> tuple[bytes, str]:
+    """Turn an encoded picture upright: bytes of a file in, bytes of a file of the same format out.
+
+    Args:
+        data: JPEG, PNG, TIFF, WebP, BMP, AVIF, HEIC where `rotnet[heif]` is installed, or what else `rotnet.read_image`
+            reads.
+        angle: Degrees, counter-clockwise as seen, that the picture as shown has been turned by.
+        crop, interpolation: As for `correct_rotation`; of the kernels, `"lanczos"` blurs least.
+        fill: As for `correct_rotation`, in levels of 8 bits; pictures of 16 bits get the same shade.
+        quarter_turns: What to do about angles that are a quarter turn, or several, within the tolerance: `"exif"` turns
+            by the orientation tag alone, the pixels are the same bytes; `"pixels"` moves pixels, exactly, and a JPEG or
+            lossy WebP is encoded again; `"auto"` takes the tag in JPEG, TIFF and WebP and the pixels elsewhere, where
+            that loses nothing either and more viewers heed it; `"off"` treats them like any other angle.
+        tolerance: Degrees.
+        max_pixels: Refuse a larger picture before decoding it; None for no limit.
+        name: What an error calls the picture.
+
+    Returns:
+        The new file and how it was made: `"copy"` (it stood upright within the tolerance; the same bytes), `"exif"`,
+        `"pixels"` or `"resampled"`.
+
+    Raises:
+        ImageError: The picture is none, damaged, incomplete, too large, an animation, of several pages, or of a kind
+            that could not be saved as it was.
+        UsageError: An option is not as described.
+    """
+    check_options(crop=crop, fill=fill, interpolation=interpolation, quarter_turns=quarter_turns, tolerance=tolerance)
+    if not math.isfinite(angle):
+        raise UsageError(f"angle must be finite degrees. Received: angle={angle}.")
+    quarters = round(angle / 90.0)
+    is_quarter = quarter_turns != "off" and abs(angle - 90.0 * quarters) <= tolerance
+    if is_quarter and quarters % 4 == 0:
+        return data, "copy"
+    try:
+        original = open_original(data, name, max_pixels)
+        if is_quarter and quarter_turns != "pixels":
+            by_tag = _turned_by_tag(original, -quarters, required=quarter_turns == "exif")
+            if by_tag is not None:
+                return by_tag, "exif"
+        exact = 90.0 * quarters if is_quarter else angle
+        turned = _turned_pixels(
+            original, max_pixels, lambda one: _turn(one, exact, crop=crop, fill=fill, interpolation=interpolation)
+        )
+        return turned, "pixels" if is_quarter else "resampled"
+    except ImageError as error:
+        if name in str(error):
+            raise
+        raise ImageError(f"{name}: {error}") from error
+    except RotNetError:
+        raise
+    except MemoryError as error:
+        raise ImageError(f"{name} is too large for the memory at hand; shrink it or lower max_pixels") from error
+    except Exception as error:  # whatever a codec raises on a damaged or unusual file
+        raise ImageError(f"{name} cannot be turned: {error or type(error).__name__}") from error
+
+
+def check_options(*, crop: str, fill: Fill, interpolation: str, quarter_turns: str, tolerance: float) -> None:
+    """Check the options of `turn_bytes` before any file is read.
+
+    Raises:
+        UsageError: One is not as described there.
+    """
+    check_turn(crop, fill, interpolation)
+    if quarter_turns not in QUARTER_TURNS:
+        raise UsageError(f"quarter_turns must be one of {QUARTER_TURNS}. Received: {quarter_turns!r}.")
+    if not 0.0 <= tolerance <= 45.0:
+        raise UsageError(f"tolerance must be in [0, 45] degrees. Received: {tolerance!r}.")
+
+
+def _turned_by_tag(original: Original, quarters: int, *, required: bool) -> bytes | None:
+    """The file with another orientation, or None where that is not the way for it."""
+    format = original.format
+    if format not in (TAGGED if required else _AUTO_TAGGED):
+        if required:
+            raise ImageError(f"{original.name} is {format}, which has no orientation tag; let its pixels be turned")
+        return None
+    try:
+        parts = containers.split_jpegs(original.data) if format == "JPEG" else [original.data]
+        turned, expected = [], 1
+        for number, part in enumerate(parts):
+            # a further picture that says nothing is shown as the first one says
+            stored = containers.orientation(part, format, default=0 if number else 1)
+            orientation = turned_orientation(stored, quarters) if stored else 0
+            turned.append(containers.retag(part, format, Facts(orientation)) if stored else part)
+            expected = expected if number else orientation
+        result = containers.join_jpegs(turned, parts) if format == "JPEG" else turned[0]
+        _verify(original, result, expected)
+    except ValueError as error:
+        if required:
+            raise ImageError(f"{original.name} cannot be turned by a tag: {error}; let its pixels be turned") from error
+        return None
+    return result
+
+
+def _turned_pixels(original: Original, max_pixels: int | None, turn: Callable[[Original], Any]) -> bytes:
+    """The file with other pixels, all of its pictures turned alike."""
+    if original.format != "JPEG":
+        result = encode_like(original, turn(original))
+    else:
+        parts = containers.split_jpegs(original.data)
+        shown = containers.orientation(parts[0], "JPEG")
+        turned = [encode_like(replace(original, data=parts[0]), turn(original))]
+        for part in parts[1:]:
+            further = open_original(containers.without_index(part), original.name, max_pixels)
+            if shown in TURNS and containers.orientation(part, "JPEG", default=0) == 0:
+                further = replace(further, picture=further.picture.transpose(TURNS[shown]))
+            turned.append(encode_like(replace(further, data=part), turn(further)))
+        result = containers.join_jpegs(turned, parts)
+    _verify(original, result, 1)
+    return result
+
+
+def _turn(original: Original, angle: float, *, crop: str, fill: Fill, interpolation: str) -> Any:
+    """The pixels of one picture turned back by an angle."""
+    picture = original.picture
+    is_deep = original.deep is not None or picture.mode.startswith("I;16")
+    if is_deep:
+        fill = tuple(257.0 * level for level in fill) if isinstance(fill, (tuple, list)) else 257.0 * fill
+    options: dict[str, Any] = {"crop": crop, "fill": fill, "interpolation": interpolation}
+    if original.deep is not None:
+        return _turn_deep(original.deep, angle, options)
+    if angle % 90.0 != 0.0:
+        if picture.mode in ("1", "L", "RGB") and "transparency" in picture.info:  # a colour that means clear
+            picture = picture.convert("RGBA" if picture.mode == "RGB" else "LA")
+        if picture.mode == "F" and not np.isfinite(np.asarray(picture)).all():
+            raise ImageError(f"{original.name} holds NaN or infinity, which turning would spread; fill them first")
+    return turn_back(picture, angle, **options)
+
+
+def _turn_deep(levels: NDArray[np.uint16], angle: float, options: dict[str, Any]) -> NDArray[np.uint16]:
+    if levels.shape[2] == 3 or angle % 90.0 == 0.0:
+        return turn_back(levels, angle, **options)
+    # between two pixels lies the mean of their colours weighted by alpha
+    share = levels[:, :, 3:] / np.float32(65535)
+    mixed = np.concatenate([levels[:, :, :3] * share, levels[:, :, 3:]], axis=2, dtype=np.float32)
+    turned = turn_back(mixed, angle, **options)
+    share = np.maximum(turned[:, :, 3:], 1) / np.float32(65535)
+    turned[:, :, :3] /= share
+    return np.rint(np.clip(turned, 0, 65535)).astype(np.uint16)
+
+
+def _verify(original: Original, result: bytes, orientation: int) -> None:
+    """Refuse a result that would not be shown as it should; what is wrong then is its metadata."""
+    with images.opened(result, original.name, None) as opened, images.decoding(original.name):
+        try:
+            shown = opened.getexif().get(0x0112, 1)
+        except Exception:  # nobody can read it
+            shown = 1
+    if shown != orientation:
+        raise ValueError("its EXIF is damaged")
