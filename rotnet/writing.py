@@ -6,15 +6,17 @@ whole new file or the old one.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 
@@ -22,7 +24,7 @@ from rotnet.errors import OutputError, UsageError
 from rotnet.images import FORMATS, StrPath, open_file, open_pil, readable_formats, to_rgb
 from rotnet.metadata import EXIF_TAG, GPS_TAG, XMP_TAG, exif_for, xmp_of
 
-__all__ = ["atomic_file", "copy", "write"]
+__all__ = ["atomic_file", "copy", "encode", "fitted", "write"]
 
 # Modes a format can hold; a picture in any other mode becomes RGBA where it is transparent and that fits, else RGB.
 _MODES = {
@@ -32,7 +34,7 @@ _MODES = {
     "JPEG2000": ("L", "LA", "RGB", "RGBA", "I;16"),
     "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
     "PPM": ("1", "L", "RGB", "I;16"),
-    "TIFF": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"),
+    "TIFF": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "LAB", "I;16", "I", "F"),
 }
 _LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF")
 
@@ -73,20 +75,32 @@ def write(
         raise OutputError(f"{path} must end in one of {known}; got {path.suffix or 'no extension'!r}")
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"quality must be 1 to 100 or None; got {quality!r}")
+    picture = open_pil(image, max_pixels=None)
+    try:
+        data = encode(picture, format, like=like, quality=quality)
+    except Exception as error:
+        raise OutputError(f"{path} cannot be written as {format}: {error}") from error
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+def encode(picture: Image.Image, format: str, *, like: Image.Image | None = None, quality: int | None = None) -> bytes:
+    """As `write`, into memory.
+
+    Args:
+        picture: An image, upright.
+        format: Pillow's name of the format.
+        like, quality: As for `write`.
+
+    Raises:
+        OSError, ValueError: The format cannot hold the picture.
+    """
     readable_formats()  # registers the writers as well
     if format not in Image.SAVE:
-        raise OutputError(f"{path} cannot be written: {format} needs a plugin of Pillow; choose .jpg or .png instead")
-    picture = open_pil(image, max_pixels=None)
-    with atomic_file(path) as file:
-        try:
-            picture = _fitted(picture, format)
-            picture.save(file, format, **_options(picture, format, like if like is not None else picture, quality))
-        except OSError as error:
-            if error.errno is not None:  # the disk, not the encoder
-                raise
-            raise OutputError(f"{path} cannot be written as {format}: {error}") from error
-        except Exception as error:
-            raise OutputError(f"{path} cannot be written as {format}: {error}") from error
+        raise ValueError(f"{format} needs a plugin of Pillow; choose JPEG or PNG instead")
+    file, picture = io.BytesIO(), fitted(picture, format)
+    picture.save(file, format, **_options(picture, format, like if like is not None else picture, quality))
+    return file.getvalue()
 
 
 def copy(source: StrPath, target: StrPath) -> None:
@@ -108,11 +122,16 @@ def copy(source: StrPath, target: StrPath) -> None:
 
 
 @contextmanager
-def atomic_file(path: StrPath) -> Iterator[IO[bytes]]:
+def atomic_file(
+    path: StrPath, *, temporary: StrPath | None = None, replace: Callable[[Path, Path], object] | None = None
+) -> Iterator[IO[bytes]]:
     """Open a file to write that becomes `path` when the block ends well, and vanishes when it does not.
 
     Args:
-        path: The target. Its folder must exist; the temporary file lies in it, hidden.
+        path: The target. Its folder must exist.
+        temporary: Where to write meanwhile, a file that does not exist, on the same disk; by default one beside the
+            target, hidden, with a name of chance.
+        replace: Called with the temporary file, closed and wholly on disk, and `path` in the place of `os.replace`.
 
     Yields:
         A binary file, writable and readable.
@@ -129,7 +148,7 @@ def atomic_file(path: StrPath) -> Iterator[IO[bytes]]:
         b'all or nothing'
     """
     path = Path(path)
-    temporary = path.with_name(f".rotnet-{secrets.token_hex(8)}.part")
+    temporary = Path(temporary or path.with_name(f".rotnet-{secrets.token_hex(8)}.part"))
     try:
         try:
             with open(temporary, "x+b") as file:
@@ -138,7 +157,7 @@ def atomic_file(path: StrPath) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            (replace or os.replace)(temporary, path)
         except BaseException:  # Ctrl-C leaves nothing behind either
             with suppress(OSError):
                 temporary.unlink()
@@ -150,16 +169,18 @@ def atomic_file(path: StrPath) -> Iterator[IO[bytes]]:
         raise OutputError(f"{path} cannot be written: {reason}; choose another folder or name") from error
 
 
-def _fitted(image: Image.Image, format: str) -> Image.Image:
+def fitted(image: Image.Image, format: str) -> Image.Image:
     """The image in a mode that the format can hold."""
     modes = _MODES.get(format, ("RGB", "RGBA"))
+    if image.mode in ("I;16B", "I;16L"):
+        image = Image.fromarray(np.asarray(image).astype(np.uint16))
     transparent_color = "transparency" in image.info and format not in ("PNG", "GIF")
     if image.mode in modes and not transparent_color:
         return image
     if image.has_transparency_data and "RGBA" in modes:
         return image.convert("RGBA")
     rgb = to_rgb(image, "the picture")
-    return rgb.convert("L") if image.mode in ("1", "LA", "I", "F", "I;16", "I;16B") and "L" in modes else rgb
+    return rgb.convert("L") if image.mode in ("1", "LA", "I", "F", "I;16") and "L" in modes else rgb
 
 
 def _options(picture: Image.Image, format: str, like: Image.Image, quality: int | None) -> dict[str, Any]:

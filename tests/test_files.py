@@ -1,19 +1,23 @@
 """Trees of files: every picture gets its successor or a reason, and no original is ever touched."""
 
-import hashlib
+import errno
 import os
+import stat
+import subprocess
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from compass import compass_onnx, crooked
-from pictures import encoded, exif_with
+from pictures import exif_with
 from PIL import Image, ImageCms
+from trees import everything, make_traps, save, save_flat
 
-from rotnet import Predictor, angle_difference, predict_angle
+from rotnet import Predictor, angle_difference, predict_angle, turning
 from rotnet.errors import OutputError, UsageError
-from rotnet.files import FilePrediction, correct_files, plan_targets, predict_files
+from rotnet.files import FilePrediction, Turning, correct_files, plan_in_place, plan_targets, predict_files
 
 
 @pytest.fixture(scope="module")
@@ -26,34 +30,6 @@ def folder(tmp_path, monkeypatch):
     """An empty folder to work in, named relatively as people do."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def save(path, angle=30.0):
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = crooked(angle)
-    path.write_bytes(encoded(picture, "JPEG", quality=95) if path.suffix.lower() == ".jpg" else encoded(picture))
-
-
-def everything(folder):
-    """Digest by path of all regular files below a folder."""
-    files = (os.path.join(root, name) for root, _, names in os.walk(folder) for name in names)
-    return {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in files if os.path.isfile(path)}
-
-
-def make_traps(folder):
-    """Files of a picture's name that are none."""
-    os.makedirs(folder, exist_ok=True)
-    save(f"{folder}/whole.jpg")
-    data = Path(folder, "whole.jpg").read_bytes()
-    Path(folder, "cut.jpg").write_bytes(data[: len(data) // 2])
-    Path(folder, "empty.jpg").touch()
-    Path(folder, "text.jpg").write_text("Dear diary")
-    os.symlink("nowhere", f"{folder}/link.jpg")
-    os.symlink("circle.jpg", f"{folder}/circle.jpg")
-    os.mkfifo(f"{folder}/pipe.jpg")
-    save(f"{folder}/folder.jpg/inner.png")
-    return {"cut.jpg", "empty.jpg", "text.jpg", "link.jpg", "circle.jpg", "pipe.jpg"}
 
 
 # Predict --------------------------------------------------------------------------------------------------------------
@@ -85,10 +61,10 @@ def test_whatever_a_file_does_the_others_go_on(folder, compass, monkeypatch, err
         save(f"{name}.png")
     view = compass.view
 
-    def breaking(path):
+    def breaking(path, **options):
         if path.name == "b.png":
             raise error
-        return view(path)
+        return view(path, **options)
 
     monkeypatch.setattr(compass, "view", breaking)
     results = list(predict_files(["a.png", "b.png", "c.png"], compass))
@@ -105,108 +81,20 @@ def test_stopping_early_leaves_no_work_behind(folder, compass, monkeypatch):
         save(f"in/{number:02}.png")
     seen = []
     view = compass.view
-    monkeypatch.setattr(compass, "view", lambda path: seen.append(path) or view(path))
+    monkeypatch.setattr(compass, "view", lambda path, **options: seen.append(path) or view(path, **options))
     results = predict_files(["in"], compass)
     next(results)
     results.close()
-    assert len(seen) <= 32
-    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+    assert len(seen) <= 48, "what is decoded ahead, and not all 60"
+    for thread in threading.enumerate():
+        if "ThreadPool" in thread.name:
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(("angle", "written"), [(359.9997, 0.0), (359.9994, 359.999), (0.0, 0.0)])
 def test_written_angle_stays_below_a_full_turn(angle, written):
     assert FilePrediction("a", angle, 0.5).as_dict() == {"path": "a", "angle": written, "confidence": 0.5}
-
-
-# Plan -----------------------------------------------------------------------------------------------------------------
-
-
-def test_plan_mirrors_folders_and_flattens_files(folder):
-    for name in ("in/a.jpg", "in/sub/b.jpg", "c.jpg"):
-        save(name)
-    targets = plan_targets(["in", "c.jpg"], "out")
-    assert {str(source): str(target) for source, target in targets.items()} == {
-        "in/a.jpg": "out/a.jpg",
-        "in/sub/b.jpg": "out/sub/b.jpg",
-        "c.jpg": "out/c.jpg",
-    }
-    assert not os.path.exists("out"), "a plan writes nothing"
-
-
-def test_file_named_twice_is_planned_once(folder):
-    save("in/a.jpg")
-    assert len(plan_targets(["in", "in/a.jpg", "in/./a.jpg"], "out")) == 1
-
-
-@pytest.mark.parametrize("names", [("x/a.jpg", "y/a.jpg"), ("x/a.jpg", "y/A.JPG")])
-def test_two_inputs_never_share_a_target(folder, names):
-    for name in names:
-        save(name)
-    with pytest.raises(UsageError, match=r"x/a\.jpg and y/.*would both become"):
-        plan_targets(names, "out")
-    with pytest.raises(UsageError, match="would both become"):
-        plan_targets(["x", "y"], "out", overwrite=True)
-
-
-def test_target_that_is_there_is_kept_unless_told(folder):
-    save("in/a.jpg")
-    os.makedirs("out")
-    os.symlink("nowhere", "out/a.jpg")
-    with pytest.raises(UsageError, match=r"out/a\.jpg is there already"):
-        plan_targets(["in"], "out")
-    assert len(plan_targets(["in"], "out", overwrite=True)) == 1
-
-
-@pytest.mark.parametrize("output", ["in", "in/../in", "alias"])
-@pytest.mark.parametrize("paths", [["in"], ["in/a.jpg"]])
-def test_originals_are_no_targets(folder, paths, output):
-    save("in/a.jpg")
-    os.symlink("in", "alias")
-    with pytest.raises(UsageError, match="is itself an input"):
-        plan_targets(paths, output, overwrite=True)
-
-
-def test_link_to_an_original_is_no_target(folder):
-    save("in/a.jpg")
-    os.makedirs("out")
-    os.symlink("../in/a.jpg", "out/a.jpg")
-    with pytest.raises(UsageError, match="is itself an input"):
-        plan_targets(["in"], "out", overwrite=True)
-
-
-def test_results_among_the_inputs_are_not_corrected_again(folder, compass):
-    save("in/a.jpg")
-    for _ in range(2):
-        targets = plan_targets(["in"], "in/straight", overwrite=True)
-        assert [str(source) for source in targets] == ["in/a.jpg"]
-        assert [result.action for result in correct_files(targets, compass)] == ["turned"]
-
-
-def test_output_above_the_input_is_fine(folder):
-    save("in/sub/a.jpg")
-    assert [str(target) for target in plan_targets(["in/sub"], "in").values()] == ["in/a.jpg"]
-
-
-@pytest.mark.parametrize("output", ["file", "file/below", "file/far/below", "/dev/null/below"])
-def test_output_that_can_be_no_folder_is_refused_before_any_work(folder, output):
-    save("in/a.jpg")
-    Path("file").touch()
-    with pytest.raises(OutputError, match=r"(file|/dev/null) is not a folder"):
-        plan_targets(["in"], output)
-
-
-def test_output_that_may_not_be_written_is_refused_before_any_work(folder, monkeypatch):
-    save("in/a.jpg")
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
-    with pytest.raises(OutputError, match=r"out cannot be written: \. is read-only"):
-        plan_targets(["in"], "out")
-
-
-@pytest.mark.parametrize("paths", [[], ["empty"]])
-def test_no_pictures_are_an_error(folder, paths):
-    os.makedirs("empty")
-    with pytest.raises(UsageError, match="no pictures to correct"):
-        plan_targets(paths, "out")
 
 
 # Correct --------------------------------------------------------------------------------------------------------------
@@ -219,7 +107,7 @@ def correct(paths, compass, output="out", **options):
 def test_crooked_is_turned_and_the_rest_copied_byte_for_byte(folder, compass):
     save("in/crooked.jpg", 30.0)
     save("in/sub/upright.jpg", 0.0)
-    Image.new("RGB", (30, 20), "gray").save("in/unsure.png")
+    save_flat("in/unsure.png")
     before = everything("in")
     results = correct(["in"], compass)
     actions = {path: result.action for path, result in results.items()}
@@ -230,7 +118,7 @@ def test_crooked_is_turned_and_the_rest_copied_byte_for_byte(folder, compass):
     assert after["out/unsure.png"] == before["in/unsure.png"]
     assert angle_difference(predict_angle("out/crooked.jpg", model=compass).angle, 0.0) < 1
     row = results["in/crooked.jpg"].as_dict()
-    assert list(row) == ["path", "target", "action", "angle", "confidence"]
+    assert list(row) == ["path", "target", "action", "angle", "confidence", "method"]
     assert (row["path"], row["target"], row["action"]) == ("in/crooked.jpg", "out/crooked.jpg", "turned")
 
 
@@ -265,7 +153,7 @@ def test_copy_keeps_the_orientation_tag_that_it_needs(folder, compass):
 
 def test_min_confidence_decides(folder, compass):
     save("a.png")
-    Image.new("RGB", (30, 20), "gray").save("b.png")
+    save_flat("b.png")
     assert correct(["a.png"], compass, "one", min_confidence=1.0)["a.png"].action == "unsure"
     assert correct(["b.png"], compass, "two", min_confidence=0.0)["b.png"].action in ("turned", "upright")
 
@@ -297,7 +185,7 @@ def test_what_holds_several_pictures_is_not_cut_to_its_first(folder, compass, na
     first, second = frames()
     first.save(name, save_all=True, append_images=[second])
     result = correct([name], compass)[name]
-    assert result.action == "failed" and "holds 2 pictures" in result.error
+    assert result.action == "failed" and result.error.startswith(name)
     assert everything("out") == {}
     assert correct([name], compass, "copies", min_confidence=1.0)[name].action == "unsure"
     assert everything("copies")[f"copies/{name}"] == everything(".")[f"./{name}"]
@@ -309,28 +197,200 @@ def test_phone_picture_with_a_map_of_its_light_is_turned(folder, compass):
     assert correct(["phone.jpg"], compass)["phone.jpg"].action == "turned"
 
 
-def test_format_that_cannot_be_written_fails_clearly_or_is_copied(folder, compass):
-    first, second = frames()
-    first.save("a.mpo", "MPO", save_all=True, append_images=[second])
-    result = correct(["a.mpo"], compass)["a.mpo"]
-    assert result.action == "failed" and "must end in one of" in result.error
-    assert correct(["a.mpo"], compass, "copies", min_confidence=1.0)["a.mpo"].action == "unsure"
-    assert list(everything("copies").values()) == [everything(".")["./a.mpo"]]
-
-
-def test_folder_in_the_place_of_a_target_fails_alone(folder, compass):
-    save("in/a.png")
-    save("in/b.png")
-    os.makedirs("out/a.png")
-    targets = plan_targets(["in"], "out", overwrite=True)
-    results = list(correct_files(targets, compass))
-    assert [result.action for result in results] == ["failed", "turned"]
-    assert sorted(os.listdir("out")) == ["a.png", "b.png"]
-
-
 def test_originals_that_vanish_fail_alone(folder, compass):
     save("in/a.png")
     save("in/b.png")
     targets = plan_targets(["in"], "out")
     os.unlink("in/a.png")
     assert [result.action for result in correct_files(targets, compass)] == ["failed", "turned"]
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_file_keeps_its_permissions_times_and_place(folder, compass, in_place):
+    save("in/a.png")
+    os.chmod("in/a.png", 0o640)
+    os.utime("in/a.png", ns=(10**18, 12 * 10**17 + 345))
+    targets = plan_in_place(["in"]) if in_place else plan_targets(["in"], "out")
+    (result,) = correct_files(targets, compass)
+    status = os.stat(result.target)
+    assert (stat.S_IMODE(status.st_mode), status.st_mtime_ns) == (0o640, 12 * 10**17 + 345)
+
+
+@pytest.mark.parametrize(("quarter_turns", "method"), [("auto", "exif"), ("pixels", "pixels"), ("off", "resampled")])
+def test_quarter_turns_are_passed_on(folder, compass, quarter_turns, method):
+    save("a.jpg", 90.4)
+    assert correct(["a.jpg"], compass, quarter_turns=quarter_turns)["a.jpg"].method == method
+
+
+def test_limit_of_pixels_is_for_one_file(folder, compass):
+    save("in/a.png")
+    Image.new("RGB", (100, 100)).save("in/b.png")
+    results = correct(["in"], compass, max_pixels=64 * 48)
+    assert results["in/a.png"].action == "turned"
+    assert "more than" in results["in/b.png"].error
+
+
+@pytest.mark.parametrize("options", [{"crop": "tight"}, {"quarter_turns": "some"}, {"fill": "red"}, {"backup": "../x"}])
+def test_turning_is_checked_before_any_file(options):
+    with pytest.raises(UsageError):
+        Turning(**options)
+
+
+def test_folders_may_lie_deeper_than_calls(folder, compass):
+    save("in/a.png")
+    os.chdir("in")
+    for _ in range(1100):
+        os.mkdir("d")
+        os.chdir("d")
+    save("b.png")
+    os.chdir(folder)
+    results = correct(["in"], compass)
+    for tree in ("in", "out"):  # which pytest could not
+        subprocess.run(["rm", "-rf", tree], check=True)
+    assert [result.action for result in results.values()] == ["turned", "turned"]
+
+
+# In place -------------------------------------------------------------------------------------------------------------
+
+
+def in_place(paths, compass, backup=None, **options):
+    targets = plan_in_place(paths, backup=backup)
+    return {str(result.path): result for result in correct_files(targets, compass, backup=backup, **options)}
+
+
+@pytest.mark.parametrize("backup", [None, ".orig"])
+def test_in_place_changes_what_it_turns_and_nothing_else(folder, compass, backup):
+    save("in/crooked.jpg")
+    save("in/upright.jpg", 0.0)
+    save_flat("in/sub/unsure.png")
+    traps = make_traps("in/traps")
+    before = everything("in")
+    inodes = {path: os.stat(path).st_ino for path in before}
+    results = in_place(["in"], compass, backup)
+    assert {os.path.basename(path) for path, result in results.items() if result.action == "failed"} == traps
+    turned = {path for path, result in results.items() if result.action == "turned"}
+    assert turned == {"in/crooked.jpg", "in/traps/whole.jpg", "in/traps/folder.jpg/inner.png"}
+    after = everything("in")
+    assert {path: after[path] for path in before.keys() - turned} == {
+        path: before[path] for path in before.keys() - turned
+    }
+    assert all(os.stat(path).st_ino == inodes[path] for path in before.keys() - turned), "not even written anew"
+    assert after.keys() - before.keys() == ({path + backup for path in turned} if backup else set())
+    if backup:
+        assert all(after[path + backup] == before[path] for path in turned)
+    assert all(angle_difference(predict_angle(path, model=compass).angle, 0.0) < 1 for path in turned)
+
+
+def test_backup_where_there_are_no_hard_links(folder, compass, monkeypatch):
+    save("a.png")
+    before = everything(".")["./a.png"]
+
+    def refuse(*_args, **_options):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert in_place(["a.png"], compass, ".orig")["a.png"].action == "turned"
+    assert everything(".")["./a.png.orig"] == before != everything(".")["./a.png"]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_backup_that_appears_meanwhile_is_not_replaced(folder, compass, same):
+    save("a.png")
+    targets = plan_in_place(["a.png"], backup=".orig")
+    before = Path("a.png").read_bytes()
+    Path("a.png.orig").write_bytes(before if same else b"something else")
+    (result,) = correct_files(targets, compass, backup=".orig")
+    assert result.action == ("turned" if same else "failed")
+    assert (Path("a.png").read_bytes() == before) != same
+    assert Path("a.png.orig").read_bytes() == (before if same else b"something else")
+
+
+def test_original_that_is_read_only_stays(folder, compass, monkeypatch):
+    save("a.png")
+    before = everything(".")
+    targets = plan_in_place(["a.png"])
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    (result,) = correct_files(targets, compass)
+    assert result.error.startswith("a.png is read-only; make it writable")
+    assert everything(".") == before
+
+
+def test_hard_links_are_turned_once_each(folder, compass):
+    save("in/a.png")
+    os.link("in/a.png", "in/b.png")
+    assert [result.action for result in in_place(["in"], compass).values()] == ["turned", "turned"]
+    assert len(set(everything("in").values())) == 1
+
+
+# Threads and disks ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jobs", [1, 3, 40])
+def test_jobs_make_no_difference(folder, compass, jobs):
+    for number in range(70):
+        save(f"in/{number:02}.png", 5.0 * number)
+    results = correct(["in"], compass, jobs=jobs)
+    assert list(results) == [f"in/{number:02}.png" for number in range(70)]
+    correct(["in"], compass, "reference")
+    assert sorted(everything("out").values()) == sorted(everything("reference").values())
+
+
+def test_pictures_are_turned_while_others_are_decoded(folder, compass, monkeypatch):
+    for number in range(40):
+        save(f"in/{number:02}.png")
+    both = threading.Barrier(2, timeout=20)  # passed only if a picture is turned while another is decoded
+    view, turn = compass.view, turning.turn_bytes
+    seen = []
+
+    def late_view(path, **options):
+        seen.append(path)
+        if len(seen) == 36:  # by then, the first are decided
+            both.wait()
+        return view(path, **options)
+
+    def slow_turn(data, angle, *, name, **options):
+        if name == "in/00.png":
+            both.wait()
+        return turn(data, angle, name=name, **options)
+
+    monkeypatch.setattr(compass, "view", late_view)
+    monkeypatch.setattr(turning, "turn_bytes", slow_turn)
+    assert len(correct(["in"], compass)) == 40
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
+def test_full_disk_ends_the_run_and_leaves_nothing_half(folder, compass, monkeypatch, code):
+    for number in range(5):
+        save(f"in/{number}.png")
+    targets = plan_targets(["in"], "out")
+    before = everything("in")
+
+    def fail(_file):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutputError, match="go on with --resume"):
+        list(correct_files(targets, compass, jobs=1))
+    assert everything("in") == before and everything("out") == {}
+
+
+def test_slow_picture_does_not_hold_up_whoever_stops(folder, compass, monkeypatch):
+    save("a.png")
+    save("b.png")
+    begun, leave = threading.Event(), threading.Event()
+    turn = turning.turn_bytes
+
+    def slow(data, angle, *, name, **options):
+        if name == "b.png":
+            begun.set()
+            leave.wait(30)
+        return turn(data, angle, name=name, **options)
+
+    monkeypatch.setattr(turning, "turn_bytes", slow)
+    results = correct_files(plan_targets(["a.png", "b.png"], "out"), compass, jobs=2)
+    next(results)
+    begun.wait(10)
+    started = time.monotonic()
+    results.close()
+    assert time.monotonic() - started < 10, "half a second; the picture takes thirty"
+    leave.set()

@@ -1,78 +1,210 @@
-"""`rotnet correct`: write upright copies of pictures."""
+"""`rotnet correct`: turn pictures upright, as copies or in their place."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO, Any
+from collections.abc import Collection
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
-from rotnet.commands.common import add_command, add_pictures, complain, path, share
-from rotnet.errors import OutputError, UsageError
+from rotnet.commands.common import (
+    add_allowed_angles,
+    add_command,
+    add_pictures,
+    complain,
+    count,
+    path,
+    share,
+)
+from rotnet.commands.progress import add_progress, check_no_picture, follow, open_report, shown_plan, shown_unsure
+from rotnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from rotnet.files import Turning
+    from rotnet.files.plan import Targets
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
     parser = add_command(
-        commands, "correct", run, "write upright copies of pictures", "rotnet correct photos/ -o straight/"
+        commands,
+        "correct",
+        run,
+        "turn pictures upright, as copies or in their place",
+        "rotnet correct photos/ -o straight/",
+        "rotnet correct photos/ -o straight/ --preview sheet.html --report report.jsonl",
+        "rotnet correct photos/ --in-place --backup .orig",
+        "rotnet correct - < crooked.jpg > upright.jpg",
     )
     add_pictures(parser)
-    parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT", help="folder of the results")
-    parser.add_argument(
-        "--crop", choices=("inscribed", "expand", "same"), default="inscribed", help="default: inscribed"
+    add_allowed_angles(parser)
+    where = parser.add_argument_group("where the results go")
+    where.add_argument("-o", "--output", type=path, metavar="OUT", help="folder of the results; - is standard output")
+    where.add_argument("--in-place", action="store_true", help="put each turned picture in the place of its original")
+    where.add_argument("--backup", type=_suffix, metavar="SUFFIX", help="in place: keep the originals, SUFFIX appended")
+    where.add_argument("--overwrite", action="store_true", help="replace files that are in OUT already")
+    how = parser.add_argument_group("how pictures are turned")
+    how.add_argument("--crop", choices=("inscribed", "expand", "same"), default="inscribed", help="default: inscribed")
+    how.add_argument("--fill", type=_levels, default=0, metavar="LEVEL", help="of empty corners: 255, or 255,0,0")
+    how.add_argument(
+        "--quarter-turns",
+        choices=("auto", "exif", "pixels", "off"),
+        default="auto",
+        help="pictures that lack a quarter turn, or nearly: turn them without loss, by their EXIF tag or their pixels, "
+        "or like any other; default: auto",
     )
-    parser.add_argument(
+    how.add_argument(
         "--min-confidence",
         type=share,
         metavar="P",
-        help="below it a picture is copied as it is; default: the model's own",
+        help="below it a picture is left as it is; default: the model's own",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace files that are in OUT already")
-    parser.add_argument("--report", type=path, metavar="FILE.jsonl", help="write one JSON object a picture")
+    how.add_argument("--max-pixels", type=count, metavar="N", help="refuse larger pictures; default: 500000000")
+    first = parser.add_argument_group("look first")
+    first.add_argument("--dry-run", action="store_true", help="print plan and predictions, and write no picture")
+    first.add_argument(
+        "--preview", type=path, metavar="FILE", help="likewise, and write a page to review; see `rotnet apply`"
+    )
+    add_progress(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
-    from tqdm import tqdm
+    _check(options)
+    from rotnet.files import Turning
+    from rotnet.images import MAX_PIXELS
 
-    from rotnet.files import correct_files, plan_targets
-    from rotnet.images import EXTENSIONS
+    how = Turning(options.crop, options.fill, options.quarter_turns, options.max_pixels or MAX_PIXELS, options.backup)
+    if _streams(options):
+        return _run_stream(options, how)
+    if options.dry_run or options.preview:
+        return _run_plan(options, how)
+    return _run_files(options, how)
+
+
+def _run_files(options: argparse.Namespace, how: Turning) -> int:
+    from rotnet.files import Journal, correct_files, journal_path
+    from rotnet.files.report import row_of
     from rotnet.inference import as_predictor
 
     predictor = as_predictor(options.model)
-    targets = plan_targets(options.paths, options.output, overwrite=options.overwrite)
-    if options.report is not None:
-        pictures = {os.path.realpath(one) for pair in targets.items() for one in pair}
-        if os.path.splitext(options.report)[1].lower() in EXTENSIONS or os.path.realpath(options.report) in pictures:
-            raise UsageError(f"The report {options.report} would replace a picture: name a file that ends in .jsonl.")
-    results = correct_files(
-        targets, predictor, turns=options.turns, crop=options.crop, min_confidence=options.min_confidence
-    )
-    counts = dict.fromkeys(("turned", "upright", "unsure", "failed"), 0)
-    with _report(options.report) as report:
-        for result in tqdm(results, total=len(targets), unit="picture", disable=None, leave=False):
-            counts[result.action] += 1
-            if result.error is not None:
-                with tqdm.external_write_mode(sys.stderr):
-                    complain(result.error)
-            if report is not None:
-                print(json.dumps(result.as_dict()), file=report, flush=True)
-    print(", ".join(f"{count} {action}" for action, count in counts.items()))
-    return 1 if counts["failed"] else 0
+    output = os.path.realpath(options.output) if options.output else "in place"
+    place = options.journal or journal_path(output, *map(os.path.realpath, options.paths))
+    with Journal(place, resume=options.resume) as journal:
+        targets = _plan(options, journal.touched)
+        with open_report(options.report, targets) as report:
+            asked = {**_asked(options), **vars(how)}
+            journal.begin({"model": options.model, **asked}, forget=not options.in_place)
+            with closing(correct_files(targets, predictor, journal=journal, jobs=options.jobs, **asked)) as results:
+                return follow(
+                    results,
+                    len(targets),
+                    write=lambda result: report(row_of(result)),
+                    show=shown_unsure if options.list_unsure else None,
+                )
 
 
-@contextmanager
-def _report(path: str | None) -> Iterator[IO[str] | None]:
-    if path is None:
-        yield None
-        return
+def _run_plan(options: argparse.Namespace, how: Turning) -> int:
+    from rotnet.files import decide_files, with_digests
+    from rotnet.files.preview import write_preview
+    from rotnet.files.report import row_of
+    from rotnet.inference import as_predictor
+
+    predictor = as_predictor(options.model)
+    targets = _plan(options)
+    if options.preview:
+        check_no_picture(options.preview, targets)
+    with open_report(options.report, targets) as report:
+        decisions = decide_files(targets, predictor, max_pixels=how.max_pixels, jobs=options.jobs, **_asked(options))
+        decisions = with_digests(decisions, jobs=options.jobs)
+        if options.preview:
+            decisions = write_preview(decisions, options.preview, how, jobs=options.jobs)
+        with closing(decisions):
+            return follow(
+                decisions,
+                len(targets),
+                write=lambda decision: report(row_of(decision, how)),
+                show=shown_plan if options.dry_run else shown_unsure if options.list_unsure else None,
+                planned=True,
+            )
+
+
+def _run_stream(options: argparse.Namespace, how: Turning) -> int:
+    from rotnet.files import correct_bytes
+    from rotnet.images import open_file
+    from rotnet.inference import as_predictor
+
+    source = options.paths[0]
+    if sys.stdout.isatty():
+        raise UsageError("The picture would go to the terminal: redirect standard output into a file.")
+    predictor = as_predictor(options.model)
+    with open_file(sys.stdin.buffer if source == "-" else source) as file:
+        data = file.read()
+    name = "standard input" if source == "-" else source
+    upright, done = correct_bytes(data, predictor, how, name=name, **_asked(options))
+    sys.stdout.buffer.write(upright)
+    complain(shown_plan(done))
+    return 0
+
+
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
+    """What the model is asked, and from when on it is believed."""
+    angle_range = tuple(options.angle_range) if options.angle_range else None
+    asked = {"turns": options.turns, "angle_range": angle_range, "right_angles": options.right_angles}
+    return {**asked, "min_confidence": options.min_confidence}
+
+
+def _plan(options: argparse.Namespace, finished: Collection[str] = ()) -> Targets:
+    from rotnet.files import is_nested, plan_in_place, plan_targets
+
+    if options.in_place:
+        return plan_in_place(options.paths, backup=options.backup, finished=finished)
+    targets = plan_targets(options.paths, options.output, overwrite=options.overwrite, finished=finished)
+    for folder in options.paths:
+        if is_nested(options.output, folder):
+            complain(f"{options.output} lies in {folder}: what is in it already is not corrected once more")
+    return targets
+
+
+def _streams(options: argparse.Namespace) -> bool:
+    return "-" in options.paths or options.output == "-"
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options that make no sense together."""
+    if _streams(options):
+        if len(options.paths) > 1 or options.output not in (None, "-"):
+            raise UsageError("- is one picture from standard input to standard output: name no other, or none of both.")
+        if options.in_place or options.dry_run or options.preview or options.report or options.resume:
+            raise UsageError("- goes without --in-place, --dry-run, --preview, --report and --resume.")
+    elif (options.output is None) != options.in_place:
+        raise UsageError("Say where the results go: into a folder with -o OUT, or --in-place.")
+    elif options.in_place and options.overwrite:
+        raise UsageError("--overwrite is for results in a folder; --in-place replaces nothing but what it turns.")
+    written = [os.path.realpath(one) for one in (options.report, options.preview, options.journal) if one]
+    if len(set(written)) < len(written):
+        raise UsageError("--report, --preview and --journal are written to a file each: give them different names.")
+    if options.backup is not None and not options.in_place:
+        raise UsageError("--backup is for --in-place: originals of results in a folder stay as they are anyway.")
+    if options.resume and (options.dry_run or options.preview):
+        raise UsageError("--resume goes on with work that was begun; --dry-run and --preview begin none.")
+
+
+def _suffix(text: str) -> str:
+    """What is appended to a file's name, as an argument's type."""
+    from rotnet.images import EXTENSIONS
+
+    if not text or os.path.basename(text) != text or os.path.splitext(f"name{text}")[1].lower() in EXTENSIONS:
+        raise argparse.ArgumentTypeError(f"must be the end of a name that is no picture's, like .orig, not {text!r}")
+    return text
+
+
+def _levels(text: str) -> float | tuple[float, ...]:
+    """One level, or several with commas between, as an argument's type."""
     try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        report = open(path, "w", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"The report {path} cannot be written: {error.strerror}; choose another path") from error
-    with report:
-        yield report
+        levels = tuple(float(level) for level in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, or one a channel such as 255,0,0, not {text!r}") from None
+    return levels if len(levels) > 1 else levels[0]

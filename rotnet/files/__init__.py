@@ -1,0 +1,36 @@
+"""Many files: predict them, or turn a tree of them upright without losing one.
+
+plan_targets ─▶ decide_files ─▶ carry_out       each picture's target, angle and successor; `correct_files` is all
+                     └──▶ report, preview       what was decided, for programs and for people; `carry_out` later
+"""
+
+from rotnet.files.corrections import (
+    FileCorrection,
+    Turning,
+    carry_out,
+    correct_bytes,
+    correct_files,
+    decide_files,
+    with_digests,
+)
+from rotnet.files.journal import Journal, journal_path
+from rotnet.files.plan import check_targets, is_nested, plan_in_place, plan_targets
+from rotnet.files.predictions import FilePrediction, predict_files
+
+__all__ = [
+    "FileCorrection",
+    "FilePrediction",
+    "Journal",
+    "Turning",
+    "carry_out",
+    "check_targets",
+    "correct_bytes",
+    "correct_files",
+    "decide_files",
+    "is_nested",
+    "journal_path",
+    "plan_in_place",
+    "plan_targets",
+    "predict_files",
+    "with_digests",
+]

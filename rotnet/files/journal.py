@@ -1,0 +1,259 @@
+"""What a run has done, on disk, so that one that was killed can be taken up again.
+
+A journal is a file of JSON lines, written before and after each change of a file:
+
+    {"journal": 1, "run": "5f…", "options": {…}}
+    {"writing": "/in/a.jpg", "temporary": "/out/.rotnet-5f…-0.part"}      the temporary file is about to be made
+    {"replacing": "/in/a.jpg", "outcome": {"action": "turned", …}}        it is whole and on disk, and about to be moved
+    {"done": "/in/a.jpg"}                                                 it lies in its place
+    {"done": "/in/b.jpg", "outcome": {"action": "upright", …}}            nothing was to be written
+    {"kept": "/in/a.jpg"}                                                 it could not be moved
+    {"finished": true}
+
+A run that is killed while it replaces leaves its temporary file if, and only if, it was not moved yet. So every picture
+is known to be finished or not, and none is turned twice.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from rotnet.errors import OutputError, UsageError
+from rotnet.files.plan import place_of
+from rotnet.writing import atomic_file
+
+try:
+    import fcntl
+except ImportError:  # not on Windows, where two runs at once are not noticed
+    fcntl = None  # type: ignore[assignment]
+
+_VERSION = 1
+_START = f'{{"journal": {_VERSION},'.encode()
+
+
+def journal_path(*identity: str) -> Path:
+    """Where the journal of a run lies by default, found again by what makes it the same run.
+
+    Example:
+        >>> journal_path("in", "out") == journal_path("in", "out") != journal_path("out", "in")
+        True
+    """
+    state = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".local" / "state"
+    name = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+    return Path(state, "rotnet", f"{name}.jsonl")
+
+
+class Journal:
+    """A journal, opened for one run; safe to share between threads.
+
+    Opening it removes the temporary files of a run that was killed. Nothing is forgotten before `begin`.
+
+    Args:
+        path: The file; its folder is made when needed.
+        resume: Go on from what is in the file, if it exists; otherwise begin anew.
+
+    Attributes:
+        outcomes: What was recorded of each input that is finished, by `place_of` it; nothing if the run is a new one.
+        touched: `place_of` the inputs whose targets or backups an interrupted run may have made; likewise.
+
+    Raises:
+        OutputError: The file cannot be written, or another run is at it.
+        UsageError: The file is something else than a journal.
+    """
+
+    def __init__(self, path: str | Path, *, resume: bool = False) -> None:
+        self.path = Path(path)
+        self.outcomes: dict[str, dict[str, Any]] = {}
+        self.touched: set[str] = set()
+        self._resume = resume
+        self._run = secrets.token_hex(8)
+        self._written = 0
+        self._temporary: set[Path] = set()
+        self._begun = self._stopped = False
+        self._lock = threading.Lock()
+        self._file = self._open()
+        try:
+            self._options, self._interrupted = self._settle()
+        except BaseException:
+            self._file.close()
+            raise
+        if not resume:
+            self.outcomes, self.touched = {}, set()
+
+    def begin(self, options: Mapping[str, Any], *, forget: bool = True) -> None:
+        """Begin or go on, once it is certain that the run can.
+
+        Args:
+            options: What must be the same when the run is taken up again, ready for JSON.
+            forget: Whether an interrupted run may be forgotten when it is not taken up.
+
+        Raises:
+            OutputError: The file cannot be written.
+            UsageError: The run had other options, or may not be forgotten.
+        """
+        options = json.loads(json.dumps(options))
+        if self._resume and self._options not in ({}, options):
+            raise UsageError(f"The interrupted run had other options: {_difference(self._options, options)}.")
+        if not self._resume:
+            if self._interrupted and not forget:
+                raise UsageError(
+                    "An earlier run over these pictures was interrupted. Take it up with --resume, or delete its "
+                    f"journal {self.path} to look at all of them anew."
+                )
+            self._file.truncate(0)
+        self._record({"journal": _VERSION, "run": self._run, "options": options})
+        self._begun = True
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: TracebackType | BaseException | None) -> None:
+        with self._lock:  # whoever is still at work on a picture finds that it may not be put in place
+            if kind is None and self._begun:
+                self._record({"finished": True})
+            self._stopped = True
+            self._file.close()
+            for temporary in tuple(self._temporary):
+                with suppress(OSError):
+                    os.unlink(temporary)
+
+    def done(self, source: Path, outcome: Mapping[str, Any]) -> None:
+        """Record that an input needs nothing more."""
+        with self._lock:
+            self._check_running()
+            self._record({"done": place_of(source), "outcome": outcome})
+
+    @contextmanager
+    def writing(
+        self, source: Path, target: Path, outcome: Mapping[str, Any], *, replace: Callable[[Path, Path], object]
+    ) -> Iterator[IO[bytes]]:
+        """As `atomic_file`, with all that happens on record, and nothing put in place once the run is stopped.
+
+        Args:
+            source: The input.
+            target: Where its successor goes.
+            outcome: What is recorded of it.
+            replace: As for `atomic_file`.
+        """
+        key = place_of(source)
+        with self._lock:
+            self._check_running()
+            temporary = target.with_name(f".rotnet-{self._run}-{self._written}.part")
+            self._written += 1
+            self._temporary.add(temporary)
+            self._record({"writing": key, "temporary": os.path.abspath(temporary)})
+
+        def move(temporary: Path, target: Path) -> None:
+            with self._lock:
+                self._check_running()
+                self._record({"replacing": key, "outcome": outcome}, to_disk=True)
+                try:
+                    replace(temporary, target)
+                except BaseException:
+                    self._record({"kept": key})
+                    raise
+                self._record({"done": key})
+
+        try:
+            with atomic_file(target, temporary=temporary, replace=move) as file:
+                yield file
+        finally:
+            self._temporary.discard(temporary)
+
+    def _open(self) -> IO[bytes]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            file = open(self.path, "a+b", buffering=0)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.close()
+                raise OutputError(f"Another run is at work on these pictures ({self.path}); wait for it") from error
+            except OSError:  # some network file systems know no locks
+                pass
+        return file
+
+    def _settle(self) -> tuple[dict[str, Any], bool]:
+        """Read what is in the file, and tidy up after a run that was killed.
+
+        Returns:
+            The options of the run, and whether it has finished some of its pictures but not all.
+        """
+        options: dict[str, Any] = {}
+        finished = False
+        under_way: dict[str, dict[str, Any]] = {}
+        for line in self._lines():
+            key = str(line.get("writing") or line.get("replacing") or line.get("done") or line.get("kept"))
+            if "journal" in line:
+                options, finished = line["options"], False
+            elif "finished" in line:
+                finished = True
+            elif "writing" in line:
+                under_way[key] = {"temporary": line["temporary"]}
+            elif "replacing" in line:
+                under_way[key]["outcome"] = line["outcome"]
+                self.touched.add(key)
+            elif "kept" in line:
+                under_way[key].pop("outcome", None)
+            elif "done" in line:
+                left = under_way.pop(key, {})
+                self.outcomes[key] = line.get("outcome") or left["outcome"]
+        for key, left in under_way.items():
+            if os.path.lexists(left["temporary"]):
+                self._record({"kept": key}, to_disk=True)  # or else its absence would tell that it was moved
+                with suppress(OSError):
+                    os.unlink(left["temporary"])
+            elif "outcome" in left:
+                self.outcomes[key] = left["outcome"]
+        return options, bool(self.outcomes) and not finished
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        with open(self.path, "rb") as file:
+            start = file.read(len(_START))
+            if not _START.startswith(start):
+                raise UsageError(f"{self.path} is no journal of this version, and stays as it is: name another file.")
+            file.seek(0)
+            line = b"\n"
+            for line in file:
+                with suppress(ValueError):  # what a run wrote while it was killed
+                    entry = json.loads(line)
+                    if isinstance(entry, dict):
+                        yield entry
+        if not line.endswith(b"\n"):
+            self._file.write(b"\n")
+
+    def _check_running(self) -> None:
+        if self._stopped:
+            raise OutputError("the run was stopped; take it up with --resume")
+
+    def _record(self, entry: Mapping[str, Any], *, to_disk: bool = False) -> None:
+        line = json.dumps(entry).encode() + b"\n"
+        try:
+            if self._file.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if to_disk:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> OutputError:
+        reason = error.strerror or str(error)
+        return OutputError(f"The journal {self.path} cannot be written: {reason}; make room, or name another --journal")
+
+
+def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    key = next(key for key in (*old, *new) if old.get(key) != new.get(key))
+    return f"{key} was {old.get(key)!r}, now it is {new.get(key)!r}"

@@ -1,0 +1,212 @@
+"""Where the successor of each picture goes, decided and checked before anything is written.
+
+A plan is a dict of targets by input, about one kilobyte a file.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from rotnet import images
+from rotnet.errors import OutputError, UsageError
+
+Targets = dict[Path, Path]
+
+
+def plan_targets(
+    paths: Iterable[str | Path], output: str | Path, *, overwrite: bool = False, finished: Collection[str] = ()
+) -> Targets:
+    """Plan upright copies in another folder.
+
+    A folder's sub-folders are mirrored under `output`; a file named by itself goes straight into it. Pictures that lie
+    in `output` already are no inputs.
+
+    Args:
+        paths: Files and folders.
+        output: Folder of the results; need not exist.
+        overwrite: Whether files that are there may be replaced.
+        finished: `place_of` the inputs whose targets an interrupted run has made.
+
+    Returns:
+        Target by input, in order.
+
+    Raises:
+        OutputError: `output` cannot be a folder, may not be written to, or the disk has too little room.
+        UsageError: Two inputs would share a target, a target is one of the inputs or exists, or there are no inputs.
+    """
+    output = Path(output)
+    targets: Targets = {}
+    for given in map(Path, paths):
+        nested = is_nested(output, given)
+        is_folder = os.path.isdir(given)
+        for source in images.find_images([given]):
+            if not (nested and _is_within(source, output)):
+                targets.setdefault(source, output / (source.relative_to(given) if is_folder else source.name))
+    check_targets(targets, overwrite=overwrite, finished=finished)
+    return targets
+
+
+def plan_in_place(paths: Iterable[str | Path], *, backup: str | None = None, finished: Collection[str] = ()) -> Targets:
+    """Plan to put upright pictures in the place of the crooked ones.
+
+    A file that several paths lead to is planned once.
+
+    Args:
+        paths: Files and folders.
+        backup: What is appended to the name under which an original is kept; None keeps none.
+        finished: `place_of` the inputs whose backups an interrupted run has made.
+
+    Returns:
+        The input itself by input, in order.
+
+    Raises:
+        OutputError: A folder may not be written to, or the disk has too little room.
+        UsageError: A link leads to a file that was not named, a backup exists, or there are no inputs.
+    """
+    links: list[Path] = []
+    sources: dict[str, Path] = {}  # by where they really lie
+    for source in images.find_images(paths):
+        if os.path.islink(source) and os.path.exists(source):
+            links.append(source)
+        else:
+            sources.setdefault(os.path.realpath(source), source)
+    for link in links:
+        if (real := os.path.realpath(link)) not in sources:
+            raise UsageError(f"{link} leads to {real}, which would be changed: name that, or leave the link out.")
+    targets = {source: source for source in sources.values()}
+    check_targets(targets, in_place=True, backup=backup, finished=finished)
+    return targets
+
+
+def backup_of(source: Path, suffix: str) -> Path:
+    """Where the original of a picture that is turned in place is kept."""
+    return source.with_name(source.name + suffix)
+
+
+def place_of(path: Path) -> str:
+    """Where a file lies, whatever links lead to its folder; a link itself is not followed."""
+    return os.path.join(os.path.realpath(path.parent), path.name)
+
+
+def is_nested(output: str | Path, given: str | Path) -> bool:
+    """Whether a folder of results lies within a folder of inputs, and is not that folder."""
+    return _is_within(output, given) and not _is_within(given, output)
+
+
+def check_targets(
+    targets: Mapping[Path, Path],
+    *,
+    overwrite: bool = False,
+    in_place: bool = False,
+    backup: str | None = None,
+    finished: Collection[str] = (),
+) -> None:
+    """Refuse a plan that would lose a picture or cannot be carried out; arguments and errors are those of the plans."""
+    if not targets:
+        raise UsageError("There are no pictures to correct: name files, or folders that hold pictures.")
+    for folder in dict.fromkeys(target.parent for target in targets.values()):
+        _check_folder(folder)
+    inputs = {os.path.realpath(source) for source in targets}
+    for source, target in targets.items():
+        if in_place:
+            made, advice = backup_of(source, backup) if backup else None, "Choose another suffix for the backups."
+        elif os.path.realpath(target) in inputs:
+            raise UsageError(f"{target} is itself an input, and originals are never overwritten: choose another OUT.")
+        else:
+            made, advice = target, "Choose another folder, --overwrite it, or --resume an interrupted run."
+        if made and os.path.lexists(made) and place_of(source) not in finished:
+            if os.path.isdir(made):
+                raise UsageError(f"{made} is a folder, in the place of a picture. Choose another folder, or move it.")
+            if not overwrite:
+                raise UsageError(f"{made} is there already. {advice}")
+    _check_collisions(targets)
+    _check_room(targets, keeps_originals=bool(backup), finished=finished)
+
+
+def _check_folder(folder: Path) -> None:
+    nearest = _nearest(folder)
+    if not nearest.is_dir():
+        raise OutputError(f"{folder} cannot be made: {nearest} is not a folder; choose another one")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder} cannot be written: {nearest} is read-only for you; choose another folder")
+
+
+def _check_collisions(targets: Mapping[Path, Path]) -> None:
+    """Refuse two inputs of one target. Names that some file systems take for one are tried out on this one."""
+    places = {source: place_of(target) for source, target in targets.items()}
+    for first, second in _pairs(places, key=str):
+        raise UsageError(f"{first} and {second} would both become {targets[second]}. Correct them into two folders.")
+    for first, second in _pairs(places, key=_folded):
+        if _are_one(places[first], places[second]):
+            one, other = targets[first], targets[second]
+            raise UsageError(f"{first} and {second} would become {one} and {other}, which are one file on this disk.")
+    owners = {place: source for source, place in places.items()}
+    for source, place in places.items():
+        for folder in map(str, Path(place).parents):
+            if folder in owners:
+                raise UsageError(f"{source} needs a folder at {folder}, where {owners[folder]} goes: use two folders.")
+
+
+def _pairs(places: Mapping[Path, str], key: Callable[[str], str]) -> Iterator[tuple[Path, Path]]:
+    owners: dict[str, Path] = {}
+    for source, place in places.items():
+        owner = owners.setdefault(key(place), source)
+        if owner is not source:
+            yield owner, source
+
+
+def _folded(place: str) -> str:
+    """The same for names that differ in case, or in how accents are composed."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", place).casefold())
+
+
+def _are_one(first: str, second: str) -> bool:
+    """Whether two paths that differ in spelling are one file; tried on names in a folder that vanishes again."""
+    shared = os.path.commonpath([first, second])
+    try:
+        with tempfile.TemporaryDirectory(prefix=".rotnet-", dir=_nearest(Path(shared))) as trial:
+            tried = Path(trial, os.path.relpath(first, shared))
+            tried.parent.mkdir(parents=True, exist_ok=True)
+            tried.touch()
+            return os.path.lexists(os.path.join(trial, os.path.relpath(second, shared)))
+    except OSError:  # what cannot be tried is not risked
+        return True
+
+
+def _check_room(targets: Mapping[Path, Path], *, keeps_originals: bool, finished: Collection[str]) -> None:
+    """Refuse what will not fit: a copy takes about the room of its original, in place only until it is moved."""
+    total = largest = 0
+    for source, target in targets.items():
+        if place_of(source) in finished:
+            continue
+        size = _size(source)
+        largest = max(largest, size)
+        total += size if keeps_originals else size - _size(target)
+    folder = _nearest(next(iter(targets.values())).parent)
+    needed, free = max(total, largest), shutil.disk_usage(folder).free
+    if needed > free:
+        raise OutputError(
+            f"{folder} has room for {free / 1e6:,.1f} MB, and the pictures may need {needed / 1e6:,.1f} MB; "
+            "make room or choose another disk"
+        )
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size if os.path.isfile(path) else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or the nearest above it that exists."""
+    return next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+
+
+def _is_within(path: str | Path, folder: str | Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))

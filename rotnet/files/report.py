@@ -1,0 +1,162 @@
+"""What became of each picture, for programs: JSON lines or CSV.
+
+A report is one JSON object a line, in this schema, whose number grows when a field changes its meaning:
+
+| field | type | |
+|---|---|---|
+| `schema` | 1 | |
+| `path` | text | the input, as it was named |
+| `target` | text | where its successor lies, in place the input itself; absent if it failed |
+| `action` | text | `turned`, `upright` or `unsure` (both left as they are), `failed` |
+| `angle` | degrees | counter-clockwise, in [0, 360), that the picture was turned by; absent if it could not be read |
+| `confidence` | 0 to 1 | that the angle is right within the model's tolerance; absent likewise |
+| `method` | text | how it was turned: `exif`, `pixels` or `resampled`; absent if it was not |
+| `error` | text | why it failed, and what to do; absent if it did not |
+| `planned` | object | only where nothing was done yet: what `rotnet apply` goes by, `sha256` of the input and options |
+
+Bytes of a name that are not UTF-8 stand as lone surrogates, `\\udc80` to `\\udcff`, as in Python: `os.fsencode` of
+the text is the name. CSV has the same columns without `planned`, and such bytes as they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from rotnet.errors import OutputError, UsageError
+from rotnet.files.corrections import FileCorrection, Turning
+
+SCHEMA = 1
+COLUMNS = ("schema", "path", "target", "action", "angle", "confidence", "method", "error")
+
+StrPath: TypeAlias = "str | os.PathLike[str]"
+
+
+def row_of(result: FileCorrection, plan: Turning | None = None) -> dict[str, Any]:
+    """A row of a report.
+
+    Args:
+        result: What became of a picture.
+        plan: How it is to be turned, where that is yet to be done.
+
+    Returns:
+        A dict of the schema above, ready for JSON.
+
+    Example:
+        >>> row_of(FileCorrection(Path("a.jpg"), None, "failed", error="a.jpg is empty"))
+        {'schema': 1, 'path': 'a.jpg', 'action': 'failed', 'error': 'a.jpg is empty'}
+    """
+    row = {"schema": SCHEMA, **result.as_dict()}
+    sha256 = row.pop("sha256", None)
+    return row if plan is None or result.target is None else {**row, "planned": {"sha256": sha256, **asdict(plan)}}
+
+
+@contextmanager
+def open_report(path: StrPath) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Open a report to write, CSV if its name ends in `.csv`, else JSON lines.
+
+    Args:
+        path: The file, replaced if it exists; its folder is made when needed.
+
+    Yields:
+        A function that writes a row, at once.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        file = open(path, "w", encoding="utf-8", errors="surrogateescape", newline="")
+    except OSError as error:
+        raise OutputError(f"The report {path} cannot be written: {error.strerror}; choose another path") from error
+    try:
+        table = None
+        if os.path.splitext(path)[1].lower() == ".csv":
+            table = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+            table.writeheader()
+
+        def write(row: dict[str, Any]) -> None:
+            try:
+                if table is not None:
+                    table.writerow(row)
+                else:
+                    file.write(json.dumps(row) + "\n")
+                file.flush()
+            except OSError as error:
+                raise OutputError(f"The report {path} cannot be written: {error.strerror}; make room") from error
+
+        yield write
+    finally:
+        with suppress(OSError):  # each row is flushed, and what could not be is told
+            file.close()
+
+
+def read_plan(path: StrPath) -> tuple[list[FileCorrection], Turning]:
+    """Read the rows of a report on what is to be done.
+
+    Args:
+        path: JSON lines, from `--dry-run` or `--preview`, all or some of them. Pictures that failed are passed over.
+
+    Returns:
+        The decisions, and how pictures are to be turned.
+
+    Raises:
+        UsageError: The file is no such report, or its rows do not belong together.
+    """
+    decisions: dict[Path, FileCorrection] = {}
+    plan: dict[str, Any] | None = None
+    try:
+        with open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                row = _parse(line, where := f"line {number} of {path}")
+                if row.get("action") == "failed":
+                    continue
+                decision, planned = _read_row(row, where)
+                if decisions.setdefault(decision.path, decision) is not decision:
+                    raise UsageError(f"{where} names {decision.path} a second time: leave one of the rows out.")
+                if planned != (plan := plan or planned):
+                    raise UsageError(f"{where} comes from another run than those before: apply them one by one.")
+    except OSError as error:
+        raise UsageError(f"The report {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"The report {path} is not text: name one of JSON lines.") from error
+    if plan is None:
+        raise UsageError(f"The report {path} has no row to apply.")
+    return list(decisions.values()), Turning(**plan)
+
+
+def _parse(line: str, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise UsageError(f"{where} is not JSON: apply takes a report of JSON lines.") from error
+    if not isinstance(row, dict) or row.get("schema") != SCHEMA:
+        raise UsageError(f"{where} is no row of a report of schema {SCHEMA}.")
+    return row
+
+
+def _read_row(row: dict[str, Any], where: str) -> tuple[FileCorrection, dict[str, Any]]:
+    """The decision in a row, and how pictures were to be turned."""
+    if "planned" not in row:
+        raise UsageError(f"{where} tells what was done already: apply takes a report of --dry-run or --preview.")
+    try:
+        plan = dict(row["planned"])
+        sha256, action, angle = plan.pop("sha256"), row["action"], float(row["angle"])
+        decision = FileCorrection(
+            Path(row["path"]), Path(row["target"]), action, angle, float(row["confidence"]), sha256=sha256
+        )
+        known = isinstance(sha256, str) or action in ("upright", "unsure")
+        if not known or action not in ("turned", "upright", "unsure") or not math.isfinite(angle):
+            raise ValueError
+        if "\0" in row["path"] + row["target"] or plan.keys() != {field.name for field in fields(Turning)}:
+            raise ValueError
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{where} lacks what a plan needs, or has it wrong: {row}.") from error
+    return decision, plan

@@ -1,0 +1,196 @@
+"""Reports and the page to review: what is written is read back, whatever the names, and only what was kept is done."""
+
+import csv
+import json
+import os
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+from compass import compass_onnx
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from trees import everything, make_traps, save, save_flat
+
+from rotnet import Predictor
+from rotnet.errors import OutputError, UsageError
+from rotnet.files import FileCorrection, Turning, carry_out, decide_files, plan_in_place, plan_targets, with_digests
+from rotnet.files.preview import write_preview
+from rotnet.files.report import COLUMNS, open_report, read_plan, row_of
+
+
+@pytest.fixture(scope="module")
+def compass(tmp_path_factory):
+    return Predictor(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to work in, with pictures to turn, to leave and to give up on."""
+    monkeypatch.chdir(tmp_path)
+    save("in/a.png")
+    save("in/b.png", 200.0)
+    save("in/c.png", 0.0)
+    save_flat("in/sub/d.png")
+    return tmp_path
+
+
+def plan(compass, how=None, *, in_place=False):
+    targets = plan_in_place(["in"]) if in_place else plan_targets(["in"], "out")
+    return with_digests(decide_files(targets, compass))
+
+
+def write_plan(compass, path="plan.jsonl", how=None, **options):
+    with open_report(path) as write:
+        for decision in plan(compass, **options):
+            write(row_of(decision, how or Turning()))
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+# Reports --------------------------------------------------------------------------------------------------------------
+
+TEXTS = st.binary(min_size=1, max_size=20).filter(lambda name: b"\0" not in name).map(os.fsdecode)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(TEXTS, TEXTS)
+def test_any_name_is_read_back(tmp_path, name, error):
+    result = FileCorrection(Path(name), None, "failed", error=error)
+    for kind in ("jsonl", "csv"):
+        with open_report(tmp_path / f"report.{kind}") as write:
+            write(row_of(result))
+    row = json.loads((tmp_path / "report.jsonl").read_text(encoding="ascii"))
+    assert row == {"schema": 1, "path": str(Path(name)), "action": "failed", "error": error}
+    with open(tmp_path / "report.csv", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert tuple(row) == COLUMNS
+    assert os.fsencode(row["path"]) == os.fsencode(Path(name)) and row["error"] == error
+
+
+def test_plan_is_read_back(folder, compass):
+    how = Turning(crop="expand", fill=(255.0, 0.0, 0.0), quarter_turns="pixels", backup=".orig")
+    rows = write_plan(compass, how=how)
+    assert [row["action"] for row in rows] == ["turned", "turned", "upright", "unsure"]
+    assert all(row["schema"] == 1 and set(row) <= {*COLUMNS, "planned"} for row in rows)
+    decisions, read = read_plan("plan.jsonl")
+    assert decisions == list(plan(compass))
+    assert (read.crop, list(read.fill), read.quarter_turns, read.backup) == ("expand", [255, 0, 0], "pixels", ".orig")
+
+
+def test_kept_rows_are_carried_out(folder, compass):
+    rows = write_plan(compass)
+    before = everything("in")
+    Path("kept.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[1:3]))
+    decisions, how = read_plan("kept.jsonl")
+    results = list(carry_out(decisions, how))
+    assert [(result.action, result.method, result.sha256) for result in results] == [
+        ("turned", "resampled", None),
+        ("upright", None, None),
+    ]
+    assert everything("in") == before
+    assert sorted(os.listdir("out")) == ["b.png", "c.png"]
+
+
+def test_picture_that_has_changed_is_left_as_it_is(folder, compass):
+    write_plan(compass, in_place=True)
+    decisions, how = read_plan("plan.jsonl")
+    assert [result.action for result in carry_out(decisions, how)] == ["turned", "turned", "upright", "unsure"]
+    before = everything("in")
+    results = list(carry_out(decisions, how))
+    assert [result.action for result in results] == ["failed", "failed", "upright", "unsure"]
+    assert "in/a.png has changed since it was looked at" in results[0].error
+    assert everything("in") == before
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda row: "no JSON", "is not JSON"),
+        (lambda row: "", "is not JSON"),
+        (lambda row: "[1]", "is no row of a report of schema 1"),
+        (lambda row: row | {"schema": 2}, "is no row of a report of schema 1"),
+        (lambda row: {name: row[name] for name in row if name != "planned"}, "tells what was done already"),
+        (lambda row: {name: row[name] for name in row if name != "target"}, "lacks what a plan needs"),
+        (lambda row: row | {"action": "delete"}, "lacks what a plan needs"),
+        (lambda row: row | {"angle": float("nan")}, "lacks what a plan needs"),
+        (lambda row: row | {"angle": "much"}, "lacks what a plan needs"),
+        (lambda row: row | {"planned": {"sha256": ""}}, "lacks what a plan needs"),
+        (lambda row: row | {"path": "in/\0.png"}, "lacks what a plan needs"),
+        (lambda row: row | {"planned": row["planned"] | {"sha256": None}}, "lacks what a plan needs"),
+        (lambda row: row | {"path": "in/a.png"}, "names in/a.png a second time"),
+        (lambda row: row | {"planned": row["planned"] | {"crop": "same"}}, "comes from another run"),
+    ],
+)
+def test_row_that_is_none_is_told(folder, compass, change, sentence):
+    first, second, *_ = write_plan(compass)
+    changed = change(second)
+    Path("plan.jsonl").write_text(
+        f"{json.dumps(first)}\n{changed if isinstance(changed, str) else json.dumps(changed)}\n"
+    )
+    with pytest.raises(UsageError, match=f"line 2 of plan.jsonl {sentence}"):
+        read_plan("plan.jsonl")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xd8\xff", b'{"schema": 1, "action": "failed"}\n'])
+def test_file_that_is_no_plan_is_told(folder, content):
+    if content is not None:
+        Path("plan.jsonl").write_bytes(content)
+    with pytest.raises(UsageError, match=r"The report plan\.jsonl"):
+        read_plan("plan.jsonl")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_report_on_a_full_disk_is_told():
+    with pytest.raises(OutputError, match="The report /dev/full cannot be written"), open_report("/dev/full") as write:
+        write({"schema": 1})
+
+
+# The page -------------------------------------------------------------------------------------------------------------
+
+
+def preview(compass, **options):
+    how = Turning(**options)
+    decisions = list(write_preview(plan(compass), "sheet.html", how))
+    page = Path("sheet.html").read_text()
+    rows = [json.loads(unescape(row)) for row in re.findall(r'data-row="([^"]*)"', page)]
+    return decisions, page, rows
+
+
+def test_page_holds_every_row_the_least_sure_first(folder, compass):
+    decisions, page, rows = preview(compass)
+    assert decisions == list(plan(compass)) and len(rows) == 4
+    assert [row["confidence"] for row in rows] == sorted(row["confidence"] for row in rows)
+    assert page.count("data:image/jpeg;base64,") == 2 + 2 + 1 + 1, "before and after where it is turned"
+    assert '{"turned": 2, "unsure": 1, "upright": 1, "failed": 0}' in page
+    assert sorted(os.listdir(".")) == ["in", "sheet.html"], "nothing else is written"
+
+
+def test_page_asks_for_nothing_else(folder, compass):
+    _, page, _ = preview(compass)
+    assert not re.search(r'(?:src|href)="(?!data:)|url\(|@import|https?:', page)
+
+
+def test_kept_rows_of_the_page_are_a_plan(folder, compass):
+    decisions, page, _ = preview(compass, crop="same")
+    Path("kept.jsonl").write_text("".join(unescape(row) + "\n" for row in re.findall(r'data-row="([^"]*)"', page)))
+    read, how = read_plan("kept.jsonl")
+    assert sorted(read, key=lambda one: one.path) == decisions and how.crop == "same"
+
+
+def test_names_are_text_on_the_page(folder, compass):
+    name = os.fsdecode(b'"><img src=x onerror=alert(1)>\xff&amp;.png')
+    os.rename("in/a.png", f"in/{name}")
+    _, page, rows = preview(compass)
+    assert "<img src=x" not in page
+    assert os.path.join("in", name) in {row["path"] for row in rows}
+
+
+def test_pictures_that_cannot_be_read_are_told_on_the_page(folder, compass):
+    traps = make_traps("in/traps")
+    decisions, page, rows = preview(compass)
+    failed = [decision for decision in decisions if decision.action == "failed"]
+    assert {decision.path.name for decision in failed} == traps
+    assert page.count('class="card failed"') == len(traps)
+    assert len(rows) == len(decisions) - len(traps)

@@ -1,0 +1,57 @@
+"""Trees of files that tests make and compare."""
+
+import hashlib
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from compass import crooked
+from pictures import encoded
+from PIL import Image
+
+
+def save(path, angle=30.0):
+    """A picture turned by so many degrees, in the format of its name."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = crooked(angle)
+    path.write_bytes(encoded(picture, "JPEG", quality=95) if path.suffix.lower() == ".jpg" else encoded(picture))
+
+
+def save_flat(path):
+    """A picture that has no up."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (30, 20), "gray").save(path)
+
+
+def everything(folder):
+    """Digest by path of all regular files below a folder."""
+    files = (os.path.join(root, name) for root, _, names in os.walk(folder) for name in names)
+    return {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in files if os.path.isfile(path)}
+
+
+def make_traps(folder):
+    """Files of a picture's name that are none, beside one that is."""
+    os.makedirs(folder, exist_ok=True)
+    save(f"{folder}/whole.jpg")
+    data = Path(folder, "whole.jpg").read_bytes()
+    Path(folder, "cut.jpg").write_bytes(data[: len(data) // 2])
+    Path(folder, "empty.jpg").touch()
+    Path(folder, "text.jpg").write_text("Dear diary")
+    os.symlink("nowhere", f"{folder}/link.jpg")
+    os.symlink("circle.jpg", f"{folder}/circle.jpg")
+    os.mkfifo(f"{folder}/pipe.jpg")
+    save(f"{folder}/folder.jpg/inner.png")
+    return {"cut.jpg", "empty.jpg", "text.jpg", "link.jpg", "circle.jpg", "pipe.jpg"}
+
+
+def start(command):
+    """A process with its output in pipes that can be interrupted, even if the tests run where they cannot."""
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
