@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from rotnet import images as pictures
 from rotnet.angles import encode_angles
 from rotnet.augmentation import Augmentation
+from rotnet.cache import open_cache
 from rotnet.geometry import crop_around_center, generate_rotated_image
 
 LABELS = ("one_hot", "soft", "angle", "turn", "sincos")
@@ -28,7 +31,8 @@ class RotNetDataGenerator(keras.utils.PyDataset):
 
     Args:
         images: Upright pictures: an array `(N, H, W)` or `(N, H, W, C)`, a sequence of arrays of various sizes, or a
-            sequence of file paths, read when they are needed. Levels as for `rotnet.read_image`.
+            sequence of file paths, read when they are needed, JPEG no larger than needed. Levels as for
+            `rotnet.read_image`. The pictures themselves are never changed.
         input_shape: `(height, width)` or `(height, width, channels)` of the pictures in a batch, pixels. None takes it
             from the first picture.
         color_mode: `"rgb"` or `"grayscale"`.
@@ -46,8 +50,11 @@ class RotNetDataGenerator(keras.utils.PyDataset):
             that `angle_error_regression` and the original's regression use) or `"sincos"` (`(N, 2)`).
         augmentation: None; or what makes an example in the place of `crop_center` and `crop_largest_rect`, called with
             `(image, angle, size, rng)`: `Augmentation`, which varies photographs by view, flip, colour, blur, noise and
-            JPEG, `DigitAugmentation`, or a function of one's own.
+            JPEG, `DigitAugmentation`, or a function of one's own, which must not write into the image.
         same_every_epoch: True gives the same pictures in every epoch, as a validation set needs.
+        cache: None; or where files are kept once they are decoded, `"memory"` or a folder. What is kept of a file whose
+            time or size has changed is not used.
+        cache_bytes: How much is kept at most.
         **kwargs: `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
 
     Attributes:
@@ -85,6 +92,8 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         label: str | None = None,
         augmentation: Callable[[NDArray, float, tuple[int, int], np.random.Generator], NDArray] | None = None,
         same_every_epoch: bool = False,
+        cache: str | PathLike[str] | None = None,
+        cache_bytes: int = 2**32,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -118,7 +127,10 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         self.augmentation = augmentation
         self.same_every_epoch = same_every_epoch
         self.epoch = 0
+        self._cache = None if cache is None else open_cache(cache, cache_bytes)
+        self._short_side: int | None = None
         self.input_shape = self._full_shape(input_shape)
+        self._short_side = self._sufficient_side()
 
     def __len__(self) -> int:
         return -(-len(self.images) // self.batch_size)
@@ -126,26 +138,87 @@ class RotNetDataGenerator(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, NDArray]:
         if not 0 <= index < len(self):
             raise IndexError(f"index must be in [0, {len(self)}). Received: index={index}.")
-        rng = np.random.default_rng((self.seed, self.epoch, index))
-        chosen = self._order()[index * self.batch_size : (index + 1) * self.batch_size]
-        angles = rng.uniform(0.0, 360.0, len(chosen)) if self.rotate else np.zeros(len(chosen))
-        batch = np.stack([self._example(i, angle, rng) for i, angle in zip(chosen, angles, strict=True)])
-        batch = batch.astype(np.float32)
-        return (self.preprocess_func(batch) if self.preprocess_func else batch), self._labels(angles)
+        return self._batch(self.epoch, index)
 
     def on_epoch_end(self) -> None:
         """Move on to the pictures of the next epoch; Keras calls this."""
         if not self.same_every_epoch:
             self.epoch += 1
 
-    def _order(self) -> NDArray[np.int64]:
+    def to_tf_dataset(self) -> Any:
+        """The batches as a `tf.data.Dataset`, made by `workers` threads ahead of their use.
+
+        Each pass over it is one epoch, and counts as one here.
+
+        Returns:
+            A dataset of `(images, labels)`, both float32, `images` of shape `(None, height, width, channels)`.
+
+        Raises:
+            ModuleNotFoundError: TensorFlow is not installed.
+            ValueError: There is a `preprocess_func`: map it over the dataset instead.
+
+        Example:
+            >>> generator = RotNetDataGenerator(np.zeros((8, 28, 28), np.uint8), color_mode="grayscale", batch_size=4)
+            >>> [tuple(images.shape) for images, labels in generator.to_tf_dataset()]
+            [(4, 28, 28, 1), (4, 28, 28, 1)]
+        """
+        import tensorflow as tf
+
+        if self.preprocess_func is not None:
+            raise ValueError("preprocess_func must be None for a tf.data.Dataset: map it over the dataset instead.")
+
+        def numbers() -> Iterator[tuple[int, int]]:
+            epoch = self.epoch
+            self.on_epoch_end()
+            yield from ((epoch, index) for index in range(len(self)))
+
+        def batch(epoch: Any, index: Any) -> Any:
+            images, labels = tf.numpy_function(self._batch, [epoch, index], [tf.float32, tf.float32], stateful=False)
+            return tf.ensure_shape(images, (None, *self.input_shape)), tf.ensure_shape(labels, label_shape)
+
+        label_shape = (None, *self._labels(np.zeros(1)).shape[1:])
+        scalar = tf.TensorSpec((), tf.int64)
+        dataset = tf.data.Dataset.from_generator(numbers, output_signature=(scalar, scalar))
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
+        return dataset.map(batch, num_parallel_calls=self.workers, deterministic=True).prefetch(self.workers)
+
+    def _batch(self, epoch: int, index: int) -> tuple[Any, NDArray]:
+        rng = np.random.default_rng((self.seed, epoch, index))
+        chosen = self._order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
+        angles = rng.uniform(0.0, 360.0, len(chosen)) if self.rotate else np.zeros(len(chosen))
+        batch = np.stack([self._example(i, angle, rng) for i, angle in zip(chosen, angles, strict=True)])
+        batch = batch.astype(np.float32)
+        return (self.preprocess_func(batch) if self.preprocess_func else batch), self._labels(angles)
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
         if not self.shuffle:
             return np.arange(len(self.images))
         # the last number keeps this stream apart from that of batch 0: NumPy takes missing numbers for zeros
-        return np.random.default_rng((self.seed, self.epoch, 0, 1)).permutation(len(self.images))
+        return np.random.default_rng((self.seed, epoch, 0, 1)).permutation(len(self.images))
 
     def _read(self, index: int) -> NDArray[np.uint8]:
-        return pictures.as_channels(pictures.read(self.images[index]), CHANNELS[self.color_mode])
+        image, channels = self.images[index], CHANNELS[self.color_mode]
+        if self._cache is not None and isinstance(image, (str, PathLike)):
+            return self._cache.read(Path(image), self._decode, variant=f"{channels} {self._short_side}")
+        if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size:
+            image = image[..., np.newaxis] if image.ndim == 2 else image.view()
+            if image.shape[2:] == (channels,):
+                image.flags.writeable = False
+                return image
+        return self._decode(image)
+
+    def _decode(self, image: Any) -> NDArray[np.uint8]:
+        return pictures.as_channels(pictures.read(image, short_side=self._short_side), CHANNELS[self.color_mode])
+
+    def _sufficient_side(self) -> int | None:
+        """Pixels along the shorter side of a picture that no window holds fewer of than the output; None for all."""
+        if self.augmentation is None:
+            smallest = 0.5 if self.crop_largest_rect else 1.0  # share of the short side: 0.5 in a panorama
+        elif isinstance(self.augmentation, Augmentation):
+            smallest = min(0.5, self.augmentation.min_view)
+        else:
+            return None
+        return math.ceil(max(self.input_shape[:2]) * max(pictures.DETAIL, 1 / smallest)) if smallest > 0 else None
 
     def _example(self, index: int, angle: float, rng: np.random.Generator) -> NDArray:
         image, size = self._read(index), self.input_shape[:2]

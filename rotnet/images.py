@@ -23,16 +23,18 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from rotnet.errors import ImageError, UsageError
-from rotnet.metadata import upright
+from rotnet.metadata import oriented, upright
 
 __all__ = [
     "EXTENSIONS",
     "FORMATS",
     "as_channels",
     "binarize_images",
+    "decoding",
     "find_images",
     "open_file",
     "open_pil",
+    "opened",
     "read",
     "readable_formats",
     "to_rgb",
@@ -42,6 +44,7 @@ StrPath: TypeAlias = "str | os.PathLike[str]"
 Source: TypeAlias = "StrPath | bytes | bytearray | memoryview | IO[bytes] | Image.Image | npt.NDArray[Any]"
 
 MAX_PIXELS = 500_000_000
+DETAIL = 1.5  # pixels along a side that are decoded for one that is looked at, where fewer would blur it
 
 # What is written under which extension. Formats that run a program or hold no picture (EPS, PDF, WMF) are left out.
 FORMATS = {
@@ -57,7 +60,9 @@ EXTENSIONS: frozenset[str] = frozenset(FORMATS) | {".mpo"}
 """Extensions, lower case with the dot, by which `find_images` knows a picture."""
 
 
-def read(source: Source, *, max_pixels: int | None = MAX_PIXELS) -> npt.NDArray[np.uint8]:
+def read(
+    source: Source, *, short_side: int | None = None, max_pixels: int | None = MAX_PIXELS
+) -> npt.NDArray[np.uint8]:
     """Read a picture from anything that holds one.
 
     Args:
@@ -65,6 +70,8 @@ def read(source: Source, *, max_pixels: int | None = MAX_PIXELS) -> npt.NDArray[
             `(H, W, C)` with C = 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha). Arrays hold `bool`, `uint8`,
             `uint16` (divided by 257), other integers in 0..255, or finite floats: in [0, 1] if the largest is at most 1
             (1.001 allows for rounding), else in [0, 255].
+        short_side: Pixels that suffice. A JPEG file is then decoded at 1/2, 1/4 or 1/8 of its size, which is several
+            times as quick, if its shorter side keeps at least so many; everything else comes whole. None for all.
         max_pixels: Refuse a larger picture before decoding it; None for no limit. Arrays are not limited.
 
     Returns:
@@ -82,9 +89,11 @@ def read(source: Source, *, max_pixels: int | None = MAX_PIXELS) -> npt.NDArray[
         levels = _levels(source, _name(source))
         if levels.shape[2] in (1, 3):
             return np.array(np.broadcast_to(levels, (*levels.shape[:2], 3)), order="C")
-    image = open_pil(source, max_pixels=max_pixels)
-    with _decoding(_name(source)):
-        return np.array(to_rgb(image, _name(source)), order="C")
+    name = _name(source)
+    with opened(source, name, max_pixels) as image, decoding(name):
+        if short_side is not None and image is not source:
+            image.draft(None, (short_side, short_side))
+        return np.array(to_rgb(oriented(image), name), order="C")
 
 
 def open_pil(source: Source, *, max_pixels: int | None = MAX_PIXELS) -> Image.Image:
@@ -107,19 +116,8 @@ def open_pil(source: Source, *, max_pixels: int | None = MAX_PIXELS) -> Image.Im
         ('L', (3, 2))
     """
     name = _name(source)
-    if isinstance(source, np.ndarray):
-        levels = _levels(source, name)
-        return Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
-    if isinstance(source, Image.Image):
-        return _upright(source, name, max_pixels)
-    with open_file(source) as file, _decoding(name):
-        try:
-            image = Image.open(file, formats=readable_formats())
-        except UnidentifiedImageError:
-            file.seek(0)
-            hint = ": HEIC needs `pip install pillow-heif`" if file.read(12)[4:11] in (b"ftyphei", b"ftypmif") else ""
-            raise ImageError(f"{name} is not a picture of a known format (JPEG, PNG, TIFF, WebP, ...){hint}") from None
-        return _upright(image, name, max_pixels)
+    with opened(source, name, max_pixels) as image, decoding(name):
+        return upright(image)
 
 
 def find_images(paths: StrPath | Iterable[StrPath]) -> Iterator[Path]:
@@ -145,18 +143,21 @@ def find_images(paths: StrPath | Iterable[StrPath]) -> Iterator[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            found = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    except OSError:
-        yield folder
-        return
-    for entry in found:
-        path = folder / entry.name
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(path)
-        elif path.suffix.lower() in EXTENSIONS and not os.path.isdir(path):  # which a link in a circle is not
+    remaining = [(folder, True)]  # a stack: folders may lie deeper than calls may
+    while remaining:
+        path, is_folder = remaining.pop()
+        if not is_folder:
+            if path.suffix.lower() in EXTENSIONS and not os.path.isdir(path):  # which a link in a circle is not
+                yield path
+            continue
+        try:
+            with os.scandir(path) as entries:
+                found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        except OSError:
             yield path
+        else:
+            shown = [entry for entry in sorted(found, reverse=True) if not entry[0].startswith(".")]
+            remaining += [(path / name, is_folder) for name, is_folder in shown]
 
 
 def binarize_images(images: npt.ArrayLike, *, threshold: float = 0.1) -> npt.NDArray[np.float32]:
@@ -232,7 +233,7 @@ def open_file(source: Any) -> Iterator[IO[bytes]]:
             status = os.stat(source)
             if stat.S_ISDIR(status.st_mode):
                 unlisted = "" if os.access(source, os.R_OK | os.X_OK) else ", and may not be listed"
-                raise ImageError(f"{name} is a folder, not a picture{unlisted}")
+                raise ImageError(f"{name} is a folder, not a picture{unlisted}; name the pictures in it")
             if not stat.S_ISREG(status.st_mode):  # a pipe would block, a device may never end
                 raise ImageError(f"{name} is not a regular file but a pipe, socket or device; give a file or its bytes")
             file: IO[bytes] = open(source, "rb")
@@ -250,12 +251,37 @@ def open_file(source: Any) -> Iterator[IO[bytes]]:
         raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ImageError(f"{name} cannot be opened: {reason}") from error
+        raise ImageError(f"{name} cannot be opened: {reason}; check path and permissions") from error
     with file:
         if not file.read(1):
-            raise ImageError(f"{name} is empty (0 bytes), not a picture")
+            raise ImageError(f"{name} is empty (0 bytes), not a picture; restore it from a backup or leave it out")
         file.seek(0)
         yield file
+
+
+@contextmanager
+def opened(source: Source, name: str, max_pixels: int | None) -> Iterator[Image.Image]:
+    """Open anything that holds a picture as a PIL image of a fit size whose pixels may still be to be decoded."""
+    if isinstance(source, np.ndarray):
+        levels = _levels(source, name)
+        yield Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
+    elif isinstance(source, Image.Image):
+        yield _checked(source, name, max_pixels)
+    else:
+        with open_file(source) as file:
+            yield _checked(_identified(file, name), name, max_pixels)
+
+
+def _identified(file: IO[bytes], name: str) -> Image.Image:
+    with decoding(name):
+        try:
+            return Image.open(file, formats=readable_formats())
+        except UnidentifiedImageError:
+            file.seek(0)
+            is_heic = file.read(12)[4:11] in (b"ftyphei", b"ftypmif")
+            advice = "HEIC needs pip install 'rotnet[heif]'" if is_heic else "convert it or leave it out"
+            problem = f"{name} is not a picture of a known format (JPEG, PNG, TIFF, WebP, ...)"
+            raise ImageError(f"{problem}; {advice}") from None
 
 
 @functools.cache
@@ -295,7 +321,7 @@ _STRICT_PILLOW = _StrictPillow()
 
 
 @contextmanager
-def _decoding(name: str) -> Iterator[None]:
+def decoding(name: str) -> Iterator[None]:
     """Make one `ImageError` of all that Pillow raises on damaged files: OSError, SyntaxError, struct.error, ..."""
     try:
         with _STRICT_PILLOW:
@@ -303,14 +329,15 @@ def _decoding(name: str) -> Iterator[None]:
     except ImageError:
         raise
     except Exception as error:
-        raise ImageError(f"{name} cannot be decoded: {error or type(error).__name__}") from error
+        problem = f"{name} cannot be decoded: {error or type(error).__name__}"
+        raise ImageError(f"{problem}; restore it from a backup or leave it out") from error
 
 
 # Pixels ---------------------------------------------------------------------------------------------------------------
 
 
-def _upright(image: Image.Image, name: str, max_pixels: int | None) -> Image.Image:
-    """As `metadata.upright`, but a picture that is too large or damaged is refused."""
+def _checked(image: Image.Image, name: str, max_pixels: int | None) -> Image.Image:
+    """The image itself, unless it has no pixels or too many."""
     width, height = image.size
     if width < 1 or height < 1:
         raise ImageError(f"{name} has no pixels: its size is {width} × {height}")
@@ -319,12 +346,11 @@ def _upright(image: Image.Image, name: str, max_pixels: int | None) -> Image.Ima
             f"{name} has {width} × {height} = {width * height:,} pixels, more than max_pixels={max_pixels:,}; "
             "shrink it or raise max_pixels"
         )
-    with _decoding(name):
-        return upright(image)
+    return image
 
 
 def to_rgb(image: Image.Image, name: str) -> Image.Image:
-    """Any mode to RGB: deep gray scaled to 8 bits, transparency laid on white."""
+    """Any mode to RGB: deep gray scaled to 8 bits, transparency laid on white. What is RGB comes back itself."""
     if image.mode[0] in "IF":
         levels = np.asarray(image)
         if image.mode == "I" and (image.format == "PNG" or levels.max() > 255):  # 16 bits in 32
@@ -335,7 +361,7 @@ def to_rgb(image: Image.Image, name: str) -> Image.Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _levels(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:

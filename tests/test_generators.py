@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rotnet import AngleError, RotNetDataGenerator, angle_difference, angle_error, decode_angles
+from rotnet import (
+    AngleError,
+    RotNetDataGenerator,
+    angle_difference,
+    angle_error,
+    decode_angles,
+    largest_rotated_rect,
+)
+from rotnet import images as pictures
 from rotnet.augmentation import UNDEGRADED, Augmentation, DigitAugmentation
 from rotnet.errors import ImageError
 
@@ -260,6 +268,112 @@ def test_same_every_epoch():
     assert same(before, list(generator))
 
 
+# Files: no more of them than needed, no more often than needed --------------------------------------------------------
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Paths of six JPEG files of 600 by 480 pixels, each with its own level."""
+    for number in range(6):
+        picture = bright_above(480, 600) // 2 + 10 * number
+        Image.fromarray(picture).save(tmp_path / f"{number}.jpg", quality=95)
+    return sorted(tmp_path.glob("*.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("options", "short_side"),
+    [
+        ({}, 90),
+        ({"crop_largest_rect": True}, 120),
+        ({"augmentation": Augmentation()}, 120),
+        ({"augmentation": Augmentation(min_view=0.25)}, 240),
+        ({"augmentation": Augmentation(min_view=0.0)}, None),
+        ({"augmentation": lambda image, angle, size, rng: image[: size[0], : size[1]]}, None),
+    ],
+    ids=str,
+)
+def test_a_jpeg_is_decoded_no_larger_than_needed(photographs, monkeypatch, options, short_side):
+    asked = []
+    read = pictures.read
+    monkeypatch.setattr(pictures, "read", lambda image, **how: asked.append(how) or read(image, **how))
+    generator = RotNetDataGenerator(photographs, (60, 40), seed=0, **options)
+    assert generator[0][0].shape == (6, 60, 40, 3)
+    assert asked == [{"short_side": short_side}] * 6
+
+
+def test_what_is_decoded_smaller_looks_the_same(photographs):
+    options = {"input_shape": (60, 60), "crop_center": True, "crop_largest_rect": True, "seed": 0}
+    reduced, labels = RotNetDataGenerator(photographs, **options)[0]
+    whole, same_labels = RotNetDataGenerator([pictures.read(path) for path in photographs], **options)[0]
+    np.testing.assert_array_equal(labels, same_labels)
+    assert np.abs(reduced - whole).mean() < 1
+
+
+def test_no_window_of_a_decoded_picture_holds_fewer_pixels_than_the_output():
+    generator = RotNetDataGenerator(np.zeros((1, 9, 9), np.uint8), (60, 60), crop_largest_rect=True)
+    side = generator._short_side
+    for length in (1, 4 / 3, 2, 5):
+        for angle in range(0, 360, 3):
+            assert min(largest_rotated_rect(length * side, side, np.radians(angle))) >= 60 - 1e-6
+
+
+@pytest.mark.parametrize("where", ["memory", "folder"])
+def test_a_cache_changes_no_batch_and_spares_decoding(photographs, monkeypatch, where, tmp_path):
+    options = {"input_shape": (50, 50), "batch_size": 4, "seed": 1, "crop_largest_rect": True}
+    place = "memory" if where == "memory" else tmp_path / "cache"
+    plain = list(RotNetDataGenerator(photographs, **options))
+    cached = RotNetDataGenerator(photographs, cache=place, **options)
+    assert same(list(cached), plain)
+    monkeypatch.setattr(pictures, "read", lambda *_, **__: pytest.fail("decoded again"))
+    assert same(list(cached), plain)
+    if where == "folder":
+        assert same(list(RotNetDataGenerator(photographs, cache=place, **options)), plain)
+
+
+@pytest.mark.parametrize("where", ["memory", "folder"])
+def test_a_cache_follows_the_files(photographs, where, tmp_path):
+    place = "memory" if where == "memory" else tmp_path / "cache"
+    options = {"input_shape": (50, 50), "seed": 1}
+    cached = RotNetDataGenerator(photographs, cache=place, **options)
+    list(cached)
+    Image.fromarray(flat(77, 480, 600)).save(photographs[0])
+    assert same(list(cached), list(RotNetDataGenerator(photographs, **options)))
+    photographs[1].unlink()
+    with pytest.raises(ImageError, match=photographs[1].name):
+        list(cached)
+
+
+@pytest.mark.parametrize("where", ["memory", "folder"])
+def test_a_full_cache_keeps_no_more(photographs, where, tmp_path):
+    place = "memory" if where == "memory" else tmp_path / "cache"
+    one = pictures.read(photographs[0], short_side=75).nbytes
+    options = {"input_shape": (50, 50), "seed": 1}
+    cached = RotNetDataGenerator(photographs, cache=place, cache_bytes=int(2.5 * one), **options)
+    assert same([*list(cached), *list(cached)], [*list(RotNetDataGenerator(photographs, **options))] * 2)
+    if where == "folder":
+        assert len(list(place.iterdir())) == 2
+
+
+def test_a_damaged_cache_is_made_anew(photographs, tmp_path):
+    options = {"input_shape": (50, 50), "seed": 1}
+    cached = RotNetDataGenerator(photographs, cache=tmp_path / "cache", **options)
+    first = list(cached)
+    for number, kept in enumerate(sorted((tmp_path / "cache").iterdir())):
+        kept.write_bytes(kept.read_bytes()[: 100 * number])
+    assert same(list(cached), first) and same(list(cached), first)
+
+
+def test_pictures_given_as_arrays_are_safe_from_the_augmentation():
+    def careless(image, angle, size, rng):
+        image[:] = 0
+        return image
+
+    images = np.full((2, 8, 8, 3), 9, np.uint8)
+    with pytest.raises(ValueError, match="read-only"):
+        RotNetDataGenerator(images, augmentation=careless)[0]
+    assert images.min() == 9 and images.flags.writeable
+
+
 # Inside Keras ---------------------------------------------------------------------------------------------------------
 
 
@@ -303,6 +417,24 @@ def test_a_bad_file_stops_fit_and_is_named(tmp_path):
         generator = RotNetDataGenerator(paths, color_mode="grayscale", batch_size=1, workers=workers)
         with pytest.raises(Exception, match=r"3\.png"):
             small_model().fit(generator, verbose=0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_as_a_tf_dataset(workers):
+    tf = pytest.importorskip("tensorflow")
+    generator = small_generator(shuffle=True, workers=workers, sigma=2.0)
+    dataset = generator.to_tf_dataset()
+    assert len(dataset) == 3 and dataset.element_spec[0] == tf.TensorSpec((None, 8, 8, 1), tf.float32)
+    passes = [list(dataset.as_numpy_iterator()) for _ in range(2)]
+    fresh = small_generator(shuffle=True, sigma=2.0)
+    for found in passes:
+        for one, other in zip(found, list(fresh), strict=True):
+            np.testing.assert_array_equal(one[0], other[0])
+            np.testing.assert_allclose(one[1], other[1], atol=1e-30)  # TensorFlow takes the very smallest for zero
+        fresh.on_epoch_end()
+    small_model().fit(dataset, epochs=2, shuffle=False, verbose=0)
+    with pytest.raises(ValueError, match="preprocess_func must be None"):
+        small_generator(preprocess_func=np.negative).to_tf_dataset()
 
 
 MANY_HANDS = """

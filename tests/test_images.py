@@ -19,6 +19,8 @@ from PIL import Image, ImageFile
 from rotnet import images
 from rotnet.errors import ImageError, UsageError
 
+PHOTOGRAPH = pathlib.Path(__file__).parent.parent / "examples" / "photos" / "coffee.jpg"
+
 # Sources --------------------------------------------------------------------------------------------------------------
 
 
@@ -260,6 +262,51 @@ def test_senseless_orientation_is_ignored(orientation):
     np.testing.assert_array_equal(images.read(encoded(smooth(), exif=exif_with(orientation))), smooth())
 
 
+# Reduced scale --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("short_side", "size"),
+    [(None, (203, 301)), (203, (203, 301)), (102, (203, 301)), (101, (102, 151)), (50, (51, 76)), (1, (26, 38))],
+)
+def test_a_jpeg_is_decoded_no_smaller_than_asked(short_side, size):
+    data = encoded(smooth(203, 301), "JPEG", quality=95)
+    assert images.read(data, short_side=short_side).shape == (*size, 3)
+    assert images.read(data, short_side=short_side, max_pixels=203 * 301).shape == (*size, 3)
+    with pytest.raises(ImageError, match="max_pixels"):
+        images.read(data, short_side=short_side, max_pixels=203 * 301 - 1)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("orientation", [1, 6, 7])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_reduced_jpeg_is_the_whole_one_scaled_down(mode, orientation, progressive):
+    picture = Image.fromarray(smooth(208, 304)).convert(mode)
+    data = encoded(picture, "JPEG", quality=95, exif=exif_with(orientation), progressive=progressive)
+    whole, half = images.read(data), images.read(data, short_side=104)
+    assert half.shape == (whole.shape[0] // 2, whole.shape[1] // 2, 3)
+    means = whole.reshape(half.shape[0], 2, half.shape[1], 2, 3).mean(axis=(1, 3))
+    assert np.abs(half - means).mean() < 2 and np.abs(half - means).max() < 16
+
+
+def test_a_reduced_photograph_looks_the_same():
+    whole = images.read(PHOTOGRAPH)
+    half = images.read(PHOTOGRAPH, short_side=min(whole.shape[:2]) // 2)
+    means = Image.fromarray(whole).resize((half.shape[1], half.shape[0]), Image.Resampling.BOX)
+    error = ((half - np.array(means, float)) ** 2).mean()
+    assert 10 * np.log10(255**2 / error) > 40
+
+
+def test_only_jpeg_files_are_reduced():
+    picture = smooth(64, 64)
+    for format in ("PNG", "TIFF", "GIF", "WEBP"):
+        assert images.read(encoded(picture, format), short_side=8).shape == (64, 64, 3)
+    opened = Image.open(io.BytesIO(encoded(picture, "JPEG")))
+    for source in (picture, opened):
+        assert images.read(source, short_side=8).shape == (64, 64, 3)
+    assert opened.size == (64, 64)
+
+
 # Bad files ------------------------------------------------------------------------------------------------------------
 
 
@@ -328,7 +375,7 @@ def test_formats_that_run_programs_are_refused():
 def test_heic_without_plugin_gets_a_hint():
     if "HEIF" in images.readable_formats():
         pytest.skip("pillow-heif is installed")
-    with pytest.raises(ImageError, match="pillow-heif"):
+    with pytest.raises(ImageError, match=r"rotnet\[heif\]"):
         images.read(b"\0\0\0\x18ftypheic" + bytes(64))
 
 
@@ -351,13 +398,14 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("default")
-def test_truncated_is_whole_or_refused(kind):
+@pytest.mark.parametrize("short_side", [None, 6])
+def test_truncated_is_whole_or_refused(kind, short_side):
     data = KINDS[kind]()
-    whole = images.read(data)
+    whole = images.read(data, short_side=short_side)
     wrong = []
     for length in {*range(0, len(data), max(1, len(data) // 60)), *range(len(data) - 12, len(data))}:
         try:
-            picture = images.read(data[:length])
+            picture = images.read(data[:length], short_side=short_side)
         except ImageError as error:
             assert "\n" not in str(error)
         else:  # only the trailer was missing
@@ -374,7 +422,8 @@ def test_damaged_bytes_raise_nothing_else(kind, draw):
     for _ in range(draw.draw(st.integers(1, 8))):
         data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
     try:
-        assert images.read(bytes(data), max_pixels=10**6).dtype == np.uint8
+        short_side = draw.draw(st.sampled_from([None, 6]))
+        assert images.read(bytes(data), short_side=short_side, max_pixels=10**6).dtype == np.uint8
     except ImageError as error:
         assert str(error)
 

@@ -1,0 +1,1 @@
+"""How quick rotnet is, and beside what: `python -m benchmarks`."""

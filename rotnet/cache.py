@@ -1,0 +1,120 @@
+"""Pictures that are decoded once and then kept, in memory or in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Decode = Callable[[Path], NDArray[np.uint8]]
+Stamp = tuple[int, int]  # nanoseconds of the last change, bytes: another file if either is another
+
+
+class Cache(Protocol):
+    """Keeps what `decode` makes of files, as long as the files stay as they are and there is room."""
+
+    def read(self, path: Path, decode: Decode, *, variant: str = "") -> NDArray[np.uint8]:
+        """What `decode` makes of the file, or made of it before.
+
+        Args:
+            path: A file; `decode` is called for one that is not there too, to say so.
+            decode: Makes a picture of a path.
+            variant: Tells apart what several decoders make of one file.
+
+        Returns:
+            A uint8 array, not to be written into.
+        """
+        ...
+
+
+class MemoryCache:
+    """Keeps pictures in this process.
+
+    Args:
+        limit: Bytes of pictures that are kept; once they are reached, no more are added.
+
+    Example:
+        >>> cache = MemoryCache(limit=2**20)
+        >>> cache.read(Path("setup.cfg"), lambda path: np.zeros((2, 3), np.uint8)).shape
+        (2, 3)
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+        self._kept: dict[tuple[str, str], tuple[Stamp, NDArray[np.uint8]]] = {}
+
+    def read(self, path: Path, decode: Decode, *, variant: str = "") -> NDArray[np.uint8]:
+        """As `Cache.read`."""
+        key, stamp = (str(path), variant), _stamp(path)
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] == stamp:
+            return kept[1]
+        image = decode(path)
+        before = 0 if kept is None else kept[1].nbytes
+        if stamp is not None and image.nbytes - before <= self._free:
+            self._free -= image.nbytes - before
+            self._kept[key] = stamp, image
+        return image
+
+
+class FolderCache:
+    """Keeps pictures as files in a folder, where other processes and later runs find them.
+
+    Args:
+        folder: Made if it is missing; only what lies in it as `*.picture` is touched.
+        limit: Bytes of files that are kept; once they are reached, no more are added.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], limit: int) -> None:
+        self._folder = Path(folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._free = limit - sum(file.stat().st_size for file in self._folder.glob("*.picture"))
+
+    def read(self, path: Path, decode: Decode, *, variant: str = "") -> NDArray[np.uint8]:
+        """As `Cache.read`."""
+        stamp = _stamp(path)
+        if stamp is None:
+            return decode(path)
+        name = hashlib.sha256(f"{variant}\n{os.path.abspath(path)}".encode()).hexdigest()
+        target = self._folder / f"{name}.picture"
+        # whatever is wrong with what was kept, the file itself is still there
+        with suppress(OSError, EOFError, ValueError), target.open("rb") as file:
+            if tuple(np.load(file)) == stamp:
+                return np.load(file)
+        image = decode(path)
+        self._keep(target, stamp, image)
+        return image
+
+    def _keep(self, target: Path, stamp: Stamp, image: NDArray[np.uint8]) -> None:
+        before = target.stat().st_size if target.exists() else 0
+        if image.nbytes - before > self._free:
+            return
+        temporary = target.with_suffix(f".{secrets.token_hex(4)}")
+        try:
+            with temporary.open("wb") as file:
+                np.save(file, np.array(stamp, np.int64))
+                np.save(file, image)
+                self._free -= file.tell() - before
+            os.replace(temporary, target)
+        except OSError:  # a full disk only means that nothing is kept
+            temporary.unlink(missing_ok=True)
+
+
+def open_cache(where: str | os.PathLike[str], limit: int) -> Cache:
+    """The cache that a user means: `"memory"`, or the path of a folder."""
+    return MemoryCache(limit) if where == "memory" else FolderCache(where, limit)
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_mtime_ns, status.st_size

@@ -1,0 +1,27 @@
+"""The benchmarks run, on very little, and write what they found. How quick anything is, is not tested."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("part", ["generating", "answering", "growing"])
+def test_benchmarks_run_on_a_tiny_input(part, tmp_path):
+    command = [sys.executable, "-m", "benchmarks", "--tiny", "--only", part, "--output", str(tmp_path)]
+    settings = {**os.environ, "MPLBACKEND": "Agg"}
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False, env=settings)
+    assert answer.returncode == 0, answer.stderr
+    (results,) = tmp_path.glob("*.json")
+    found = json.loads(results.read_text())
+    assert {"date", "commit", "processor", "versions"} <= set(found)
+    for table in found["tables"]:
+        assert all(row["low"] <= row["median"] <= row["high"] and row["median"] > 0 for row in table["rows"])
+        assert f"### {table['title']}" in answer.stdout
+    assert results.with_suffix(".md").read_text().count("###") == len(found["tables"])
+    assert results.with_suffix(".png").stat().st_size > 1000
