@@ -91,6 +91,29 @@ class AngleError(keras.metrics.Mean):
         super().update_state(_errors(y_true, y_pred), sample_weight=sample_weight)
 
 
+@keras.saving.register_keras_serializable(package="rotnet")
+class BinaryAUC(keras.metrics.AUC):
+    """Area under the ROC curve of a model that answers with the probabilities of two classes.
+
+    Args:
+        name: Name in logs.
+        **options: As for `keras.metrics.AUC`.
+
+    Example:
+        >>> metric = BinaryAUC()
+        >>> metric.update_state([0, 1], [[0.9, 0.1], [0.6, 0.4]])
+        >>> float(metric.result())
+        1.0
+    """
+
+    def __init__(self, name: str = "auc", **options) -> None:
+        super().__init__(name=name, **options)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Add a batch of classes, `(N,)` zeros and ones, and probabilities, `(N, 2)`."""
+        super().update_state(y_true, ops.convert_to_tensor(y_pred)[:, 1], sample_weight=sample_weight)
+
+
 def _errors(y_true, y_pred):
     return _distance(_most_probable(y_true), _most_probable(y_pred))
 

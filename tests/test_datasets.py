@@ -6,7 +6,15 @@ import pytest
 from PIL import Image
 
 from rotnet import generate_rotated_image
-from rotnet.datasets import load_mnist, load_photos, rotated_mnist, split_photos
+from rotnet.datasets import (
+    Labelled,
+    load_class_folders,
+    load_mnist,
+    load_photos,
+    rotated_mnist,
+    split_labelled,
+    split_photos,
+)
 from rotnet.errors import ImageError, RotNetError, UsageError
 
 
@@ -118,3 +126,38 @@ def test_photos_are_read_in_order_and_no_larger_than_needed(tmp_path):
     loaded = load_photos(sorted(tmp_path.iterdir()), short_side=4)
     assert [image.shape for image in loaded] == [(4, 6, 3)] * 2 and [int(image[0, 0, 0]) for image in loaded] == [0, 10]
     assert [image.shape for image in load_photos([tmp_path / "a.png"], short_side=100)] == [(8, 12, 3)]
+
+
+def test_class_folders(tmp_path):
+    photos(tmp_path, "dog/b.png", "cat/x/a.png", "dog/a.png", ".hidden/a.png")
+    data = load_class_folders(tmp_path)
+    assert data.classes == ("cat", "dog") and data.labels.tolist() == [0, 1, 1] and len(data) == 3
+    assert names(data.images, tmp_path) == ["cat/x/a.png", "dog/a.png", "dog/b.png"]
+
+
+def test_a_folder_without_classes_says_what_it_has(tmp_path):
+    with pytest.raises(UsageError, match="Found: none"):
+        load_class_folders(tmp_path / "missing")
+    photos(tmp_path, "dog/a.png")
+    (tmp_path / "cat").mkdir()
+    with pytest.raises(UsageError, match=r"Found: cat \(0\), dog \(1\)"):
+        load_class_folders(tmp_path)
+
+
+def test_labelled_pictures_divide_by_class():
+    data = Labelled(list(range(40)), np.repeat([0, 1], [30, 10]), ("many", "few"))
+    parts = split_labelled(data, seed=4)
+    assert [np.bincount(part.labels).tolist() for part in parts] == [[21, 7], [6, 2], [3, 1]]
+    assert sorted(image for part in parts for image in part.images) == data.images
+    assert all((part.labels == data.labels[part.images]).all() for part in parts)
+    assert [part.images for part in split_labelled(data, seed=4)] == [part.images for part in parts]
+    assert [part.images for part in split_labelled(data, seed=5)] != [part.images for part in parts]
+
+
+def test_no_part_of_labelled_pictures_stays_empty():
+    data = Labelled(list("abcdef"), np.repeat([0, 1], 3), ("left", "right"))
+    assert [len(part) for part in split_labelled(data, (0.98, 0.01, 0.01))] == [2, 2, 2]
+    with pytest.raises(UsageError, match="class left must have at least 4 pictures. Found: 3"):
+        split_labelled(data, (0.25,) * 4)
+    with pytest.raises(UsageError, match="add up to 1"):
+        split_labelled(data, (0.7, 0.2))

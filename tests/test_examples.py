@@ -1,15 +1,21 @@
 """The examples run as they stand, with a network made for the test."""
 
 import json
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 from compass import compass_onnx, crooked
 from pictures import encoded
 from PIL import Image
 
+from rotnet import Predictor
 from rotnet.cli import main
+from rotnet.datasets import split_street_view
+from rotnet.writing import write
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -34,3 +40,85 @@ def test_contact_sheet_shows_each_picture_beside_its_own_result(tmp_path, monkey
     assert [line.split()[0] for line in lines[1:4]] == ["a.png", "b[1].png", "a.png"]
     with Image.open("out/contact-sheet.png") as sheet:
         assert sheet.width > 1000 and sheet.height > 500
+
+
+# Teaching: a few generated pictures, for as long as it takes to see that everything fits together
+
+
+def example(name):
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"))
+
+
+def street(folder, places=20):
+    """Side views: sky above, road below, houses between."""
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in range(places):
+        for view in range(6):
+            picture = np.full((40, 50, 3), (140, 180, 230), np.uint8)
+            picture[rng.integers(10, 18) :] = rng.integers(60, 200, 3)
+            picture[rng.integers(22, 30) :] = 90
+            write(picture, folder / f"{place:06d}_{view}.jpg")
+    return folder
+
+
+def test_street_views_end_with_a_model_that_answers(tmp_path):
+    folder = street(tmp_path)
+    quick = {"backbone": "small_cnn", "weights": None, "size": 24, "epochs": 1, "batch_size": 16, "workers": 1}
+    for original in (False, True):
+        run = tmp_path / f"run{original}"
+        report = example("train_street_view")["run"](folder, run, original=original, **quick)
+        assert report["files"]["pictures"] == len(split_street_view(folder).val)
+        assert json.loads((run / "plan.json").read_text())["sigma"] == (None if original else 3.0)
+        assert Predictor(run / "model.onnx").input_size == (24, 24)
+    for head in ("sigmoid", "sincos"):
+        report = example("train_street_view_regression")["run"](folder, tmp_path / head, head=head, **quick)
+        assert report == json.loads((tmp_path / head / "metrics.json").read_text()) and 0 < report["mean"] < 180
+
+
+def test_an_upright_classifier_is_taught_and_asked(tmp_path):
+    script = example("train_upright_classifier")
+    photos = street(tmp_path / "photos", places=4)
+    quick = {"backbone": "small_cnn", "weights": None, "size": 24, "frozen_epochs": 0, "epochs": 1, "workers": 1}
+    report = script["train"](photos, tmp_path / "run", **quick)
+    assert set(report) >= {"upright", "wrong", "auc", "confusion"}
+    for name in ("learning-curves.png", "predictions.png"):
+        with Image.open(tmp_path / "run" / name) as picture:
+            assert picture.width > 300
+    answer = script["predict"](tmp_path / "run", photos / "000001_1.jpg")
+    assert re.fullmatch(r".*000001_1.jpg: (upright|wrong), probability [01]\.\d\d", answer)
+
+
+def test_sorted_pictures_can_be_learned_from_as_well(tmp_path):
+    for name in ("upright", "wrong"):
+        street(tmp_path / name, places=2)
+    learn, val = example("train_upright_classifier")["streams"](tmp_path, (24, 24, 3), 8, 0, 1)
+    assert len(learn.data) == 2 * 10 and len(val.data) == 2 * 2 and learn.data.classes == ("upright", "wrong")
+
+
+def test_image_classifiers_are_taught_and_compared(tmp_path, capsys, monkeypatch):
+    for name in ("left", "right"):
+        street(tmp_path / "classes" / name, places=2)
+    arguments = ["train", tmp_path / "classes", "-o", tmp_path / "runs", "--backbone", "small_cnn"]
+    arguments += ["--size", "24", "--frozen-epochs", "0", "--epochs", "1"]
+    monkeypatch.setattr(sys, "argv", ["train_image_classifier.py", *map(str, arguments)])
+    script = example("train_image_classifier")
+    script["main"]()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2].split() == ["backbone", "parameters", "accuracy", "macro", "F1", "network"]
+    assert lines[-1].split()[0] == "small_cnn"
+    run = tmp_path / "runs" / "small_cnn"
+    assert {path.name for path in run.iterdir()} >= {"model.keras", "classes.json", "confusion.png", "metrics.json"}
+    picture = str(tmp_path / "classes" / "left" / "000001_1.jpg")
+    monkeypatch.setattr(sys, "argv", ["train_image_classifier.py", "predict", str(run), picture])
+    script["main"]()
+    assert re.search(r"000001_1.jpg: (left|right), probability", capsys.readouterr().out)
+
+
+def test_rotation_as_a_pretext_is_measured(tmp_path):
+    rng = np.random.default_rng(0)
+    digits, labels = rng.integers(0, 256, (40, 28, 28), np.uint8), np.arange(40) % 10
+    np.savez(tmp_path / "mnist.npz", x_train=digits, y_train=labels, x_test=digits[:20], y_test=labels[:20])
+    quick = {"labels_per_class": 2, "unlabelled": 10, "pretext_epochs": 1, "epochs": 1, "seeds": (0,)}
+    found = example("rotation_pretext")["run"](tmp_path / "mnist.npz", **quick)
+    assert len(found) == 4 and all(0 <= accuracy <= 1 for scores in found.values() for accuracy in scores)

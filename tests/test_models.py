@@ -8,7 +8,22 @@ import pytest
 
 from rotnet import build_model
 from rotnet.errors import WeightsError
-from rotnet.models import BACKBONES, efficientnet_lite, mnist_cnn, mnist_cnn_large, mnist_regression
+from rotnet.export import export_onnx
+from rotnet.models import (
+    BACKBONES,
+    backbone_of,
+    backbone_with_imagenet,
+    build_classifier,
+    build_regression,
+    efficientnet_lite,
+    freeze_backbone,
+    load_rotation_model,
+    mnist_cnn,
+    mnist_p4cnn,
+    mnist_regression,
+    unfreeze_backbone,
+)
+from rotnet.models.group_convolution import P4BatchNormalization, P4Conv2D
 from rotnet.models.transfer import _PREPROCESSING, _application_names, _preprocess, copy_weights, freeze
 
 SMALL = (64, 64, 3)
@@ -30,7 +45,7 @@ def small_model(**options):
 
 DIGIT_MODELS = {
     "cnn": (mnist_cnn, (None, 360)),
-    "large": (lambda: mnist_cnn_large(width=4), (None, 360)),
+    "p4cnn": (lambda: mnist_p4cnn(width=2), (None, 360)),
     "sigmoid": (mnist_regression, (None, 1)),
     "sincos": (lambda: mnist_regression(head="sincos"), (None, 2)),
 }
@@ -52,6 +67,31 @@ def test_digit_models_answer_the_same_after_saving(name, tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
     np.testing.assert_allclose(numbers(again(digits)), answers, atol=1e-6)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_the_answer_to_a_quarter_turn_is_known_beforehand(turns):
+    model = mnist_p4cnn(width=2)
+    for layer in model.layers:
+        # figures as after a training, different for each channel
+        layer.set_weights([w + np.random.default_rng(0).uniform(0, 0.5, w.shape) for w in layer.get_weights()])
+    digits = np.random.default_rng(1).choice([0.0, 255.0], (2, 28, 28, 1))
+    turned = numbers(model(np.rot90(digits, turns, axes=(1, 2))))
+    np.testing.assert_allclose(turned, np.roll(numbers(model(digits)), 90 * turns, axis=1), atol=1e-5)
+
+
+def test_normalization_shares_its_figures_between_orientations():
+    layer = P4BatchNormalization(momentum=0.0)
+    features = np.random.default_rng(0).normal(3.0, 2.0, (64, 4, 4, 8))
+    normalized = numbers(layer(features, training=True)).reshape(64, 4, 4, 4, 2)
+    np.testing.assert_allclose(normalized.mean(axis=(0, 1, 2, 3)), 0, atol=1e-4)
+    np.testing.assert_allclose(normalized.std(axis=(0, 1, 2, 3)), 1, atol=1e-2)
+    np.testing.assert_allclose(numbers(layer(features)), normalized.reshape(features.shape), atol=1e-4)
+
+
+def test_oriented_kernels_need_groups_of_channels():
+    with pytest.raises(ValueError, match="multiple of 4. Received: 6"):
+        P4Conv2D(2, 3)(np.zeros((1, 8, 8, 6), np.float32))
 
 
 @pytest.mark.parametrize("name", DIGIT_MODELS)
@@ -204,15 +244,19 @@ def test_weights_of_keras_are_copied_into_a_model_that_is_built_alike(monkeypatc
     assert all((weight == np.float32(0.01)).all() for weight in model.get_layer("mobilenetv2").get_weights())
 
 
-def test_a_failed_download_says_what_to_do(monkeypatch):
+@pytest.fixture
+def offline(monkeypatch):
     original = keras.applications.MobileNetV2
 
-    def offline(*, weights, **options):
+    def build(*, weights, **options):
         if weights == "imagenet":
             raise Exception("URL fetch failure on https://example.org: no route")
         return original(weights=weights, **options)
 
-    monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
+    monkeypatch.setattr(keras.applications, "MobileNetV2", build)
+
+
+def test_a_failed_download_says_what_to_do(offline):
     with pytest.raises(WeightsError, match="mobilenetv2 could not be downloaded .*no route.*efficientnet_lite0"):
         build_model("mobilenetv2", input_shape=SMALL, weights="imagenet")
 
@@ -229,7 +273,7 @@ def test_weights_from_a_file(suffix, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")  # Keras, before it raises
 def test_weights_that_cannot_be_used_are_named(tmp_path):
-    other = mnist_cnn_large(width=4)
+    other = mnist_p4cnn(width=2)
     other.save(tmp_path / "other.keras")
     other.save_weights(tmp_path / "other.weights.h5")
     for name in ("damaged.keras", "damaged.weights.h5", "damaged.txt"):
@@ -238,7 +282,7 @@ def test_weights_that_cannot_be_used_are_named(tmp_path):
         with pytest.raises(WeightsError, match=f"{path.name}.*cannot be read or do not fit rotnet_efficientnet_lite0"):
             small_model(weights=path)
     for missing in (tmp_path / "missing.keras", tmp_path, "imagnet"):
-        with pytest.raises(WeightsError, match=r"weights must be None, 'imagenet' or a file"):
+        with pytest.raises(WeightsError, match="weights must be None, 'imagenet', a preset or a file"):
             small_model(weights=missing)
 
 
@@ -274,4 +318,104 @@ def test_freezing_needs_a_backbone_and_a_layer_of_the_name():
     with pytest.raises(ValueError, match="before must begin the name of a layer .* Received: before='block9'"):
         freeze(small_model(), "block9")
     with pytest.raises(ValueError, match="model must have a backbone"):
-        freeze(mnist_cnn_large(width=4), "conv")
+        freeze(mnist_p4cnn(width=2), "conv")
+
+
+# Other heads ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("head", "units"), [("sigmoid", 1), ("sincos", 2)])
+@pytest.mark.parametrize("features", ["pool", "flatten"])
+def test_regression_answers_with_a_fraction_or_a_point(head, units, features):
+    model = build_regression("small_cnn", input_shape=(24, 24, 3), head=head, features=features)
+    answers = numbers(model(pictures(3, (24, 24, 3))))
+    assert answers.shape == (3, units)
+    if head == "sigmoid":
+        assert ((answers >= 0) & (answers <= 1)).all()
+    else:
+        np.testing.assert_allclose(np.hypot(*answers.T), 1, atol=1e-5)
+
+
+def test_wrong_arguments_of_other_heads():
+    with pytest.raises(ValueError, match="head must be one of .* Received: head='angle'"):
+        build_regression("small_cnn", head="angle")
+    with pytest.raises(ValueError, match="weights must be None or 'imagenet'. Received: weights='photo'"):
+        build_classifier("small_cnn", 2, weights="photo")
+    with pytest.raises(ValueError, match="classes must be at least 2. Received: classes=1"):
+        build_classifier("small_cnn", 1)
+    with pytest.raises(WeightsError, match="small_cnn has no ImageNet weights"):
+        build_classifier("small_cnn", 2)
+
+
+def test_small_cnn_takes_gray_pictures_too():
+    model = build_model("small_cnn", input_shape=(28, 28, 1))
+    assert model.output_shape == (None, 360) and backbone_of(model).name == "small_cnn"
+
+
+def test_a_classifier_takes_over_a_taught_backbone_as_a_copy():
+    taught = build_model("small_cnn", input_shape=(28, 28, 1))
+    model = build_classifier(taught, 3, input_shape=(28, 28, 1))
+    for old, new in zip(backbone_of(taught).get_weights(), backbone_of(model).get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert backbone_of(model) is not backbone_of(taught) and model.output_shape == (None, 3)
+
+
+def test_only_what_is_thawed_learns_and_batch_normalization_keeps_its_statistics():
+    model = build_classifier("efficientnet_lite0", 2, input_shape=SMALL, dropout=0.0)
+
+    def changed_by_a_step():
+        model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
+        before = {variable.path: numbers(variable).copy() for variable in model.variables}
+        model.fit(pictures(2), np.array([0, 1]), verbose=0)
+        return {variable.path for variable in model.variables if (numbers(variable) != before[variable.path]).any()}
+
+    freeze_backbone(model)
+    assert {path.split("/")[0] for path in changed_by_a_step()} == {"classes"}
+    unfreeze_backbone(model)
+    paths = changed_by_a_step()
+    assert any("stem_conv" in path for path in paths) and not any("_bn" in path for path in paths)
+
+
+def test_a_backbone_that_cannot_be_had_is_replaced_with_a_warning(offline):
+    with pytest.warns(UserWarning, match="mobilenetv2 could not be downloaded.*Going on with efficientnet_lite0"):
+        assert backbone_with_imagenet("mobilenetv2", input_shape=SMALL) == "efficientnet_lite0"
+
+
+# Back from ONNX -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    keras.utils.set_random_seed(3)
+    model = build_model("efficientnet_lite0", input_shape=SMALL, weights="imagenet")
+    return model, export_onnx(model, tmp_path_factory.mktemp("exported") / "model.onnx")
+
+
+def test_an_exported_model_comes_back(exported):
+    model, path = exported
+    again = load_rotation_model(path)
+    assert backbone_of(again).name == "efficientnet_lite0"
+    np.testing.assert_allclose(numbers(again(pictures())), numbers(model(pictures())), atol=1e-3)
+
+
+def test_an_exported_model_of_another_kind_is_refused(exported):
+    _, path = exported
+    for wrong, message in [
+        ({"backbone": "small_cnn"}, "must have 4 layers to fit"),
+        ({"classes": 36}, r"must have weights of shape \(1280, 36\) for angles"),
+        ({"input_shape": (96, 96, 3)}, r"must take pictures of \(96, 96\)"),
+    ]:
+        with pytest.raises(WeightsError, match=message):
+            build_model(**({"backbone": "efficientnet_lite0", "input_shape": SMALL, "weights": path} | wrong))
+
+
+def test_a_model_saved_by_keras_comes_back(tmp_path):
+    model = build_model("small_cnn", input_shape=(24, 24, 3))
+    model.save(tmp_path / "best.keras")
+    again = load_rotation_model(tmp_path / "best.keras")
+    np.testing.assert_allclose(
+        numbers(again(pictures(1, (24, 24, 3)))), numbers(model(pictures(1, (24, 24, 3)))), atol=1e-6
+    )
+    (tmp_path / "broken.keras").write_bytes(b"no model")
+    with pytest.raises(WeightsError, match="broken.keras must be a model saved by Keras"):
+        load_rotation_model(tmp_path / "broken.keras")

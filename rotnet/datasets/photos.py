@@ -55,7 +55,8 @@ def split_photos(folder: str | Path, *, val_share: float = 0.05) -> Split:
         rows = [(path, side) for side in ("train", "val") for path in images.find_images([folder / side])]
     else:
         paths = list(images.find_images([folder]))
-        rows = [(path, "val" if _share(path.relative_to(folder)) < val_share else "train") for path in paths]
+        shares = [fixed_share(path.relative_to(folder).as_posix()) for path in paths]
+        rows = [(path, "val" if share < val_share else "train") for path, share in zip(paths, shares, strict=True)]
     split = Split(*(tuple(sorted(path for path, side in rows if side == name)) for name in ("train", "val")))
     if not split.train or not split.val:
         raise UsageError(
@@ -93,5 +94,11 @@ def load_photos(paths: Iterable[Path], *, short_side: int, workers: int = 2) -> 
         return [image for image in pool.map(load, paths) if image is not None]
 
 
-def _share(path: Path) -> float:
-    return int(hashlib.sha256(path.as_posix().encode()).hexdigest()[:8], 16) / 2**32
+def fixed_share(name: str) -> float:
+    """A number in [0, 1) that depends on the name alone, evenly spread, to divide by.
+
+    Example:
+        >>> round(fixed_share("street/1.jpg"), 4)
+        0.3325
+    """
+    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 2**32

@@ -1,7 +1,31 @@
-"""Networks that answer with 360 probabilities, one for each degree."""
+"""Networks: most answer with 360 probabilities, one for each degree, some with a number or with other classes."""
 
 from rotnet.models.efficientnet_lite import efficientnet_lite
-from rotnet.models.mnist import mnist_cnn, mnist_cnn_large, mnist_regression
-from rotnet.models.transfer import BACKBONES, build_model
+from rotnet.models.heads import build_classifier, build_regression, load_rotation_model
+from rotnet.models.mnist import mnist_cnn, mnist_p4cnn, mnist_regression
+from rotnet.models.small_cnn import small_cnn
+from rotnet.models.transfer import (
+    BACKBONES,
+    backbone_of,
+    backbone_with_imagenet,
+    build_model,
+    freeze_backbone,
+    unfreeze_backbone,
+)
 
-__all__ = ["BACKBONES", "build_model", "efficientnet_lite", "mnist_cnn", "mnist_cnn_large", "mnist_regression"]
+__all__ = [
+    "BACKBONES",
+    "backbone_of",
+    "backbone_with_imagenet",
+    "build_classifier",
+    "build_model",
+    "build_regression",
+    "efficientnet_lite",
+    "freeze_backbone",
+    "load_rotation_model",
+    "mnist_cnn",
+    "mnist_p4cnn",
+    "mnist_regression",
+    "small_cnn",
+    "unfreeze_backbone",
+]

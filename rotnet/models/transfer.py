@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from os import PathLike, fspath
 from pathlib import Path
@@ -12,6 +13,8 @@ from keras import layers
 from rotnet import weights as registry
 from rotnet.errors import UsageError, WeightsError
 from rotnet.models.efficientnet_lite import VARIANTS, efficientnet_lite
+from rotnet.models.onnx_weights import load_onnx_weights
+from rotnet.models.small_cnn import small_cnn
 
 # what each family of keras.applications (a module there) wants its pixels to be: scale and offset of levels 0 to 255,
 # and the order of the channels. Families that are not listed scale inside the network.
@@ -36,7 +39,9 @@ _PREPROCESSING: dict[str, tuple] = {
     "xception": _TF,
     "efficientnet": _TWICE,
     "efficientnet_lite": (1 / 128, -127 / 128, "rgb"),
+    "small_cnn": (1 / 127.5, -1.0, "rgb"),
 }
+SHIPPED = "efficientnet_lite0"
 
 
 def _application_names() -> dict[str, str]:
@@ -44,7 +49,7 @@ def _application_names() -> dict[str, str]:
     return {name.lower(): name for name in members if callable(getattr(keras.applications, name))}
 
 
-BACKBONES = tuple(sorted([*VARIANTS, *_application_names()]))
+BACKBONES = tuple(sorted([*VARIANTS, *_application_names(), "small_cnn"]))
 
 
 def build_model(
@@ -60,11 +65,12 @@ def build_model(
 
     Args:
         backbone: A name in `rotnet.models.BACKBONES`: `"efficientnet_lite0"`, `"efficientnet_lite2"`, `"resnet50"` or
-            any other of `keras.applications`, in lower case.
-        input_shape: `(height, width, 3)` of the pictures, pixels; some backbones have a least size.
+            any other of `keras.applications`, in lower case, or `"small_cnn"`.
+        input_shape: `(height, width, 3)` of the pictures, pixels, for `"small_cnn"` also `(height, width, 1)`; some
+            backbones have a least size.
         weights: None for random weights; `"imagenet"` for a backbone that has learned from ImageNet (shipped for
-            EfficientNet-Lite, downloaded by Keras for the others); a path to a `.weights.h5` or `.keras` file of a
-            whole model built with the same arguments.
+            EfficientNet-Lite, downloaded by Keras for the others); the name of a preset, or a path to the
+            `.weights.h5`, `.keras` or `.onnx` file of a whole model built with the same arguments.
         head: `"pool"` averages the features over the picture; `"flatten"` keeps their places, as the original RotNet
             does.
         dropout: Share of the features left out in training before the last layer.
@@ -83,23 +89,73 @@ def build_model(
         >>> build_model("efficientnet_lite0", input_shape=(64, 64, 3)).output_shape
         (None, 360)
     """
-    if backbone not in BACKBONES:
-        raise UsageError(f"backbone must be one of {BACKBONES}. Received: backbone={backbone!r}.")
-    if head not in ("pool", "flatten"):
-        raise UsageError(f"head must be 'pool' or 'flatten'. Received: head={head!r}.")
-    if len(input_shape) != 3 or input_shape[2] != 3:
-        raise UsageError(f"input_shape must be (height, width, 3). Received: input_shape={input_shape}.")
-    family, features = _backbone(backbone, input_shape, imagenet=weights == "imagenet")
-    inputs = keras.Input(input_shape, name="images")
-    x = features(_preprocess(inputs, family))
-    x = layers.GlobalAveragePooling2D(name="pool")(x) if head == "pool" else layers.Flatten(name="flatten")(x)
+    inputs, x = picture_features(backbone, input_shape=input_shape, imagenet=weights == "imagenet", head=head)
     if dropout:
         x = layers.Dropout(dropout, name="dropout")(x)
     outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="angles")(x)
     model = keras.Model(inputs, outputs, name=f"rotnet_{backbone}")
     if weights not in (None, "imagenet"):
-        _load(model, Path(fspath(weights)))
+        _load(model, weights)
     return model
+
+
+def picture_features(backbone: str, *, input_shape: tuple[int, int, int], imagenet: bool, head: str = "pool"):
+    """Begin a network: preprocessing, backbone, and its features as one vector a picture.
+
+    Args:
+        backbone, input_shape, head: As for `build_model`.
+        imagenet: Whether the backbone has learned from ImageNet.
+
+    Returns:
+        The symbolic inputs, `(N, height, width, channels)`, and features, `(N, F)`.
+
+    Raises:
+        UsageError, ValueError, WeightsError: As for `build_model`.
+    """
+    if backbone not in BACKBONES:
+        raise UsageError(f"backbone must be one of {BACKBONES}. Received: backbone={backbone!r}.")
+    if head not in ("pool", "flatten"):
+        raise UsageError(f"head must be 'pool' or 'flatten'. Received: head={head!r}.")
+    if len(input_shape) != 3 or input_shape[2] not in ((1, 3) if backbone == "small_cnn" else (3,)):
+        raise UsageError(f"input_shape must be (height, width, 3). Received: input_shape={input_shape}.")
+    family, features = _backbone(backbone, input_shape, imagenet=imagenet)
+    inputs = keras.Input(input_shape, name="images")
+    x = features(_preprocess(inputs, family))
+    x = layers.GlobalAveragePooling2D(name="pool")(x) if head == "pool" else layers.Flatten(name="flatten")(x)
+    return inputs, x
+
+
+def backbone_with_imagenet(backbone: str, *, input_shape: tuple[int, int, int] = (224, 224, 3)) -> str:
+    """Choose a backbone whose ImageNet weights can be had here and now.
+
+    Args:
+        backbone, input_shape: As for `build_model`.
+
+    Returns:
+        The name that was given; without a network `"efficientnet_lite0"`, whose weights are shipped, and a warning.
+
+    Example:
+        >>> backbone_with_imagenet("efficientnet_lite2")
+        'efficientnet_lite2'
+    """
+    try:
+        _backbone(backbone, input_shape, imagenet=True)
+    except WeightsError as error:
+        warnings.warn(f"{error} Going on with {SHIPPED} in its place.", stacklevel=2)
+        return SHIPPED
+    return backbone
+
+
+def backbone_of(model: keras.Model) -> keras.Model:
+    """The part of a model that sees; what comes after it answers.
+
+    Raises:
+        UsageError: The model has none.
+    """
+    backbone = next((layer for layer in model.layers if isinstance(layer, keras.Model)), None)
+    if backbone is None:
+        raise UsageError(f"model must have a backbone, as those of build_model do. Received: {model.name}.")
+    return backbone
 
 
 def freeze(model: keras.Model, before: str) -> None:
@@ -121,15 +177,30 @@ def freeze(model: keras.Model, before: str) -> None:
         >>> [variable.path.partition("/")[0] for variable in model.trainable_variables]
         ['head_conv', 'head_bn', 'head_bn', 'angles', 'angles']
     """
-    backbone = next((layer for layer in model.layers if isinstance(layer, keras.Model)), None)
-    if backbone is None:
-        raise UsageError(f"model must have a backbone, as those of build_model do. Received: {model.name}.")
+    backbone = backbone_of(model)
     names = [layer.name for layer in backbone.layers]
     first = next((i for i, name in enumerate(names) if name.startswith(before)), None)
     if first is None:
         raise UsageError(f"before must begin the name of a layer of {backbone.name}. Received: before={before!r}.")
     for layer in backbone.layers[:first]:
         layer.trainable = False
+
+
+def freeze_backbone(model: keras.Model) -> None:
+    """Keep the backbone of a model as it is, so that only the layers after it learn; compile anew afterwards."""
+    backbone_of(model).trainable = False
+
+
+def unfreeze_backbone(model: keras.Model) -> None:
+    """Let the whole model learn, but for the batch normalization of its backbone, which runs on its stored statistics.
+
+    A few small batches would ruin statistics that come from millions of pictures. Compile anew afterwards.
+    """
+    backbone = backbone_of(model)
+    backbone.trainable = True
+    for layer in _all_layers(backbone):
+        if isinstance(layer, layers.BatchNormalization):
+            layer.trainable = False
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:
@@ -154,6 +225,10 @@ def _all_layers(model: keras.Model) -> Iterator[keras.Layer]:
 
 def _backbone(name: str, input_shape: tuple[int, int, int], *, imagenet: bool) -> tuple[str, keras.Model]:
     """The family that decides about preprocessing, and the network itself."""
+    if name == "small_cnn":
+        if imagenet:
+            raise WeightsError(f"small_cnn has no ImageNet weights: use weights=None, or a backbone such as {SHIPPED}.")
+        return name, small_cnn(input_shape)
     if name in VARIANTS:
         model = efficientnet_lite(name, input_shape=input_shape)
         if imagenet:
@@ -206,11 +281,16 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
     return {f"{layer.name}/{v.name}": v for layer in model.layers for v in layer.variables}
 
 
-def _load(model: keras.Model, path: Path) -> None:
+def _load(model: keras.Model, weights: str | PathLike) -> None:
+    path = Path(fspath(weights))
+    if fspath(weights) in registry.presets():
+        path = registry.find(fspath(weights))
     if not path.is_file():
-        raise WeightsError(f"weights must be None, 'imagenet' or a file. Received: {path}, which is not there.")
+        raise WeightsError(f"weights must be None, 'imagenet', a preset or a file. Received: {path}, which is neither.")
     try:
-        if path.suffix == ".keras":
+        if path.suffix == ".onnx":
+            load_onnx_weights(model, path)
+        elif path.suffix == ".keras":
             copy_weights(keras.models.load_model(path, compile=False, safe_mode=True), model)
         else:
             model.load_weights(path)

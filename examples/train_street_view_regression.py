@@ -1,0 +1,79 @@
+"""Teach a network the angle of street views as a number instead of 360 classes.
+
+    python examples/train_street_view_regression.py street_view --head sigmoid -o runs/sigmoid   # as the original
+    python examples/train_street_view_regression.py street_view --head sincos -o runs/sincos     # a point on the circle
+
+`--download` fetches the pictures, as for `train_street_view.py`. The original's one number for the whole turn has a
+seam, though its loss, the error in degrees, has none: 359 and 1 degree look alike, but are answered with opposite
+ends of the scale. Sine and cosine go around.
+"""
+
+import argparse
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from rotnet import RotNetDataGenerator, angle_error_regression
+from rotnet.datasets import download_street_view, split_street_view
+from rotnet.evaluation import score
+from rotnet.metrics import angle_error_sincos
+from rotnet.models import backbone_with_imagenet, build_regression
+from rotnet.training import Plan, fit
+
+PLAN = Plan(epochs=50, batch_size=64, sigma=None, patience=2)
+# what the generator answers with, the loss, and the error in degrees
+HEADS = {
+    "sigmoid": ("turn", angle_error_regression, angle_error_regression),
+    "sincos": ("sincos", "mse", angle_error_sincos),
+}
+
+
+def degrees(answers):
+    """Angles of labels or answers: fractions of a turn, or sine and cosine."""
+    if answers.shape[-1] == 2:
+        return np.rad2deg(np.arctan2(answers[:, 0], answers[:, 1]))
+    return 360.0 * answers.ravel()
+
+
+def run(folder, output, *, head="sincos", backbone="resnet50", weights="imagenet", size=224, workers=4, **settings):
+    """Train and measure; `settings` replace those of the plan."""
+    split = split_street_view(folder)
+    plan = replace(PLAN, **settings)
+    keras.utils.set_random_seed(plan.seed)
+    shape = (size, size, 3)
+    if weights == "imagenet":
+        backbone = backbone_with_imagenet(backbone, input_shape=shape)
+    model = build_regression(backbone, input_shape=shape, weights=weights, head=head, features="flatten")
+    label, loss, metric = HEADS[head]
+    common = {"input_shape": shape, "batch_size": plan.batch_size, "label": label, "workers": workers}
+    common |= {"crop_center": True, "crop_largest_rect": True}
+    train = RotNetDataGenerator(split.train, shuffle=True, seed=plan.seed, **common)
+    val = RotNetDataGenerator(split.val, seed=plan.seed + 1, same_every_epoch=True, **common)
+    model = fit(model, train, val, plan, output, loss=loss, metric=metric, optimizer=keras.optimizers.Adam())
+    truth = np.concatenate([degrees(labels.reshape(len(labels), -1)) for _, labels in val])
+    scores = asdict(score(truth, degrees(model.predict(val, verbose=0))))
+    report = {name: round(value, 4) for name, value in scores.items()}
+    Path(output, "metrics.json").write_text(json.dumps(report, indent=2) + "\n")
+    return report
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", help="of the street views")
+    parser.add_argument("-o", "--output", required=True, help="folder of the run")
+    parser.add_argument("--download", action="store_true", help="fetch what is missing in the folder")
+    parser.add_argument("--head", choices=HEADS, default="sincos")
+    parser.add_argument("--backbone", default="resnet50", help="any of rotnet.models.BACKBONES")
+    parser.add_argument("--epochs", type=int, default=PLAN.epochs)
+    options = parser.parse_args()
+    if options.download:
+        download_street_view(options.folder)
+    report = run(options.folder, options.output, head=options.head, backbone=options.backbone, epochs=options.epochs)
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()
