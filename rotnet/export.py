@@ -1,20 +1,161 @@
-"""From a trained Keras model to a file that answers without Keras."""
+"""From one model file to another that answers alike, above all from Keras to ONNX, which answers without Keras."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
+from numpy.typing import NDArray
 
-from rotnet.errors import OutputError, WeightsError, require
-from rotnet.inference import METADATA_KEY
+from rotnet import images, weights
+from rotnet.card import METADATA_KEY
+from rotnet.errors import OutputError, UsageError, WeightsError, require
+from rotnet.inference import Predictor
 from rotnet.writing import atomic_file
 
+if TYPE_CHECKING:
+    import keras
+
+FORMATS = {"onnx": ".onnx", "litert": ".tflite", "keras": ".keras"}
+LARGEST_DIFFERENCE = 1e-3  # between probabilities
 LARGEST_HALF = float(np.finfo(np.float16).max)
+
+
+def export_model(model: str | Path, target: str | Path, *, format: str, pictures: Sequence[Any] | None = None) -> float:
+    """Write a model in another format, and check that it answers as before.
+
+    What an ONNX file says about its use, calibration and thresholds, stays behind in other formats.
+
+    Args:
+        model: Name of a preset, or path of an `.onnx` or `.keras` file.
+        target: Path to write, in a folder that exists, with the extension of the format (`.onnx`, `.tflite` or
+            `.keras`). An existing file is replaced once the new one has passed.
+        format: `"onnx"`, `"litert"` (formerly TensorFlow Lite, for phones and small computers) or `"keras"`.
+        pictures: What both are asked about, each as `rotnet.read_image` takes it; None takes `sample_photographs()`.
+
+    Returns:
+        The largest difference between a probability before and after, over the four quarter turns of all pictures.
+
+    Raises:
+        ImageError: A picture cannot be read.
+        MissingExtraError: What the format needs is not installed.
+        OutputError: The target cannot be written.
+        UsageError: The format is unknown, or cannot be made of this model.
+        WeightsError: There is no such model, or a probability of the new file differs by more than 0.001.
+    """
+    source, target = weights.find(model), Path(target)
+    if format not in FORMATS:
+        raise UsageError(f"format must be one of {', '.join(FORMATS)}. Received: format={format!r}.")
+    if target.suffix.lower() != FORMATS[format]:
+        raise UsageError(f"A file of format {format} must end in {FORMATS[format]}. Received: {target}.")
+    if not target.parent.is_dir():
+        raise OutputError(f"{target} cannot be written: there is no folder {target.parent}; make it first")
+    shown = sample_photographs() if pictures is None else [images.read(picture) for picture in pictures]
+    with tempfile.TemporaryDirectory(prefix=".rotnet-", dir=target.parent) as scratch:
+        written = Path(scratch, target.name)
+        _convert(source, written, format)
+        difference = largest_difference(source, written, shown)
+        if not difference <= LARGEST_DIFFERENCE:
+            raise WeightsError(
+                f"{model} as {format} answers otherwise: a probability differs by {difference:.2g}, where "
+                f"{LARGEST_DIFFERENCE:g} is allowed. {target} is not written."
+            )
+        os.replace(written, target)
+    return difference
+
+
+def largest_difference(one: Path, other: Path, pictures: Iterable[NDArray[np.uint8]]) -> float:
+    """How far two model files are apart: the largest difference between their probabilities for a picture.
+
+    Args:
+        one, other: `.onnx`, `.keras` or `.tflite` files.
+        pictures: `(H, W, 3)` uint8; each is shown in its four quarter turns.
+    """
+    turned = [np.rot90(picture, turn) for picture in pictures for turn in range(4)]
+    before, after = (
+        np.stack([answer.probabilities for answer in _predictor(path).predict(turned, turns=1)])
+        for path in (one, other)
+    )
+    return float(np.abs(before - after).max())
+
+
+def sample_photographs() -> list[NDArray[np.uint8]]:
+    """Four photographs that come with scikit-image, `(H, W, 3)` uint8.
+
+    Raises:
+        MissingExtraError: scikit-image is not installed.
+    """
+    data = require("skimage.data", "train", "checking an export on photographs")
+    return [data.astronaut(), data.chelsea(), data.coffee(), data.rocket()]
+
+
+class LiteRTModel:
+    """A `.tflite` file, as `rotnet.Predictor` takes a Keras model.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        input_shape: `(None, height, width, channels)`.
+
+    Raises:
+        MissingExtraError: `ai-edge-litert` is not installed.
+        WeightsError: The file is none of LiteRT.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        interpreter = require("ai_edge_litert.interpreter", "litert", "running a LiteRT file")
+        try:
+            self._interpreter = interpreter.Interpreter(str(path))
+        except (ValueError, RuntimeError) as error:
+            raise WeightsError(f"{path} must be a LiteRT file, but it cannot be loaded: {error}") from error
+        (self._input,), (self._output,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self.input_shape = (None, *(int(side) for side in self._input["shape"][1:]))
+
+    def predict_on_batch(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores of a batch."""
+        self._interpreter.resize_tensor_input(self._input["index"], batch.shape)
+        self._interpreter.allocate_tensors()
+        self._interpreter.set_tensor(self._input["index"], batch)
+        self._interpreter.invoke()
+        return np.asarray(self._interpreter.get_tensor(self._output["index"]))
+
+
+def _predictor(path: Path) -> Predictor:
+    return Predictor(LiteRTModel(path) if path.suffix.lower() == ".tflite" else path)
+
+
+def _convert(source: Path, target: Path, format: str) -> None:
+    if source.suffix.lower() == FORMATS[format]:
+        shutil.copyfile(source, target)
+        return
+    require("keras", "train", f"exporting to {format}")
+    if format == "litert":
+        require("tensorflow", "train", "exporting to LiteRT")
+        require("ai_edge_litert", "litert", "checking a LiteRT file")
+    from rotnet.models.heads import load_rotation_model
+
+    try:
+        model = load_rotation_model(source)
+    except (WeightsError, ValueError) as error:  # the latter of a size that a network does not take
+        if source.suffix.lower() != ".onnx":
+            raise
+        raise UsageError(
+            f"{source} is an ONNX file whose layers are not those of a network that rotnet knows, so that no {format} "
+            "file can be made of it: export the .keras file of its training."
+        ) from error
+    if format == "onnx":
+        export_onnx(model, target)
+    elif format == "litert":
+        model.export(str(target), format="litert", verbose=False)
+    else:
+        model.save(target)
 
 
 def export_onnx(model: keras.Model, path: str | Path, *, metadata: dict[str, Any] | None = None) -> Path:
@@ -26,7 +167,7 @@ def export_onnx(model: keras.Model, path: str | Path, *, metadata: dict[str, Any
     Args:
         model: From `(N, height, width, channels)` float32, levels 0 to 255, to `(N, 360)` probabilities.
         path: Target, `.onnx`, in a folder that exists. An existing file is replaced at once.
-        metadata: Facts for `rotnet.Predictor`, anything JSON can hold; see `rotnet.inference.ModelCard`.
+        metadata: Facts for `rotnet.Predictor`, anything JSON can hold; see `rotnet.card.ModelCard`.
 
     Returns:
         The path.
@@ -35,6 +176,7 @@ def export_onnx(model: keras.Model, path: str | Path, *, metadata: dict[str, Any
         MissingExtraError: `onnx` or `tf2onnx` is not installed.
         OutputError: The target cannot be written.
     """
+    keras = require("keras", "train", "exporting to ONNX")
     onnx = require("onnx", "train", "exporting to ONNX")
     if keras.backend.backend() != "torch":  # PyTorch has an exporter of its own
         require("tf2onnx", "train", "exporting to ONNX")

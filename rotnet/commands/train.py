@@ -12,7 +12,13 @@ from rotnet.errors import require
 
 def add(commands: Any) -> None:
     """Declare the command and its kinds."""
-    train = commands.add_parser("train", help="teach a model", description="Teach a model which way is up.")
+    train = commands.add_parser(
+        "train",
+        help="teach a model",
+        description="Teach a model which way is up.",
+        epilog="example:\n  rotnet train photos upright/ -o runs/mine\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     kinds = train.add_subparsers(metavar="kind", required=True)
     mnist = add_command(kinds, "mnist", run_mnist, "teach handwritten digits", "rotnet train mnist -o runs/mnist")
     mnist.add_argument("-o", "--output", default="runs/mnist", help="folder of the run; default: runs/mnist")
@@ -27,7 +33,7 @@ def add(commands: Any) -> None:
     photos.add_argument(
         "--stages", nargs="+", metavar="SIZE:EPOCHS:RATE[:FREEZE_BEFORE]", help="default: those of the shipped preset"
     )
-    photos.add_argument("--seed", type=int, default=0)
+    photos.add_argument("--seed", type=int, default=0, help="of everything drawn; default: 0")
 
 
 def run_mnist(options: argparse.Namespace) -> int:

@@ -1,0 +1,82 @@
+"""`rotnet check`: list the pictures that are not upright."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from rotnet.commands.common import add_command, add_pictures, complain, on_one_line
+from rotnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from rotnet.checking import FileCheck
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "check",
+        run,
+        "list the pictures that are not upright; nothing is written",
+        "rotnet check photos/",
+        "rotnet check photos/ --tolerance 45 --format csv > wrong.csv",
+    )
+    parser.epilog = f"{parser.epilog}\nexit status: 0 all upright, 1 some are not or cannot be read, 2 wrong use\n"
+    add_pictures(parser)
+    parser.add_argument(
+        "--tolerance", type=float, default=10.0, metavar="D", help="degrees an upright picture may be off; default: 10"
+    )
+    parser.add_argument("--format", choices=("table", "jsonl", "csv"), default="table", help="default: table")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options ask for, and return the exit status."""
+    from rotnet.checking import check_files
+
+    write = {"jsonl": _print_jsonl, "csv": _print_csv, "table": _print_table}[options.format]
+    results = check_files(options.paths, options.model, tolerance=options.tolerance, turns=options.turns)
+    found = wrong = failed = 0
+
+    def problems() -> Iterator[FileCheck]:
+        nonlocal found, wrong, failed
+        for result in results:
+            found += 1
+            failed += result.error is not None
+            wrong += result.is_wrong
+            if result.is_wrong or result.error is not None:
+                yield result
+
+    write(problems())
+    if not found:
+        raise UsageError("There are no pictures to look at: name files, or folders that hold pictures.")
+    unread = f", {failed} cannot be read" if failed else ""
+    print(f"{wrong} of {found} pictures {'is' if wrong == 1 else 'are'} not upright{unread}", file=sys.stderr)
+    return 1 if wrong or failed else 0
+
+
+def _print_jsonl(results: Iterable[FileCheck]) -> None:
+    for result in results:
+        print(json.dumps(result.as_dict()), flush=True)
+
+
+def _print_csv(results: Iterable[FileCheck]) -> None:
+    writer = csv.DictWriter(sys.stdout, ["path", "angle", "confidence", "upright", "error"], lineterminator="\n")
+    writer.writeheader()
+    for result in results:
+        writer.writerow(result.as_dict())
+
+
+def _print_table(results: Iterable[FileCheck]) -> None:
+    print(f"{'angle':>7} {'confidence':>10} {'upright':>8}  picture")
+    for result in results:
+        if result.prediction is None:
+            complain(result.error)
+        else:
+            angle = round(result.prediction.angle, 1) % 360.0
+            columns = f"{angle:>7.1f} {result.prediction.confidence:>10.2f} {result.upright:>8.2f}"
+            print(f"{columns}  {on_one_line(str(result.path))}", flush=True)

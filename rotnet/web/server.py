@@ -1,0 +1,213 @@
+"""The server: it decodes, asks the model and turns in memory, and keeps nothing.
+
+A picture is the body of a request, whatever its content type. Errors come as `{"error": sentence}`.
+
+`POST /predict`
+    `{"angle", "confidence", "turn", "width", "height", "probabilities"}`: the answer of the model (degrees
+    counter-clockwise, probability, 360 probabilities), the size as shown in pixels, and in `turn` the angle that
+    `/correct` goes by: a whole quarter turn where it is almost one, 0 where the picture is better left as it is.
+
+`POST /correct`
+    The upright picture in its own format, with its metadata; byte for byte what came if it is not to be turned.
+    Parameters: `angle`, degrees that the picture is turned by, instead of the model's; `crop`, `inscribed` (the
+    default), `expand` or `same`. The header `Rotnet-Angle` tells the angle.
+
+`POST /preview`
+    A JPEG of at most 1600 pixels, upright as its EXIF orientation says, for pictures that no browser shows.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from rotnet import images
+from rotnet.angles import angle_difference
+from rotnet.errors import ImageError, RotNetError, UsageError
+from rotnet.geometry import CROPS
+from rotnet.inference import as_predictor
+from rotnet.turning import QUARTER_WITHIN, turn_bytes
+from rotnet.web.guard import LOOPBACK, Guard
+
+T = TypeVar("T")
+FOLDER = Path(__file__).parent
+PAGE = {
+    "/": ("page.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/zip.js": ("zip.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+PREVIEW = 1600  # pixels of the longer side
+AT_ONCE = 2  # pictures in memory in full
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is taken in.
+
+    Attributes:
+        bytes: Of a file.
+        pixels: Of a picture.
+    """
+
+    bytes: int = 64_000_000
+    pixels: int = 100_000_000
+
+
+class TooLarge(RotNetError):
+    """A file is larger than the server takes in."""
+
+
+STATUS = {TooLarge: 413, ImageError: 422, UsageError: 400}
+
+
+def create_app(model: Any = "photo", *, limits: Limits | None = None, hosts: Collection[str] = LOOPBACK) -> Starlette:
+    """The application that `rotnet serve` runs, for any ASGI server.
+
+    Args:
+        model: As for `rotnet.predict_angle`.
+        limits: Of what is taken in; None for the defaults.
+        hosts: Names, without a port, that the server goes by; requests under others are refused. Empty for any.
+
+    Returns:
+        A Starlette application.
+
+    Raises:
+        WeightsError: The model cannot be loaded or is none.
+    """
+    service = Service(model, limits or Limits())
+    routes: list[BaseRoute] = [Route(path, _static(*file)) for path, file in PAGE.items()]
+    for answer in (service.predict, service.correct, service.preview):
+        routes.append(Route(f"/{answer.__name__}", answer, methods=["POST"]))
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Guard, hosts=hosts)],
+        exception_handlers={RotNetError: _explain},
+    )
+
+
+class Service:
+    """What the server answers."""
+
+    def __init__(self, model: Any, limits: Limits) -> None:
+        self._predictor = as_predictor(model)
+        self._limits = limits
+        self._slots: anyio.CapacityLimiter | None = None
+
+    async def predict(self, request: Request) -> Response:
+        """How far the picture is turned."""
+        data = await self._body(request)
+        return JSONResponse(await self._work(lambda: self._prediction(data)))
+
+    async def correct(self, request: Request) -> Response:
+        """The picture upright."""
+        crop = request.query_params.get("crop", "inscribed")
+        if crop not in CROPS:
+            raise UsageError(f"crop must be one of {', '.join(CROPS)}. Received: {crop!r}.")
+        angle = _angle(request.query_params.get("angle"))
+        data = await self._body(request)
+
+        def turned() -> Response:
+            used = self._prediction(data)["turn"] if angle is None else angle
+            upright, _ = turn_bytes(
+                data, used, crop=crop, tolerance=0.0, max_pixels=self._limits.pixels, name="this file"
+            )
+            return Response(upright, media_type=_media_type(data), headers={"Rotnet-Angle": f"{used:g}"})
+
+        return await self._work(turned)
+
+    async def preview(self, request: Request) -> Response:
+        """The picture as a JPEG that fits a screen."""
+        data = await self._body(request)
+
+        def drawn() -> Response:
+            picture = Image.fromarray(images.read(_named(data), short_side=PREVIEW, max_pixels=self._limits.pixels))
+            picture.thumbnail((PREVIEW, PREVIEW))
+            file = io.BytesIO()
+            picture.save(file, "JPEG", quality=88)
+            return Response(file.getvalue(), media_type="image/jpeg")
+
+        return await self._work(drawn)
+
+    def _prediction(self, data: bytes) -> dict[str, Any]:
+        with images.opened(_named(data), "this file", self._limits.pixels) as opened:
+            width, height = opened.size
+            on_its_side = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        view = self._predictor.view(_named(data), max_pixels=self._limits.pixels)
+        answer = next(self._predictor.predict_views([view]))
+        angle = round(answer.angle, 1) % 360.0
+        quarter = 90.0 * round(angle / 90.0)  # which costs no sharpness
+        turn = quarter % 360.0 if angle_difference(angle, quarter) <= QUARTER_WITHIN else angle
+        return {
+            "angle": angle,
+            "confidence": round(answer.confidence, 4),
+            "turn": turn if self._predictor.should_turn(answer) else 0.0,
+            "width": height if on_its_side else width,
+            "height": width if on_its_side else height,
+            "probabilities": [round(float(share), 6) for share in answer.probabilities],
+        }
+
+    async def _body(self, request: Request) -> bytes:
+        """The picture sent, read no further than the limit."""
+        parts, received = [], 0
+        announced = request.headers.get("content-length", "0")
+        async for part in request.stream():
+            parts.append(part)
+            received += len(part)
+            if max(received, int(announced) if announced.isdecimal() else 0) > self._limits.bytes:
+                raise TooLarge(f"This file has more than {self._limits.bytes / 1e6:g} MB, the most that is taken in.")
+        if request.headers.get("content-type", "").startswith("multipart/"):
+            raise UsageError("The picture itself must be the body, not a form: curl --data-binary @picture.jpg")
+        return b"".join(parts)
+
+    async def _work(self, use: Callable[[], T]) -> T:
+        """Run in a thread, few at a time."""
+        if self._slots is None:
+            self._slots = anyio.CapacityLimiter(AT_ONCE)
+        return await anyio.to_thread.run_sync(use, limiter=self._slots)
+
+
+def _static(name: str, media_type: str) -> Callable[[Request], Response]:
+    content = (FOLDER / name).read_bytes()
+    return lambda request: Response(content, media_type=media_type)
+
+
+def _explain(request: Request, error: Exception) -> Response:
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    return JSONResponse({"error": str(error)}, status_code=status)
+
+
+def _named(data: bytes) -> io.BytesIO:
+    """The bytes as a file, by whose name errors call it."""
+    file = io.BytesIO(data)
+    file.name = "this file"
+    return file
+
+
+def _angle(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        angle = float(text)
+    except ValueError:
+        angle = float("nan")
+    if not -360.0 <= angle <= 360.0:
+        raise UsageError(f"angle must be degrees from -360 to 360. Received: {text!r}.")
+    return angle
+
+
+def _media_type(data: bytes) -> str:
+    with images.opened(data, "this file", None) as opened:
+        return Image.MIME.get(opened.format or "", "application/octet-stream")

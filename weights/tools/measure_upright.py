@@ -1,0 +1,64 @@
+"""Measure how well `rotnet check` tells upright pictures from wrong ones, as `weights/README.md` reports it.
+
+    python weights/tools/measure_upright.py PHOTOS > weights/runs/photo/upright.json
+
+PHOTOS is a folder as `rotnet.datasets.split_photos` takes it; its validation photographs are shown upright and turned,
+by any angle and by quarter turns, each saved as JPEG and read back. Half of the answers are to upright pictures.
+"""
+
+import argparse
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from rotnet import Predictor, read_image, rotate
+from rotnet.checking import check_files, upright_probability, upright_scores
+from rotnet.datasets import split_photos
+
+TOLERANCES = (5.0, 10.0, 20.0, 45.0)
+CLEAR_UP = ("houses", "clothing", "vocobj", "tud", "idd", "pets")
+
+
+def answers(predictor, paths, angles):
+    """`(N, 360)` probabilities of photographs turned by `(N,)` degrees and saved."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (path, angle) in enumerate(zip(paths, angles, strict=True)):
+            turned = rotate(read_image(path), float(angle), crop="inscribed", interpolation="cubic")
+            Image.fromarray(turned).save(Path(folder, f"{number:06}.jpg"), quality=90)
+        return np.stack([found.prediction.probabilities for found in check_files([folder], predictor)])
+
+
+def scores(truth, probabilities, tolerance):
+    found = upright_scores(truth, upright_probability(probabilities, tolerance=tolerance), tolerance=tolerance)
+    return {key: round(value, 4) for key, value in asdict(found).items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    parser.add_argument("--model", default="photo", help="default: photo")
+    options = parser.parse_args()
+    predictor = Predictor(options.model)
+    val = split_photos(options.folder).val
+    clear = np.array([path.parent.name in CLEAR_UP for path in val])
+    rng = np.random.default_rng(0)
+    upright = answers(predictor, val, np.zeros(len(val)))
+    report = {}
+    for kind, angles in {
+        "any_angle": rng.uniform(0, 360, len(val)),
+        "quarter_turns": rng.choice([90.0, 180.0, 270.0], len(val)),
+    }.items():
+        turned = answers(predictor, val, angles)
+        for subset, chosen in {"val": slice(None), "clear_up": clear}.items():
+            truth = np.concatenate([np.zeros(len(val))[chosen], angles[chosen]])
+            probabilities = np.concatenate([upright[chosen], turned[chosen]])
+            report.setdefault(subset, {})[kind] = [scores(truth, probabilities, limit) for limit in TOLERANCES]
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()
