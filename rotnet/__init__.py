@@ -18,8 +18,10 @@ _PUBLIC = {
     name: (module, name)
     for module, names in {
         "angles": ("angle_difference", "circular_mean", "decode_angles", "encode_angles", "wrap_angle"),
+        "checking": ("is_upright",),
         "correction": ("correct_rotation",),
         "errors": ("RotNetError",),
+        "evaluation": ("Evaluation", "evaluate"),
         "generators": ("RotNetDataGenerator",),
         "geometry": (
             "crop_around_center",
@@ -31,6 +33,7 @@ _PUBLIC = {
         ),
         "images": ("binarize_images",),
         "inference": ("AnglePrediction", "Predictor", "predict_angle"),
+        "layers": ("RandomDegradation", "RandomUprightRotation", "RotationTrainer"),
         "metrics": ("AngleError", "angle_error", "angle_error_regression"),
         "models": ("build_model",),
         "plotting": ("display_examples",),
@@ -46,10 +49,14 @@ _EXTRA = ("jax", "keras", "matplotlib", "tensorflow", "torch")
 __all__ = [
     "AngleError",
     "AnglePrediction",
+    "Evaluation",
     "Predictor",
     "Preset",
+    "RandomDegradation",
+    "RandomUprightRotation",
     "RotNetDataGenerator",
     "RotNetError",
+    "RotationTrainer",
     "angle_difference",
     "angle_error",
     "angle_error_regression",
@@ -62,7 +69,9 @@ __all__ = [
     "decode_angles",
     "display_examples",
     "encode_angles",
+    "evaluate",
     "generate_rotated_image",
+    "is_upright",
     "largest_rotated_rect",
     "predict_angle",
     "presets",
@@ -74,8 +83,10 @@ __all__ = [
 
 if TYPE_CHECKING:
     from .angles import angle_difference, circular_mean, decode_angles, encode_angles, wrap_angle
+    from .checking import is_upright
     from .correction import correct_rotation
     from .errors import RotNetError
+    from .evaluation import Evaluation, evaluate
     from .generators import RotNetDataGenerator
     from .geometry import (
         crop_around_center,
@@ -88,6 +99,7 @@ if TYPE_CHECKING:
     from .images import binarize_images
     from .images import read as read_image
     from .inference import AnglePrediction, Predictor, predict_angle
+    from .layers import RandomDegradation, RandomUprightRotation, RotationTrainer
     from .metrics import AngleError, angle_error, angle_error_regression
     from .models import build_model
     from .plotting import display_examples

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 
 from rotnet import __version__
-from rotnet.commands import correct, models, predict, train
+from rotnet.commands import apply, check, correct, evaluate, export, models, predict, prepare, serve, train
 from rotnet.commands.common import complain
 from rotnet.errors import RotNetError
 
 # in the order in which help lists them
-COMMANDS = (predict, correct, models, train)
+COMMANDS = (predict, check, correct, apply, serve, models, evaluate, prepare, train, export)
 
 EXAMPLES = """examples:
   rotnet predict photo.jpg
@@ -36,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         with warnings.catch_warnings():
             # Pillow warns of damaged metadata; what matters to a picture is an error of ours
             warnings.filterwarnings("ignore", module="PIL")
@@ -47,8 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RotNetError as error:
         complain(error)
         return error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ImportError) as error:
+        # an extension that is interrupted while it loads raises an ImportError because of it
+        if not isinstance(error, KeyboardInterrupt) and not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
         complain("interrupted; what was finished is whole")
+        _leave_threads()
         return 130
     except BrokenPipeError:  # whoever read our output has seen enough
         _discard_output()
@@ -57,6 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _discard_output()
         complain(f"the output cannot be written: {error.strerror or error}")
         return 1
+
+
+def _leave_threads() -> None:
+    """End at once if threads are amid large pictures, which Python would wait for; they put nothing in place."""
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(130)
 
 
 def _discard_output() -> None:

@@ -1,0 +1,47 @@
+"""Draw the pictures of the README: free photographs as the preset `photo` turns them.
+
+    python docs/make_pictures.py
+
+Writes before-after.jpg and examples.jpg beside this file.
+"""
+
+import io
+from pathlib import Path
+
+from PIL import Image, ImageOps
+from skimage import data
+
+import rotnet
+from rotnet.plotting import display_examples
+
+DOCS = Path(__file__).parent
+CROOKED = [DOCS.parent / "examples" / "photos" / f"{name}.jpg" for name in ("camera", "pavilion", "hopper", "rocket")]
+TILE, GAP = 220, 12
+
+
+def before_and_after(paths):
+    """A column a picture: crooked above, upright below."""
+    sheet = Image.new("RGB", (len(paths) * (TILE + GAP) - GAP, 2 * TILE + GAP), "white")
+    for column, path in enumerate(paths):
+        for row, picture in enumerate((Image.open(path), rotnet.correct_rotation(path, min_confidence=0.8))):
+            tile = ImageOps.contain(picture.convert("RGB"), (TILE, TILE), Image.Resampling.LANCZOS)
+            left, top = column * (TILE + GAP) + (TILE - tile.width) // 2, row * (TILE + GAP) + (TILE - tile.height) // 2
+            sheet.paste(tile, (left, top))
+    return sheet
+
+
+def examples():
+    """Upright photographs that come with scikit-image: as they are, turned, and turned back."""
+    upright = [data.astronaut(), data.camera(), data.cat(), data.rocket()]
+    file = io.BytesIO()
+    display_examples("photo", upright, 4, (160, 160), True, True, seed=5).savefig(file, dpi=100)
+    return Image.open(file).convert("RGB")
+
+
+def main():
+    for name, picture in (("before-after.jpg", before_and_after(CROOKED)), ("examples.jpg", examples())):
+        picture.save(DOCS / name, quality=85, optimize=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""What there is is documented, and what is documented is there."""
+
+import argparse
+import ast
+import pkgutil
+import re
+import runpy
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import rotnet
+from rotnet.cli import _parser
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULES = ["rotnet", *(one.name for one in pkgutil.walk_packages(rotnet.__path__, "rotnet."))]
+
+
+def walk(parser, name="rotnet"):
+    """The parser of each command by its name, such as `rotnet train mnist`."""
+    yield name, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, command in action.choices.items():
+                yield from walk(command, f"{name} {word}")
+
+
+def command_lines(text):
+    return [line.strip() for line in text.splitlines() if line.strip().startswith("rotnet ")]
+
+
+def assert_understood(line):
+    """The command takes this line as a shell would hand it over."""
+    words = shlex.split(re.split(r"\s[#<>|]", line)[0])
+    try:
+        _parser().parse_args(words[1:])
+    except SystemExit as end:
+        assert end.code == 0, line
+
+
+COMMANDS = dict(walk(_parser()))
+every_command = pytest.mark.parametrize("name", COMMANDS)
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+@every_command
+def test_command_is_in_the_readme(name):
+    assert re.search(rf"^{name}\b", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@every_command
+def test_help_explains_every_option(name):
+    actions = [one for one in COMMANDS[name]._actions if not isinstance(one, argparse._SubParsersAction)]
+    assert not [one.dest for one in actions if not one.help]
+
+
+@every_command
+def test_help_shows_examples_that_work(name):
+    lines = command_lines(COMMANDS[name].epilog or "")
+    assert any(line.startswith(name) for line in lines)
+    for line in lines:
+        assert_understood(line)
+
+
+@every_page
+def test_command_lines_of_a_page_work(page):
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for line in command_lines("".join(blocks)):
+        assert_understood(line)
+
+
+@every_page
+def test_links_of_a_page_lead_somewhere(page):
+    links = re.findall(r"\]\((?!\w+:)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_reference_is_that_of_the_code():
+    made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["reference"]()
+    assert (ROOT / "docs" / "reference.md").read_text(encoding="utf-8") == made, "run: python docs/make_reference.py"
+
+
+@pytest.mark.parametrize("name", rotnet.__all__)
+def test_public_name_is_in_the_reference(name):
+    assert f"| `{name}` | " in (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_is_true(name):
+    module = import_module(name)
+    names = getattr(module, "__all__", [])
+    assert len(set(names)) == len(names)
+    assert not [one for one in names if not hasattr(module, one)]
+
+
+def test_type_checkers_see_the_public_names():
+    tree = ast.parse(Path(rotnet.__file__).read_text(encoding="utf-8"))
+    block = next(one for one in tree.body if isinstance(one, ast.If) and ast.unparse(one.test) == "TYPE_CHECKING")
+    seen = [alias.asname or alias.name for line in block.body for alias in line.names]
+    assert sorted(seen) == rotnet.__all__
