@@ -17,9 +17,8 @@ from rotnet.datasets import split_photos
 from rotnet.evaluation import evaluate, rates, summary
 from rotnet.recipes import calibrate_photos
 
-REPEATS = (
-    8  # angles for each of the few pictures with a clear up: one that is upside down weighs two degrees of the mean
-)
+# angles for each of the few pictures with a clear up: one that is upside down weighs two degrees of the mean
+REPEATS = 8
 CLEAR_UP = ("houses", "clothing", "vocobj", "tud", "idd", "pets")
 
 
