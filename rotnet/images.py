@@ -69,7 +69,7 @@ def read(
         source: A path, an encoded file as bytes or as a binary file object, a PIL image, or an array `(H, W)` or
             `(H, W, C)` with C = 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha). Arrays hold `bool`, `uint8`,
             `uint16` (divided by 257), other integers in 0..255, or finite floats: in [0, 1] if the largest is at most 1
-            (1.001 allows for rounding), else in [0, 255].
+            (1.001 allows for rounding), else in [0, 255]. Integers that are only zeros and ones are taken for `bool`.
         short_side: Pixels that suffice. A JPEG file is then decoded at 1/2, 1/4 or 1/8 of its size, which is several
             times as quick, if its shorter side keeps at least so many; everything else comes whole. None for all.
         max_pixels: Refuse a larger picture before decoding it; None for no limit. Arrays are not limited.
@@ -374,6 +374,8 @@ def _levels(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
         )
     if array.size == 0:
         raise ImageError(f"{name} has no pixels")
+    if array.dtype.kind in "ui" and array.max() == 1 and array.min() == 0:
+        array = array.astype(bool)  # a mask: binarized digits are often handed over like that
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:
         levels = (array.astype(np.uint32) + 128) // 257
     else:

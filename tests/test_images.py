@@ -547,3 +547,10 @@ def test_as_channels():
     assert images.as_channels(COLORS[:1, :1], 1).shape == (1, 1, 1)
     with pytest.raises(UsageError, match="channels must be 1 or 3; got 4"):
         images.as_channels(COLORS, 4)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint16])
+def test_zeros_and_ones_are_a_mask_whatever_their_type(dtype):
+    mask = np.array([[0, 1], [1, 0]], dtype)
+    np.testing.assert_array_equal(images.read(mask), images.read(mask.astype(bool)))
+    np.testing.assert_array_equal(images.read(np.zeros((2, 2), dtype)), 0)
