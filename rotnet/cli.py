@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # Pillow warns of damaged metadata; what matters to a picture is an error of ours
             warnings.filterwarnings("ignore", module="PIL")
             status: int = options.run(options)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # closed by whoever started the command
+                sys.stdout.flush()
             return status
     except RotNetError as error:
         complain(error)

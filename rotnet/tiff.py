@@ -77,12 +77,16 @@ def read_directory(data: bytes | bytearray, offset: int) -> tuple[dict[int, Tag]
         offset: Where the directory begins.
 
     Raises:
-        ValueError: The directory or a value lies outside the file.
+        ValueError: The directory lies outside the file. A single tag whose value does is left out.
     """
     order = byte_order(data)
     try:
         (length,) = struct.unpack_from(order + "H", data, offset)
-        (following,) = struct.unpack_from(order + "I", data, offset + 2 + 12 * length)
+        end = offset + 2 + 12 * length
+        if end > len(data):
+            raise ValueError("directory outside the file")
+        # many writers of EXIF leave out the offset of a next directory that there is not
+        following = struct.unpack_from(order + "I", data, end)[0] if end + 4 <= len(data) else 0
     except struct.error as error:
         raise ValueError(f"directory outside the file: {error}") from error
     tags: dict[int, Tag] = {}
@@ -93,7 +97,7 @@ def read_directory(data: bytes | bytearray, offset: int) -> tuple[dict[int, Tag]
         size = count * _SIZES[type]
         position = entry + 8 if size <= 4 else struct.unpack_from(order + "I", data, entry + 8)[0]
         if position + size > len(data):
-            raise ValueError(f"values of tag {number} outside the file")
+            continue  # one bad tag; the others hold
         tags.setdefault(number, Tag(type, count, bytes(data[position : position + size]), position))
     return tags, following
 

@@ -171,7 +171,10 @@ def _turned_by_tag(original: Original, quarters: int, *, required: bool) -> byte
         turned, expected = [], 1
         for number, part in enumerate(parts):
             # a further picture that says nothing is shown as the first one says
-            stored = containers.orientation(part, format, default=0 if number else 1)
+            if number:
+                stored = containers.orientation(part, format, default=0)
+            else:
+                stored = _shown(original.data, original.name)
             orientation = turned_orientation(stored, quarters) if stored else 0
             turned.append(containers.retag(part, format, Facts(orientation)) if stored else part)
             expected = expected if number else orientation
@@ -233,10 +236,15 @@ def _turn_deep(levels: NDArray[np.uint16], angle: float, options: dict[str, Any]
 
 def _verify(original: Original, result: bytes, orientation: int) -> None:
     """Refuse a result that would not be shown as it should; what is wrong then is its metadata."""
-    with images.opened(result, original.name, None) as opened, images.decoding(original.name):
-        try:
-            shown = opened.getexif().get(0x0112, 1)
-        except Exception:  # nobody can read it
-            shown = 1
-    if shown != orientation:
+    if _shown(result, original.name) != orientation:
         raise ValueError("its EXIF is damaged")
+
+
+def _shown(data: bytes, name: str) -> int:
+    """The orientation by which Pillow, and so the model, shows a file."""
+    with images.opened(data, name, None) as opened, images.decoding(name):
+        try:
+            found = opened.getexif().get(0x0112, 1)
+        except Exception:  # nobody can read it
+            return 1
+    return found if found in TURNS else 1

@@ -33,7 +33,7 @@ _MODES = {
     "GIF": ("1", "L", "P", "RGB", "RGBA"),
     "JPEG2000": ("L", "LA", "RGB", "RGBA", "I;16"),
     "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
-    "PPM": ("1", "L", "RGB", "I;16"),
+    "PPM": ("1", "L", "RGB", "I", "I;16"),
     "TIFF": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "LAB", "I;16", "I", "F"),
 }
 _LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF")

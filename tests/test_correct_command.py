@@ -204,6 +204,12 @@ def test_journal_may_lie_elsewhere(folder, rotnet):
     assert Path("in/notes.txt").read_text() == "no picture, and not asked for"
 
 
+def test_levels_that_fit_no_picture_are_refused_at_once(folder, rotnet):
+    with pytest.raises(SystemExit) as ended:
+        rotnet("correct", "in", "-o", "out", "--fill", "255,0")
+    assert ended.value.code == 2 and not os.path.exists("out")
+
+
 # Look first -----------------------------------------------------------------------------------------------------------
 
 
@@ -239,6 +245,7 @@ def test_rows_that_were_kept_are_applied_once(folder, rotnet, model, places):
     assert rotnet("apply", "kept.jsonl", "--resume")[0] == 0
     assert rotnet("apply", "kept.jsonl")[0] in (1, 2)
     assert rotnet("apply", "done.jsonl")[0] == 2
+    assert rotnet("apply", "kept.jsonl", "--report", "kept.jsonl")[0] == 2
     assert everything(".") == after, "and not once more"
 
 

@@ -95,6 +95,29 @@ def test_successor_that_was_removed_is_made_again(folder, compass):
         os.unlink("out/a.png")
 
 
+def test_line_torn_by_a_full_disk_does_not_spoil_the_next_one(folder):
+    class FullOnce:
+        def __init__(self, file):
+            self.file, self.full = file, True
+
+        def write(self, line):
+            written = self.file.write(line[:20] if self.full else line)
+            self.full = False
+            return written
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+    with Journal("journal") as journal:
+        journal.begin({})
+        journal._file = FullOnce(journal._file)
+        with pytest.raises(OutputError, match="No space left"):
+            journal.done(Path("in/a.png"), {"action": "unsure"})
+        journal.done(Path("in/b.png"), {"action": "unsure"})
+    with Journal("journal", resume=True) as journal:
+        assert [os.path.basename(place) for place in journal.outcomes] == ["b.png"]
+
+
 # Stopped --------------------------------------------------------------------------------------------------------------
 
 

@@ -442,3 +442,24 @@ def test_mutated_bytes_give_a_whole_picture_or_one_sentence(kind):
                 assert str(error) and "\n" not in str(error)
             else:
                 assert images.read(turned, max_pixels=2 * 10**6).size
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("damage", ["no next directory", "a tag outside the file"])
+def test_the_tag_turns_what_viewers_show_of_faulty_exif(damage, orientation, quarters):
+    tags = [struct.pack("<HHIHH", 0x112, 3, 1, orientation, 0)]
+    if damage == "a tag outside the file":
+        tags.append(struct.pack("<HHII", 0x131, 2, 50, 5000) + bytes(4))
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + b"".join(tags)
+    data = encoded(PICTURE, "JPEG", exif=exif)
+    turned, how = turn_bytes(data, 90.0 * quarters)
+    assert how == "exif"
+    np.testing.assert_array_equal(images.read(turned), np.rot90(images.read(data), -quarters))
+
+
+def test_sixteen_bits_of_a_graymap_stay():
+    levels = np.arange(24, dtype=">u2").reshape(4, 6) * 2000
+    turned, _ = turn_bytes(b"P5 6 4 65535\n" + levels.tobytes(), 90.0)
+    assert turned.split(maxsplit=4)[3] == b"65535"

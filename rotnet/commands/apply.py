@@ -9,6 +9,7 @@ from typing import Any
 
 from rotnet.commands.common import add_command, path
 from rotnet.commands.progress import add_progress, follow, open_report, shown_unsure
+from rotnet.errors import UsageError
 
 
 def add(commands: Any) -> None:
@@ -31,6 +32,9 @@ def run(options: argparse.Namespace) -> int:
     from rotnet.files import Journal, carry_out, check_targets, journal_path
     from rotnet.files.report import read_plan, row_of
 
+    named = [os.path.realpath(one) for one in (options.plan, options.report, options.journal) if one]
+    if len(set(named)) < len(named):
+        raise UsageError("The plan, --report and --journal must be three files: give them different names.")
     decisions, how = read_plan(options.plan)
     targets = {decision.path: decision.target for decision in decisions if decision.target}
     in_place = all(source == target for source, target in targets.items())
@@ -39,8 +43,8 @@ def run(options: argparse.Namespace) -> int:
         check_targets(
             targets, overwrite=options.overwrite, in_place=in_place, backup=how.backup, finished=journal.touched
         )
+        journal.begin(vars(how), forget=not in_place)  # before the report of an earlier run is emptied
         with open_report(options.report, targets) as report:
-            journal.begin(vars(how), forget=not in_place)
             with closing(carry_out(decisions, how, journal=journal, jobs=options.jobs)) as results:
                 return follow(
                     results,

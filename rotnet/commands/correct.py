@@ -94,9 +94,10 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
     place = options.journal or journal_path(output, *map(os.path.realpath, options.paths))
     with Journal(place, resume=options.resume) as journal:
         targets = _plan(options, journal.touched)
+        asked = {**_asked(options), **vars(how)}
+        # before the report of an earlier run is emptied
+        journal.begin({"model": options.model, **asked}, forget=not options.in_place)
         with open_report(options.report, targets) as report:
-            asked = {**_asked(options), **vars(how)}
-            journal.begin({"model": options.model, **asked}, forget=not options.in_place)
             with closing(correct_files(targets, predictor, journal=journal, jobs=options.jobs, **asked)) as results:
                 return follow(
                     results,
@@ -137,6 +138,8 @@ def _run_stream(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.inference import as_predictor
 
     source = options.paths[0]
+    if sys.stdout is None or (source == "-" and sys.stdin is None):
+        raise UsageError("Standard input or output is closed: redirect them from and into files.")
     if sys.stdout.isatty():
         raise UsageError("The picture would go to the terminal: redirect standard output into a file.")
     predictor = as_predictor(options.model)
@@ -207,4 +210,6 @@ def _levels(text: str) -> float | tuple[float, ...]:
         levels = tuple(float(level) for level in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a number, or one a channel such as 255,0,0, not {text!r}") from None
+    if len(levels) not in (1, 3, 4):
+        raise argparse.ArgumentTypeError(f"must be one number, three or four, not {len(levels)}")
     return levels if len(levels) > 1 else levels[0]

@@ -329,10 +329,11 @@ def _back_up(source: Path, backup: Path) -> None:
 def _keep_status(source: Path, file: IO[bytes], *, owner: bool) -> None:
     """Give a file that is being written the permissions and times of its original, and the owner in its place."""
     file.flush()
-    with suppress(OSError):  # some network and memory-card file systems
-        if owner and hasattr(os, "chown"):
+    if owner and hasattr(os, "chown"):
+        with suppress(OSError):  # another user's
             status = os.stat(source)
             os.chown(file.name, status.st_uid, status.st_gid)
+    with suppress(OSError):  # some network and memory-card file systems
         shutil.copystat(source, file.name)
 
 

@@ -241,12 +241,15 @@ class Journal:
 
     def _record(self, entry: Mapping[str, Any], *, to_disk: bool = False) -> None:
         line = json.dumps(entry).encode() + b"\n"
+        end = os.fstat(self._file.fileno()).st_size
         try:
             if self._file.write(line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if to_disk:
                 os.fsync(self._file.fileno())
         except OSError as error:
+            with suppress(OSError):  # half a line would spoil the next one
+                self._file.truncate(end)
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> OutputError:

@@ -45,8 +45,10 @@ def plan_targets(
         nested = is_nested(output, given)
         is_folder = os.path.isdir(given)
         for source in images.find_images([given]):
+            # a folder that may not be listed stands for itself, to be told of
+            is_inside = is_folder and source != given
             if not (nested and _is_within(source, output)):
-                targets.setdefault(source, output / (source.relative_to(given) if is_folder else source.name))
+                targets.setdefault(source, output / (source.relative_to(given) if is_inside else source.name))
     check_targets(targets, overwrite=overwrite, finished=finished)
     return targets
 
