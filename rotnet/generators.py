@@ -180,7 +180,8 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         scalar = tf.TensorSpec((), tf.int64)
         dataset = tf.data.Dataset.from_generator(numbers, output_signature=(scalar, scalar))
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
-        return dataset.map(batch, num_parallel_calls=self.workers, deterministic=True).prefetch(self.workers)
+        workers = max(1, self.workers)
+        return dataset.map(batch, num_parallel_calls=workers, deterministic=True).prefetch(workers)
 
     def _batch(self, epoch: int, index: int) -> tuple[Any, NDArray]:
         rng = np.random.default_rng((self.seed, epoch, index))
@@ -200,7 +201,8 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         image, channels = self.images[index], CHANNELS[self.color_mode]
         if self._cache is not None and isinstance(image, (str, PathLike)):
             return self._cache.read(Path(image), self._decode, variant=f"{channels} {self._short_side}")
-        if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size:
+        # what is brightest at 1 may be a mask, which reading scales
+        if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size and image.max() != 1:
             image = image[..., np.newaxis] if image.ndim == 2 else image.view()
             if image.shape[2:] == (channels,):
                 image.flags.writeable = False

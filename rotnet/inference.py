@@ -115,7 +115,7 @@ class Predictor:
             UsageError: An option is not as described, or `images` is a single picture.
             WeightsError: The model answers with something else than angles.
         """
-        if _is_single(images):
+        if is_single(images):
             raise UsageError(
                 "images must be several pictures: put one into a list, or call predict_angle(image, model=predictor). "
                 f"Received: {type(images).__name__}."
@@ -196,7 +196,7 @@ def predict_angle(
     image: Any,
     *,
     model: Any = "photo",
-    turns: int | None = None,
+    turns: int | None = 4,
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
 ) -> Any:
@@ -208,7 +208,7 @@ def predict_angle(
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
         turns: 4 looks at the four exact quarter turns, of either end of an oblong picture by turns, and pools the
             answers; 1 looks at the middle once, four times as fast. None takes 4 for a model of square pictures, as the
-            presets are, and 1 for others.
+            presets are, and 1 for others, which know no quarter turns.
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)` for a horizon that is not quite
             level; None allows all. The confidence stays what it is, a probability among all angles: for a picture that
             lies on its side, the answer nearest to upright has little. Where all pictures surely lie in the range, it
@@ -257,7 +257,10 @@ def each(images: Iterable[Any], use: Callable[[Any], T]) -> Iterator[T]:
         yield used
 
 
-def _is_single(images: Any) -> bool:
+def is_single(images: Any) -> bool:
+    """Whether a caller handed in one picture, where several are asked for."""
+    if hasattr(images, "read"):
+        return True
     if isinstance(images, np.ndarray):
         return images.ndim < 3 or (images.ndim == 3 and images.shape[2] <= 4)
     return not isinstance(images, Iterable) or isinstance(images, (str, bytes, bytearray, memoryview, io.IOBase))

@@ -375,3 +375,10 @@ def test_page_of_a_function_does_without_confidences(upright):
     pytest.importorskip("matplotlib")
     answers = evaluate(upright, model=lambda image: 0.0)
     assert Report("level", {"files": answers}, answers).as_html().count("data:image/png;base64,") == 4
+
+
+def test_one_picture_in_the_place_of_several_and_a_wrong_seed_are_refused():
+    with pytest.raises(UsageError, match="put one into a list. Received: ndarray"):
+        evaluate(np.zeros((20, 30, 3), np.uint8))
+    with pytest.raises(UsageError, match="seed=-1"):
+        evaluate([np.zeros((20, 30, 3), np.uint8)], seed=-1)

@@ -460,3 +460,10 @@ def test_threads_and_processes_make_the_same_batches(tmp_path):
     command = [sys.executable, str(tmp_path / "hands.py")]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert answer.stdout.split() == ["True"] * 3, answer.stderr
+
+
+def test_masks_are_as_bright_as_they_are_read():
+    mask = np.zeros((2, 28, 28), np.uint8)
+    mask[:, 5:20, 10:14] = 1
+    batch, _ = RotNetDataGenerator(mask, color_mode="grayscale", rotate=False)[0]
+    np.testing.assert_array_equal(batch[..., 0], 255 * mask)

@@ -20,7 +20,7 @@ from rotnet.errors import ImageError, UsageError
 from rotnet.evaluation.scores import Scores, calibration_error, score
 from rotnet.evaluation.trials import Trial, make_trials
 from rotnet.files.ahead import ahead
-from rotnet.inference import AnglePrediction, Predictor, as_predictor
+from rotnet.inference import AnglePrediction, Predictor, as_predictor, is_single
 
 NO_PROBABILITIES = np.full(360, np.nan, np.float32)  # of a function that only says an angle
 
@@ -105,6 +105,11 @@ def evaluate(
     """
     if isinstance(upright, (str, os.PathLike)):
         upright = list(pictures.find_images(upright))
+    elif is_single(upright):
+        raise UsageError(
+            f"upright must be a folder or several pictures: put one into a list. Received: {type(upright).__name__}."
+        )
+    upright = list(upright)
     trials = make_trials(upright, protocol=protocol, seed=seed, repeats=repeats, angles=angles)
     predictor = None if _is_function(model) else as_predictor(model)
 

@@ -89,6 +89,8 @@ def make_trials(
             "upright must hold at least one picture and repeats be at least 1. "
             f"Received: {len(upright)} pictures, repeats={repeats}."
         )
+    if seed < 0:
+        raise UsageError(f"seed must be at least 0. Received: seed={seed}.")
     count = len(upright) * repeats
     if protocol == "upright":
         angles = 0.0

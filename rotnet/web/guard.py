@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
@@ -61,6 +60,6 @@ class Guard:
         if self._hosts and (name is None or name[1].strip("[]").lower() not in self._hosts):
             return f"This server does not go by the name {host!r}. Start it with --host to let others in."
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin.partition("://")[2] != host:
             return f"Requests from the pages of {origin!r} are not answered."
         return None
