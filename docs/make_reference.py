@@ -18,6 +18,7 @@ MODULES = (
     "rotnet.training",
     "rotnet.export",
     "rotnet.evaluation",
+    "rotnet.evaluation.plots",
     "rotnet.plotting",
     "rotnet.checking",
     "rotnet.files",

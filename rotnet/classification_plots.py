@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rotnet import images as pictures
 from rotnet.errors import UsageError
-from rotnet.plotting import _figure
+from rotnet.plotting import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,7 +46,7 @@ def plot_predictions(
     if len(images) == 0 or len(images) != len(probabilities):
         raise UsageError(f"images must have an answer each. Received: {len(images)} and {len(probabilities)} answers.")
     rows = -(-len(images) // columns)
-    figure = _figure(1.9 * columns, 2.3 * rows)
+    figure = new_figure(1.9 * columns, 2.3 * rows)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()
@@ -78,7 +78,7 @@ def plot_confusion(confusion: ArrayLike, classes: Sequence[str]) -> Figure:
         raise UsageError(f"confusion must be a square of {len(classes)}. Received: shape {counts.shape}.")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 2.2 + 0.5 * len(classes)
-    figure = _figure(side, side)
+    figure = new_figure(side, side)
     axis = figure.subplots()
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rotnet import images as pictures
-from rotnet.angles import encode_angles
+from rotnet.angles import LABELS, encode_angles
 from rotnet.augmentation import Augmentation
 from rotnet.cache import open_cache
 from rotnet.geometry import crop_around_center, generate_rotated_image
 
-LABELS = ("one_hot", "soft", "angle", "turn", "sincos")
 CHANNELS = {"rgb": 3, "grayscale": 1}
 
 

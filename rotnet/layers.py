@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-LABELS = ("one_hot", "soft", "angle", "turn", "sincos")
+from rotnet.angles import LABELS
 
 
 @keras.saving.register_keras_serializable("rotnet")

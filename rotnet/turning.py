@@ -19,10 +19,7 @@ maps), and where pixels are resampled the palette: in-between colours need true 
 from __future__ import annotations
 
 import math
-import os
-import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -35,48 +32,16 @@ from rotnet.correction import turn_back
 from rotnet.encoding import TAGGED, Original, encode_like, open_original
 from rotnet.errors import ImageError, RotNetError, UsageError
 from rotnet.geometry import Fill
-from rotnet.images import MAX_PIXELS, StrPath
+from rotnet.images import MAX_PIXELS
 from rotnet.metadata import TURNS, Facts, turned_orientation
-from rotnet.writing import atomic_file
 
-__all__ = ["QUARTER_TURNS", "QUARTER_WITHIN", "check_options", "turn_bytes", "turn_file"]
+__all__ = ["QUARTER_TURNS", "QUARTER_WITHIN", "check_options", "turn_bytes"]
 
 QUARTER_TURNS = ("auto", "exif", "pixels", "off")
 # degrees; the model cannot tell a smaller difference, and cameras held sideways are common
 QUARTER_WITHIN = 2.0
 # formats whose viewers heed the orientation tag, and which mostly cannot be turned otherwise without loss
 _AUTO_TAGGED = ("JPEG", "TIFF", "WEBP")
-
-
-def turn_file(
-    source: StrPath, target: StrPath, angle: float, *, max_pixels: int | None = MAX_PIXELS, **options: Any
-) -> str:
-    """Turn a picture file upright into another, with its permissions and times, atomically.
-
-    Args:
-        source: A picture file. Its content decides the format, whatever its name says.
-        target: The new file, in a folder that exists; the format stays, whatever this name says. It may be the source.
-        angle: Degrees, counter-clockwise as seen, that the picture as shown has been turned by.
-        max_pixels: Refuse a larger picture.
-        **options: As for `turn_bytes`.
-
-    Returns:
-        As the second of `turn_bytes`.
-
-    Raises:
-        ImageError: As for `turn_bytes`.
-        OutputError: The target cannot be written.
-        UsageError: As for `turn_bytes`.
-    """
-    with images.open_file(source) as file:
-        data = file.read()
-    turned, how = turn_bytes(data, angle, max_pixels=max_pixels, name=os.fspath(source), **options)
-    with atomic_file(target) as file:
-        file.write(turned)
-        file.flush()
-        with suppress(PermissionError):  # some network and memory-card file systems
-            shutil.copystat(source, file.name)
-    return how
 
 
 def turn_bytes(

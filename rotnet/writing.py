@@ -43,17 +43,15 @@ def write(
     image: Image.Image | npt.NDArray[Any],
     path: StrPath,
     *,
-    like: Image.Image | None = None,
     quality: int | None = None,
 ) -> None:
     """Write a picture atomically, in the format that the extension names.
 
     Args:
         image: PIL image, or an array as `read` takes it. What the format cannot hold is converted: transparency to
-            white, other modes to RGB.
+            white, other modes to RGB. EXIF (orientation reset to 1, thumbnail dropped), ICC profile where it fits the
+            colours, XMP and DPI are written as well.
         path: The target, in a folder that exists. An existing file is replaced at once and keeps its permissions.
-        like: Carry over EXIF (orientation reset to 1, thumbnail dropped), ICC profile where it fits the colours, XMP
-            and DPI of this image; by default those of `image` itself.
         quality: 1 to 100 for JPEG, WebP, AVIF and HEIF, 95 by default. JPEG keeps colour at full resolution (4:4:4).
 
     Raises:
@@ -77,20 +75,20 @@ def write(
         raise UsageError(f"quality must be 1 to 100 or None; got {quality!r}")
     picture = open_pil(image, max_pixels=None)
     try:
-        data = encode(picture, format, like=like, quality=quality)
+        data = encode(picture, format, quality=quality)
     except Exception as error:
         raise OutputError(f"{path} cannot be written as {format}: {error}") from error
     with atomic_file(path) as file:
         file.write(data)
 
 
-def encode(picture: Image.Image, format: str, *, like: Image.Image | None = None, quality: int | None = None) -> bytes:
+def encode(picture: Image.Image, format: str, *, quality: int | None = None) -> bytes:
     """As `write`, into memory.
 
     Args:
         picture: An image, upright.
         format: Pillow's name of the format.
-        like, quality: As for `write`.
+        quality: As for `write`.
 
     Raises:
         OSError, ValueError: The format cannot hold the picture.
@@ -98,8 +96,8 @@ def encode(picture: Image.Image, format: str, *, like: Image.Image | None = None
     readable_formats()  # registers the writers as well
     if format not in Image.SAVE:
         raise ValueError(f"{format} needs a plugin of Pillow; choose JPEG or PNG instead")
-    file, picture = io.BytesIO(), fitted(picture, format)
-    picture.save(file, format, **_options(picture, format, like if like is not None else picture, quality))
+    file, stored = io.BytesIO(), fitted(picture, format)
+    stored.save(file, format, **_options(stored, format, picture, quality))
     return file.getvalue()
 
 

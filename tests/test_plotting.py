@@ -9,7 +9,7 @@ from PIL import Image
 
 from rotnet import AnglePrediction, display_examples, encode_angles, plotting
 from rotnet.errors import MissingExtraError, OutputError, UsageError
-from rotnet.evaluation import evaluate, evaluate_views
+from rotnet.evaluation import evaluate, evaluate_views, plots
 from rotnet.inference import Predictor
 
 pytest.importorskip("matplotlib")
@@ -161,7 +161,7 @@ def measured(count=40, **options):
 
 def test_reliability_has_a_point_for_each_bin_and_the_diagonal():
     confidence = np.linspace(0.01, 0.99, 200)
-    figure = plotting.plot_reliability(confidence, np.random.default_rng(0).random(200) < confidence, bins=8)
+    figure = plots.plot_reliability(confidence, np.random.default_rng(0).random(200) < confidence, bins=8)
     axis, below = figure.axes
     assert [len(line.get_xdata()) for line in axis.lines[:2]] == [2, 8]
     assert sum(bar.get_height() for bar in below.patches) == 200
@@ -170,14 +170,14 @@ def test_reliability_has_a_point_for_each_bin_and_the_diagonal():
 
 def test_risk_ends_at_the_share_of_all_wrong_answers():
     errors = np.array([1.0, 7.0, 2.0, 60.0])
-    axis = plotting.plot_risk_coverage([0.9, 0.8, 0.7, 0.1], errors).axes[0]
+    axis = plots.plot_risk_coverage([0.9, 0.8, 0.7, 0.1], errors).axes[0]
     five, ten = (line.get_ydata() for line in axis.lines)
     assert five.tolist() == pytest.approx([0, 50, 100 / 3, 50]) and ten.tolist() == [0, 0, 0, 25]
     assert axis.lines[0].get_xdata().tolist() == [25, 50, 75, 100]
 
 
 def test_quadrants_are_counted_in_the_figure():
-    figure = plotting.plot_quadrants([0, 90, 91, 180, 270], [1, 90, 270, 181, 268])
+    figure = plots.plot_quadrants([0, 90, 91, 180, 270], [1, 90, 270, 181, 268])
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert len(texts) == 16
     assert [texts[0], texts[5], texts[7]] == ["1\n100 %", "1\n50 %", "1\n50 %"]
@@ -185,7 +185,7 @@ def test_quadrants_are_counted_in_the_figure():
 
 
 def test_curve_by_angle_leaves_gaps_where_nothing_was_measured():
-    axis = plotting.plot_angle_curve([0.0, 90.0], [2.0, 94.0], parts=4).axes[0]
+    axis = plots.plot_angle_curve([0.0, 90.0], [2.0, 94.0], parts=4).axes[0]
     np.testing.assert_array_equal(axis.lines[0].get_ydata(), [2.0, 4.0, np.nan, np.nan])
     assert axis.lines[0].get_xdata().tolist() == [0, 90, 180, 270]
 
@@ -193,7 +193,7 @@ def test_curve_by_angle_leaves_gaps_where_nothing_was_measured():
 @pytest.mark.parametrize("count", [1, 7])
 def test_worst_pictures_come_first(count):
     found = evaluate(bright_above(9), model=lambda image: 0.0, seed=2)
-    figure = plotting.show_worst(found, count=count)
+    figure = plots.show_worst(found, count=count)
     captions = titles(figure)
     assert len(captions) == count and len(figure.axes) == 6 * -(-count // 6)
     assert captions[0] == f"{found.truth[found.errors.argmax()]:.0f}°, answer 0°"
@@ -201,7 +201,7 @@ def test_worst_pictures_come_first(count):
 
 def test_worst_pictures_are_those_that_the_model_was_sure_of():
     found = measured(8, angle_range=(-20, 20))
-    captions = titles(plotting.show_worst(found, count=2))
+    captions = titles(plots.show_worst(found, count=2))
     assert all("sure" in caption for caption in captions)
     weight = found.errors * found.confidence
     assert captions[0].startswith(f"{found.truth[weight.argmax()]:.0f}°")
@@ -210,4 +210,4 @@ def test_worst_pictures_are_those_that_the_model_was_sure_of():
 def test_pictures_that_are_not_known_cannot_be_shown():
     unknown = evaluate_views(Predictor(Compass()), bright_above(2), np.zeros(2))
     with pytest.raises(UsageError, match=r"rotnet\.evaluate"):
-        plotting.show_worst(unknown)
+        plots.show_worst(unknown)

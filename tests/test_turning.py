@@ -1,7 +1,6 @@
 """Turning one picture file: pixels upright, everything else as it was, or one sentence why not."""
 
 import io
-import os
 import random
 import struct
 import warnings
@@ -14,8 +13,8 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from rotnet import images
 from rotnet.encoding import encode_like, open_original
-from rotnet.errors import ImageError, OutputError, UsageError
-from rotnet.turning import turn_bytes, turn_file
+from rotnet.errors import ImageError, UsageError
+from rotnet.turning import turn_bytes
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = (
@@ -134,20 +133,6 @@ def test_thumbnail_is_made_anew():
     assert thumbnail != small
     expected = images.read(opened(turned).resize(opened(thumbnail).size)).astype(int)
     assert np.abs(shown(thumbnail) - expected).mean() < 6
-
-
-def test_permissions_and_times(tmp_path):
-    source, target = tmp_path / "a.jpg", tmp_path / "b.jpg"
-    source.write_bytes(photo())
-    source.chmod(0o440)
-    os.utime(source, ns=(10**18, 12 * 10**17 + 345))
-    for path in (target, source):  # beside it, and in its place
-        assert turn_file(source, path, 90.0) == "exif"
-        status = path.stat()
-        assert status.st_mode & 0o777 == 0o440 and status.st_mtime_ns == 12 * 10**17 + 345
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "b.jpg"]
-    with pytest.raises(OutputError):
-        turn_file(source, tmp_path / "no" / "b.jpg", 90.0)
 
 
 # Quarter turns --------------------------------------------------------------------------------------------------------
@@ -385,12 +370,6 @@ def test_odd_shapes(shape, angle):
     for format in ("PNG", "JPEG"):
         turned, _ = turn_bytes(encoded(np.full(shape, 90, np.uint8), format), angle)
         assert np.abs(shown(turned) - 90).max() <= 1
-
-
-def test_content_decides_the_format(tmp_path):
-    (tmp_path / "really.jpg").write_bytes(encoded(PICTURE, "PNG"))
-    turn_file(tmp_path / "really.jpg", tmp_path / "out.jpg", 17.0)
-    assert opened((tmp_path / "out.jpg").read_bytes()).format == "PNG"
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0garbage!", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0" + b"MM\0*" * 9])

@@ -76,14 +76,14 @@ def test_metadata_is_carried_over(source_format, extension, tmp_path):
     like = images.open_pil(data)
     target = tmp_path / f"out{extension}"
     for original in (like, Image.open(io.BytesIO(data))):
-        writing.write(np.zeros((10, 20, 3), np.uint8), target, like=original)
+        writing.write(original, target)
         with Image.open(target) as image:
             image.load()
             written = image.getexif()
-            assert image.size == (20, 10)
+            assert image.size == (24, 32)
             assert written.get(ORIENTATION, 1) == 1 and written[0x010F] == "Maker"
             details = written.get_ifd(0x8769)
-            assert (details[0x9003], details[0xA002], details[0xA003]) == ("2020:01:02 03:04:05", 20, 10)
+            assert (details[0x9003], details[0xA002], details[0xA003]) == ("2020:01:02 03:04:05", 24, 32)
             assert tuple(written.get_ifd(0x8825)[2]) == (47.0, 22.0, 1.0)
             assert image.info["icc_profile"] == icc
             if source_format != "WEBP" and extension not in (".webp", ".avif"):
@@ -91,9 +91,7 @@ def test_metadata_is_carried_over(source_format, extension, tmp_path):
             if options:
                 xmp_written = image.info.get("xmp") or image.info["XML:com.adobe.xmp"].encode()
                 assert b"kept" in xmp_written and b'tiff:Orientation="1"' in xmp_written
-    assert like.getexif()[ORIENTATION] == 1  # and `like` is as it was
-    writing.write(like, target)
-    assert images.read(target).shape == (32, 24, 3)
+    assert like.getexif()[ORIENTATION] == 1  # and the image is as it was
 
 
 def test_write_turns_the_pixels_of_a_picture_with_orientation(tmp_path):

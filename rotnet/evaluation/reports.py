@@ -90,20 +90,21 @@ class Report:
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        from rotnet import plotting
+        from rotnet.evaluation import plots as drawn
+        from rotnet.plotting import plot_error_histogram
 
         found = self.first
-        plots = [plotting.plot_error_histogram(found.errors), plotting.plot_angle_curve(found.truth, found.angles)]
+        plots = [plot_error_histogram(found.errors), drawn.plot_angle_curve(found.truth, found.angles)]
         if not np.isnan(found.confidence).any():
-            plots.append(plotting.plot_reliability(found.confidence, found.right))
-            plots.append(plotting.plot_risk_coverage(found.confidence, found.errors))
-        plots.append(plotting.plot_quadrants(found.truth, found.angles))
+            plots.append(drawn.plot_reliability(found.confidence, found.right))
+            plots.append(drawn.plot_risk_coverage(found.confidence, found.errors))
+        plots.append(drawn.plot_quadrants(found.truth, found.angles))
         parts = [f"<h1>{escape(self.model)}</h1>"]
         for title, rows in self._tables():
             parts += [f"<h2>{escape(title)}</h2>", _html_table(rows)]
         parts += ["<h2>Plots</h2>", '<div class="plots">', *map(_image, plots), "</div>"]
         parts += ["<h2>The worst</h2>", "<p>Arrows: where the top is, and, dotted, where the model believes it.</p>"]
-        parts.append(_image(plotting.show_worst(found, count=24)))
+        parts.append(_image(drawn.show_worst(found, count=24)))
         head = f"<meta charset='utf-8'><title>{escape(self.model)}</title><style>{STYLE}</style>"
         return f"<!doctype html>\n<html lang='en'><head>{head}</head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
 

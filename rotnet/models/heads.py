@@ -9,9 +9,9 @@ from keras import layers
 
 from rotnet import weights as registry
 from rotnet.errors import UsageError, WeightsError
-from rotnet.inference import Predictor
 from rotnet.models.efficientnet_lite import VARIANTS
 from rotnet.models.transfer import backbone_of, build_model, copy_weights, picture_features
+from rotnet.networks import OnnxNetwork
 
 HEADS = ("sigmoid", "sincos")
 # what an .onnx file is tried as
@@ -123,11 +123,13 @@ def load_rotation_model(model: str | PathLike = "photo") -> keras.Model:
             return keras.models.load_model(path, compile=False, safe_mode=True)
         except (ValueError, TypeError, OSError, KeyError) as error:
             raise WeightsError(f"{path} must be a model saved by Keras, but it cannot be read: {error}") from error
-    size = Predictor(path).input_size
+    height, width, _ = OnnxNetwork(path).input_shape
+    if not height or not width:
+        raise WeightsError(f"{path} must take pictures of one size to be taught further. It takes any size.")
     reasons = []
     for backbone in EXPORTED:
         try:
-            return build_model(backbone, input_shape=(*size, 3), weights=path)
+            return build_model(backbone, input_shape=(height, width, 3), weights=path)
         except WeightsError as error:
             reasons.append(str(error))
     raise WeightsError(f"{path} must be a model of one of {', '.join(EXPORTED)}. " + " ".join(reasons))

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from measure_photo import CLEAR_UP
 from PIL import Image
 
 from rotnet import Predictor, read_image, rotate
@@ -20,7 +21,6 @@ from rotnet.checking import check_files, upright_probability, upright_scores
 from rotnet.datasets import split_photos
 
 TOLERANCES = (5.0, 10.0, 20.0, 45.0)
-CLEAR_UP = ("houses", "clothing", "vocobj", "tud", "idd", "pets")
 
 
 def answers(predictor, paths, angles):
