@@ -289,7 +289,9 @@ def test_one_picture_through_standard_input_and_output(folder, model):
         (["in", "-o", "out", "--report", "one", "--journal", "./one"], 2, "written to a file each"),
         (["-", "in", "-o", "out"], 2, "is one picture from standard input"),
         (["-", "-o", "out"], 2, "is one picture from standard input"),
-        (["-", "--in-place"], 2, "goes without --in-place"),
+        (["-", "--in-place"], 2, "leave out --in-place"),
+        (["-", "--list-unsure"], 2, "leave out --list-unsure"),
+        (["in/a.png", "-o", "-", "--overwrite"], 2, "leave out --overwrite"),
     ],
 )
 def test_errors_are_one_sentence(folder, rotnet, arguments, status, sentence):

@@ -353,7 +353,10 @@ def test_command_says_what_cannot_be_written(tmp_path, folder, capsys):
     compass = compass_onnx(tmp_path / "compass.onnx")
     target = tmp_path / "no" / "out.json"
     assert main(["evaluate", str(folder), "--model", str(compass), "--json", str(target)]) == 1
-    assert f"{target} cannot be written" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert f"{target} cannot be written" in err and not out  # before anything was measured
+    assert main(["evaluate", str(folder), "--model", str(compass), "--json", str(tmp_path)]) == 1
+    assert f"{tmp_path} cannot be written" in capsys.readouterr().err
 
 
 def test_page_stands_on_its_own(model, upright):

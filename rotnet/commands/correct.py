@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     from rotnet.files import Turning
     from rotnet.files.plan import Targets
 
+NOT_FOR_STREAMS = (
+    "in_place",
+    "backup",
+    "overwrite",
+    "dry_run",
+    "preview",
+    "report",
+    "list_unsure",
+    "resume",
+    "journal",
+)
+
 
 def add(commands: Any) -> None:
     """Declare the command."""
@@ -180,8 +192,9 @@ def _check(options: argparse.Namespace) -> None:
     if _streams(options):
         if len(options.paths) > 1 or options.output not in (None, "-"):
             raise UsageError("- is one picture from standard input to standard output: name no other, or none of both.")
-        if options.in_place or options.dry_run or options.preview or options.report or options.resume:
-            raise UsageError("- goes without --in-place, --dry-run, --preview, --report and --resume.")
+        for name in NOT_FOR_STREAMS:
+            if getattr(options, name):
+                raise UsageError(f"- is one picture that comes and goes: leave out --{name.replace('_', '-')}.")
     elif (options.output is None) != options.in_place:
         raise UsageError("Say where the results go: into a folder with -o OUT, or --in-place.")
     elif options.in_place and options.overwrite:

@@ -43,6 +43,9 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
+    for target in filter(None, (options.json, options.report)):
+        if not Path(target).absolute().parent.is_dir():  # said before the measurement, not after
+            raise OutputError(f"{target} cannot be written: its folder does not exist; make it, or choose another path")
     if options.report is not None:
         require("matplotlib", "train", "plotting")
     from rotnet.evaluation import evaluate, reports, rivals
