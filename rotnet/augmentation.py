@@ -92,7 +92,7 @@ UNDEGRADED = Augmentation(
 def random_view(
     image: NDArray[np.uint8], angle: float, size: tuple[int, int], rng: np.random.Generator, how: Augmentation
 ) -> NDArray[np.uint8]:
-    """Turn an upright picture by `angle` and look at it through a random square window, then degrade it.
+    """Turn an upright picture by `angle` and look at it through a random window, then degrade it.
 
     Args:
         image: `(H, W, C)` uint8, upright.
@@ -111,22 +111,23 @@ def random_view(
     """
     height, width = image.shape[:2]
     free_width, free_height = largest_rotated_rect(width, height, math.radians(angle))
-    largest = min(free_width, free_height)
+    largest = min(free_height / size[0], free_width / size[1])  # pixels of the picture to one of the result
     # the lower bound is a share of the picture, not of the crop, so that scale does not tell the angle
-    smallest = min(largest, how.min_view * min(width, height))
-    side = largest if rng.random() < how.full_view else rng.uniform(smallest, largest)
-    offset = (rng.uniform(-0.5, 0.5) * (free_height - side), rng.uniform(-0.5, 0.5) * (free_width - side))
-    view = warp_view(
+    smallest = min(largest, how.min_view * min(width, height) / max(size))
+    step = largest if rng.random() < how.full_view else rng.uniform(smallest, largest)
+    view = (step * size[0], step * size[1])
+    offset = (rng.uniform(-0.5, 0.5) * (free_height - view[0]), rng.uniform(-0.5, 0.5) * (free_width - view[1]))
+    turned = warp_view(
         image,
         angle,
         size,
-        view_size=(side, side),
+        view_size=view,
         offset=offset,
         flip=bool(rng.random() < how.flip),
         fill=None,
         interpolation=how.interpolations[rng.integers(len(how.interpolations))],
     )
-    return degrade(view, rng, how)
+    return degrade(turned, rng, how)
 
 
 def degrade(image: NDArray[np.uint8], rng: np.random.Generator, how: Augmentation) -> NDArray[np.uint8]:

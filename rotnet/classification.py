@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +30,26 @@ UPRIGHT_CLASSES = ("upright", "wrong")
 
 
 @dataclass(frozen=True)
-class Tilted(Augmentation):
-    """Varies pictures as `Augmentation` does, and turns them a little more.
+class Tilted:
+    """Varies pictures as another augmentation does, and turns them a little more.
 
     Attributes:
         tilt: At most so many degrees, either way.
+        augmentation: The other one.
     """
 
     tilt: float = 5.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    @property
+    def min_view(self) -> float:
+        """As of the other one."""
+        return self.augmentation.min_view
 
     def __call__(
         self, image: NDArray[np.uint8], angle: float, size: tuple[int, int], rng: np.random.Generator
     ) -> NDArray[np.uint8]:
-        return super().__call__(image, angle + rng.uniform(-self.tilt, self.tilt), size, rng)
+        return self.augmentation(image, angle + rng.uniform(-self.tilt, self.tilt), size, rng)
 
 
 class LabelledBatches(RotNetDataGenerator):
@@ -64,9 +71,13 @@ class LabelledBatches(RotNetDataGenerator):
         super().__init__(data.images, input_shape, rotate=False, crop_center=True, **options)
         self.data = data
 
-    def __getitem__(self, index: int) -> tuple[Any, NDArray]:
-        batch, _ = super().__getitem__(index)
-        chosen = self._order(self.epoch)[index * self.batch_size : (index + 1) * self.batch_size]
+    def to_tf_dataset(self) -> Any:
+        """Not for classes: Keras takes the batches as they are."""
+        raise UsageError("to_tf_dataset is for angles: hand these batches to fit themselves.")
+
+    def _batch(self, epoch: int, index: int) -> tuple[Any, NDArray]:
+        batch, _ = super()._batch(epoch, index)
+        chosen = self._order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
         return batch, self.data.labels[chosen]
 
 
@@ -86,7 +97,7 @@ class UprightBatches(keras.utils.PyDataset):
         **options: `workers` and the like, as for `keras.utils.PyDataset`.
 
     Raises:
-        ValueError: As for `rotnet.RotNetDataGenerator`.
+        ValueError: The batch size is odd, or as for `rotnet.RotNetDataGenerator`.
 
     Example:
         >>> batch, labels = UprightBatches(np.zeros((4, 20, 30, 3), np.uint8), (16, 16, 3), batch_size=8)[0]
@@ -108,10 +119,12 @@ class UprightBatches(keras.utils.PyDataset):
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        if batch_size < 2 or batch_size % 2:
+            raise ValueError(f"batch_size must be even, half of it for each class. Received: batch_size={batch_size}.")
         common: dict[str, Any] = {"input_shape": input_shape, "batch_size": batch_size // 2, "label": "angle"}
         common |= {"shuffle": shuffle, "same_every_epoch": same_every_epoch}
         self.tolerance = tolerance
-        nearly = Tilted(**vars(augmentation), tilt=tolerance)
+        nearly = Tilted(tolerance, augmentation)
         self.upright = RotNetDataGenerator(images, rotate=False, augmentation=nearly, seed=seed, **common)
         self.turned = RotNetDataGenerator(images, augmentation=augmentation, seed=seed + 1, **common)
 

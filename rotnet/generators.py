@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from rotnet import images as pictures
 from rotnet.angles import LABELS, encode_angles
-from rotnet.augmentation import Augmentation
 from rotnet.cache import open_cache
 from rotnet.geometry import crop_around_center, generate_rotated_image
 
@@ -215,8 +214,8 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         """Pixels along the shorter side of a picture that no window holds fewer of than the output; None for all."""
         if self.augmentation is None:
             smallest = 0.5 if self.crop_largest_rect else 1.0  # share of the short side: 0.5 in a panorama
-        elif isinstance(self.augmentation, Augmentation):
-            smallest = min(0.5, self.augmentation.min_view)
+        elif (min_view := getattr(self.augmentation, "min_view", None)) is not None:
+            smallest = min(0.5, min_view)
         else:
             return None
         return math.ceil(max(self.input_shape[:2]) * max(pictures.DETAIL, 1 / smallest)) if smallest > 0 else None
@@ -239,7 +238,7 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         channels = CHANNELS[self.color_mode]
         if input_shape is None:
             image = self._read(0)
-            if self.crop_center or isinstance(self.augmentation, Augmentation):
+            if self.crop_center or hasattr(self.augmentation, "min_view"):
                 side = min(image.shape[:2])
                 image = crop_around_center(image, side, side)
             input_shape = image.shape[:2]

@@ -166,8 +166,9 @@ def warp_view(
     if not math.isfinite(angle):
         raise ValueError(f"angle must be finite degrees. Received: angle={angle}.")
     channels = 1 if image.ndim == 2 else image.shape[2]
-    if isinstance(fill, tuple) and len(fill) != channels:
-        raise ValueError(f"fill must be one number or one a channel, {channels} here. Received: fill={fill}.")
+    levels = [0.0] if fill is None else [float(level) for level in np.ravel(fill)]
+    if len(levels) not in (1, channels) or not np.isfinite(levels).all():
+        raise ValueError(f"fill must be one finite number or one a channel, {channels} here. Received: fill={fill!r}.")
     full = 255.0 if image.dtype == bool else 1.0
     work = image.astype(np.uint8) * 255 if image.dtype == bool else image
     ratios = view_size[0] / size[0], view_size[1] / size[1]
@@ -188,14 +189,13 @@ def warp_view(
     kernel = INTERPOLATIONS[interpolation if reduction == 1 else "bilinear"]
     if rgb := channels == 3 and image.dtype == np.uint8 and reduction > 1:
         work = cv2.cvtColor(work, cv2.COLOR_RGB2RGBA)  # OpenCV samples four channels nearly twice as fast as three
-    border = fill if isinstance(fill, tuple) else (fill or 0,) * 4
     warped = cv2.warpAffine(
         work,
         matrix,
         (width, height),
         flags=kernel | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE if fill is None else cv2.BORDER_CONSTANT,
-        borderValue=tuple(full * float(level) for level in border),
+        borderValue=[full * level for level in (levels if len(levels) == channels else levels * 4)],
     )
     if reduction > 1:
         warped = cv2.resize(warped, (size[1], size[0]), interpolation=cv2.INTER_AREA)
@@ -304,7 +304,7 @@ def crop_largest_rectangle(image: NDArray, angle: float, height: int, width: int
 
 
 def square_view(image: NDArray, size: tuple[int, int]) -> NDArray:
-    """What a model looks at: the centre square of an image, scaled with anti-aliasing.
+    """What a model looks at: the largest window of its proportions amid an image, scaled with anti-aliasing.
 
     Args:
         image: `(H, W)` or `(H, W, C)` uint8.
@@ -319,12 +319,13 @@ def square_view(image: NDArray, size: tuple[int, int]) -> NDArray:
     """
     _check_image(image)
     _check_size(size)
-    side = min(image.shape[:2])
-    square = np.ascontiguousarray(crop_around_center(image, side, side))
-    if square.shape[:2] == size:
-        return square
-    interpolation = cv2.INTER_AREA if side > max(size) else cv2.INTER_LINEAR
-    return cv2.resize(square, (size[1], size[0]), interpolation=interpolation).reshape(*size, *image.shape[2:])
+    scale = min(image.shape[0] / size[0], image.shape[1] / size[1])
+    width, height = (max(1, round(scale * length)) for length in (size[1], size[0]))
+    window = np.ascontiguousarray(crop_around_center(image, width, height))
+    if window.shape[:2] == size:
+        return window
+    interpolation = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
+    return cv2.resize(window, (size[1], size[0]), interpolation=interpolation).reshape(*size, *image.shape[2:])
 
 
 def _window_matrix(

@@ -164,8 +164,8 @@ def binarize_images(images: npt.ArrayLike, *, threshold: float = 0.1) -> npt.NDA
     """Turn gray levels into 0.0 and 1.0.
 
     Args:
-        images: Array of any shape: integers in 0..255, `bool`, or floats, in [0, 1] if the largest is at most 1, else
-            in [0, 255]. It is not changed.
+        images: Array of any shape: integers in 0..255, or 0 and 1 alone; `bool`; or floats, in [0, 1] if the largest is
+            at most 1, else in [0, 255]. It is not changed.
         threshold: The least share of full brightness that counts as 1, in [0, 1].
 
     Returns:
@@ -181,7 +181,8 @@ def binarize_images(images: npt.ArrayLike, *, threshold: float = 0.1) -> npt.NDA
     values = np.asarray(images)
     if values.size == 0:
         return np.zeros(values.shape, np.float32)
-    return (_scaled(values, "images") >= threshold * 255).astype(np.float32)
+    levels = _scaled(values.astype(bool) if _is_mask(values) else values, "images")
+    return (levels >= threshold * 255).astype(np.float32)
 
 
 def as_channels(image: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:
@@ -374,13 +375,18 @@ def _levels(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
         )
     if array.size == 0:
         raise ImageError(f"{name} has no pixels")
-    if array.dtype.kind in "ui" and array.max() == 1 and array.min() == 0:
-        array = array.astype(bool)  # a mask: binarized digits are often handed over like that
+    if _is_mask(array):
+        array = array.astype(bool)
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:
         levels = (array.astype(np.uint32) + 128) // 257
     else:
         levels = np.rint(_scaled(array, name)) if array.dtype != np.uint8 else array
     return np.asarray(levels, np.uint8, order="C").reshape(shape)
+
+
+def _is_mask(array: npt.NDArray[Any]) -> bool:
+    """Whether integers are zeros and ones: binarized digits are often handed over like that."""
+    return array.dtype.kind in "ui" and bool(array.max() == 1 and array.min() == 0)
 
 
 def _scaled(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:

@@ -1,19 +1,22 @@
 """Teaching a network which way is up, and keeping what it takes to do it again.
 
-A run lives in one folder: `plan.json` (every setting), `log.csv`, TensorBoard events, a backup to go on from after a
-stop, `best.keras`, and at the end `model.onnx` with `metrics.json`.
+A run lives in one folder: `plan.json` (what it is a run of), `log.csv`, TensorBoard events, a backup to go on from, and
+in the end `best.keras` and `model.onnx` with `metrics.json`.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import importlib.util
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from rotnet.errors import UsageError
 from rotnet.generators import RotNetDataGenerator
@@ -80,7 +83,7 @@ def fit(
     optimizer: keras.optimizers.Optimizer | None = None,
     verbose: int = 2,
 ) -> keras.Model:
-    """Train a model, or go on with a run that was stopped.
+    """Train a model, or go on with a run that was stopped; one that has ended is not taught again.
 
     Args:
         model: A built model; its trainable layers are taught.
@@ -98,11 +101,15 @@ def fit(
         The model with its best weights.
 
     Raises:
-        UsageError: The folder holds a run with other settings.
+        UsageError: The folder holds a run with other settings, another network or other pictures.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _keep_plan(folder / "plan.json", plan)
+    _keep_plan(folder / "plan.json", {**asdict(plan), **_description(model, train)})
+    ended = folder / "best.keras"
+    if ended.exists():
+        model.set_weights(keras.models.load_model(ended, compile=False).get_weights())
+        return model
     steps = plan.epochs * len(train)
     model.compile(
         optimizer=optimizer or _adamw(plan, steps),
@@ -112,8 +119,8 @@ def fit(
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
     best = folder / "best.weights.h5"
-    log = keras.callbacks.CSVLogger(folder / "log.csv", append=True)
     averaged = optimizer is None and plan.ema is not None
+    log = keras.callbacks.CSVLogger(folder / "log.csv", append=True)
     try:
         model.fit(
             train,
@@ -130,7 +137,7 @@ def fit(
             log.csv_file.close()
     if best.exists():
         model.load_weights(best)
-    model.save(folder / "best.keras")
+    model.save(ended)
     return model
 
 
@@ -177,10 +184,33 @@ def _callbacks(train, plan: Plan, folder: Path, best: Path, monitor: str, *, ave
     return callbacks
 
 
-def _keep_plan(path: Path, plan: Plan) -> None:
-    text = json.dumps(asdict(plan), indent=2) + "\n"
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
-        raise UsageError(f"{path.parent} holds a run with other settings: choose another folder, or remove that one")
+def _description(model: keras.Model, train: RotNetDataGenerator) -> dict[str, Any]:
+    """What is taught, of what: a run of something else must not be gone on from."""
+    digest = hashlib.sha256()
+    for image in train.images:
+        if isinstance(image, np.ndarray):  # a part of its pixels tells it from others
+            digest.update(repr(image.shape).encode() + np.ascontiguousarray(image[::16, ::16]).tobytes())
+        else:
+            path = Path(image)
+            size = path.stat().st_size if path.is_file() else 0
+            digest.update(f"{path.name} {size}\n".encode(errors="surrogateescape"))
+    return {
+        "input_shape": model.input_shape[1:],
+        "parameters": model.count_params(),
+        "taught_parameters": sum(math.prod(weight.shape) for weight in model.trainable_weights),
+        "augmentation": repr(train.augmentation),
+        "pictures": digest.hexdigest(),
+    }
+
+
+def _keep_plan(path: Path, plan: dict[str, Any]) -> None:
+    text = json.dumps(plan, indent=2) + "\n"
+    if path.is_file() and (earlier := path.read_text(encoding="utf-8")) != text:
+        before, now = json.loads(earlier), json.loads(text)
+        other = ", ".join(key for key in now if before.get(key) != now[key])
+        raise UsageError(
+            f"{path.parent} holds a run with other settings ({other}): choose another folder, or remove that one"
+        )
     path.write_text(text, encoding="utf-8")
 
 

@@ -17,6 +17,7 @@ from rotnet.classification import (
 )
 from rotnet.classification_plots import plot_confusion, plot_predictions
 from rotnet.datasets import Labelled
+from rotnet.datasets.street_view import StreetViewAugmentation
 from rotnet.errors import UsageError, WeightsError
 from rotnet.metrics import BinaryAUC
 from rotnet.models import backbone_of, build_classifier
@@ -61,6 +62,26 @@ def test_tilting_stays_within_its_bounds(monkeypatch):
     for _ in range(100):
         Tilted(tilt=7.0)(None, 90.0, (8, 8), rng)
     assert 83 <= min(angles) < 85 and 95 < max(angles) <= 97
+
+
+def test_an_icon_at_the_upper_left_tells_nothing():
+    """Both halves of a batch are varied by what is given, whatever kind of augmentation it is."""
+    icon = np.zeros((8, 60, 90, 3), np.uint8)
+    icon[:, :12, :12] = 255
+    batches = UprightBatches(icon, SHAPE, batch_size=8, augmentation=StreetViewAugmentation(), seed=1)
+    images, labels = batches[0]
+    assert (labels == 0).sum() >= 4 and images.max() < 60
+
+
+@pytest.mark.parametrize("batch_size", [0, 1, 7])
+def test_a_batch_has_two_halves(batch_size):
+    with pytest.raises(ValueError, match="even"):
+        UprightBatches(skies(), SHAPE, batch_size=batch_size)
+
+
+def test_labelled_batches_have_no_angles_to_make_a_dataset_of():
+    with pytest.raises(UsageError, match="is for angles"):
+        LabelledBatches(shades(), SHAPE).to_tf_dataset()
 
 
 def test_half_of_a_batch_is_upright():

@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rotnet import geometry
+from rotnet.augmentation import Augmentation, random_view
 
 DTYPES = [np.uint8, np.uint16, np.int16, np.float32, np.float64, bool]
 TAILS = [(), (1,), (2,), (3,), (4,)]
@@ -395,10 +396,11 @@ def test_crop_to_the_largest_rectangle_of_a_quarter_turn_is_all(angle):
 
 
 @pytest.mark.parametrize("tail", [(), (1,), (3,)])
-@pytest.mark.parametrize("size", [(8, 8), (24, 24), (90, 90), (16, 32)])
+@pytest.mark.parametrize("size", [(8, 8), (24, 24), (90, 90), (16, 20)])
 def test_square_view(tail, size):
-    image = np.zeros((30, 60, *tail), np.uint8)
-    image[:, 15:45] = 255  # the centre square is white, the rest is not
+    image = np.zeros((32, 60, *tail), np.uint8)
+    half = 16 * size[1] // size[0]
+    image[:, 30 - half : 30 + half] = 255  # the window of these proportions is white, the rest is not
     view = geometry.square_view(image, size)
     assert view.shape == (*size, *tail) and view.dtype == np.uint8 and (view == 255).all()
 
@@ -410,3 +412,20 @@ def test_square_view_is_anti_aliased_and_commutes_with_quarter_turns():
     for size in ((60, 60), (24, 24), (100, 100)):
         view = geometry.square_view(image, size).astype(int)
         np.testing.assert_allclose(geometry.square_view(np.rot90(image).copy(), size), np.rot90(view), atol=1)
+
+
+def test_an_oblong_view_shows_the_angle_that_oblong_examples_have():
+    stripe = np.zeros((200, 300), np.uint8)
+    rows, columns = np.indices(stripe.shape)
+    stripe[abs((rows - 100) * math.cos(math.radians(30)) - (columns - 150) * math.sin(math.radians(30))) < 4] = 255
+
+    def slope(view):
+        rows, columns = np.nonzero(view > 127)
+        return math.degrees(math.atan(np.polyfit(columns, rows, 1)[0]))
+
+    size = (60, 120)
+    plain = Augmentation(full_view=1, flip=0, colour=0, soften=0, blur=0, noise=0, jpeg=0)
+    shown = random_view(stripe[..., None], 0.0, size, np.random.default_rng(0), plain)[..., 0]
+    example = geometry.generate_rotated_image(stripe, 0.0, size)
+    for view in (geometry.square_view(stripe, size), shown, example):
+        assert slope(view) == pytest.approx(30, abs=1)

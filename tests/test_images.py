@@ -529,6 +529,11 @@ def test_binarize_is_the_same_for_levels_and_shares(values, threshold):
     np.testing.assert_array_equal(images.binarize_images(values.astype(np.int64), threshold=threshold), result)
 
 
+def test_binarize_takes_masks_as_reading_does():
+    assert images.binarize_images(np.array([0, 1], np.uint8)).tolist() == [0.0, 1.0]
+    assert images.binarize_images(np.array([0, 1, 255], np.int64)).tolist() == [0.0, 0.0, 1.0]
+
+
 def test_binarize():
     assert images.binarize_images([0.0, 0.09, 0.11, 1.0]).tolist() == [0, 0, 1, 1]
     assert images.binarize_images([0.0, 25.0, 26.0, 255.0]).tolist() == [0, 0, 1, 1]

@@ -132,6 +132,31 @@ def test_a_run_with_other_settings_is_not_gone_on_from(tmp_path):
         fit(tiny_model(), *streams(other), other, tmp_path, verbose=0)
 
 
+def test_a_run_on_other_pictures_or_of_another_network_is_not_gone_on_from(tmp_path):
+    plan = Plan(epochs=1, batch_size=32)
+    train, val = streams(plan)
+    fit(tiny_model(), train, val, plan, tmp_path, verbose=0)
+    others = RotNetDataGenerator(255 - train.images, color_mode="grayscale", batch_size=32, seed=0)
+    with pytest.raises(UsageError, match=r"other settings \(pictures\)"):
+        fit(tiny_model(), others, val, plan, tmp_path, verbose=0)
+    inputs = keras.Input((12, 12, 1))
+    hidden = keras.layers.Dense(4)(keras.layers.Flatten()(inputs))
+    other = keras.Model(inputs, keras.layers.Dense(360, activation="softmax")(hidden))
+    with pytest.raises(UsageError, match=r"other settings \(parameters, taught_parameters\)"):
+        fit(other, train, val, plan, tmp_path, verbose=0)
+
+
+def test_a_run_that_patience_ended_is_not_taught_further(tmp_path):
+    plan = Plan(epochs=9, batch_size=32, learning_rate=1e-9, patience=1)
+    taught = fit(tiny_model(), *streams(plan), plan, tmp_path, verbose=0)
+    epochs = len(log(tmp_path))
+    assert epochs < 9
+    again = fit(tiny_model(), *streams(plan), plan, tmp_path, verbose=0)
+    assert len(log(tmp_path)) == epochs
+    for before, after in zip(taught.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
 @pytest.mark.parametrize("text", ["", "160", "160:12", "160:x:1e-3", "0:1:1e-3", "160:1:1e-3:stage3:more"])
 def test_a_stage_of_another_form_is_refused(text):
     with pytest.raises(UsageError, match="SIZE:EPOCHS:RATE"):

@@ -46,7 +46,7 @@ def split_photos(folder: str | Path, *, val_share: float = 0.05) -> Split:
         raise UsageError(f"{folder} must be a folder of upright pictures, but there is no such folder.")
     manifest = folder / "manifest.csv"
     if manifest.is_file():
-        with manifest.open(newline="", encoding="utf-8-sig") as lines:
+        with manifest.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as lines:
             reader = csv.DictReader(lines)
             if not {"path", "split"} <= set(reader.fieldnames or ()):
                 raise UsageError(f"{manifest} must have the columns path and split. Received: {reader.fieldnames}.")

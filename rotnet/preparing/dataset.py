@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rotnet import images, weights, writing
+from rotnet.ahead import ahead
 from rotnet.checking import check_files
 from rotnet.errors import ImageError, OutputError, RotNetError, UsageError, require
-from rotnet.files.ahead import ahead
 from rotnet.geometry import crop_around_center
 from rotnet.inference import as_predictor
 from rotnet.preparing.deciding import Look, Row, Settings, decide, why_unfit
@@ -138,9 +138,12 @@ def _look(folder: Path, name: str, settings: Settings, journal: Journal) -> tupl
     path, hashed = folder / name, settings.distance is not None
     key = [*_stamp(path), hashed]
     facts = journal.recall("look", name, key)
-    if facts is None:
-        facts = journal.record("look", name, key, asdict(_seen(path, hashed)))
-    return name, Look(**facts)
+    if facts is not None:
+        return name, Look(**facts)
+    look = _seen(path, hashed)
+    if look.error is None:  # what went wrong may go well the next time: memory, permissions, a plugin
+        journal.record("look", name, key, asdict(look))
+    return name, look
 
 
 def _seen(path: Path, hashed: bool) -> Look:
@@ -185,7 +188,9 @@ def _check(
     found = check_files((folder / name for name in waiting), model, tolerance=settings.tolerance)
     for name, result in zip(waiting, found, strict=True):
         facts = {field: value for field, value in result.as_dict().items() if field != "path"}
-        yield answer(name, journal.record("check", name, key(name), facts))
+        if result.error is None:
+            journal.record("check", name, key(name), facts)
+        yield answer(name, facts)
 
 
 # Writing --------------------------------------------------------------------------------------------------------------

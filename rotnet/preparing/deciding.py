@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from rotnet.checking import TOLERANCE
+from rotnet.checking import TOLERANCE, check_tolerance
 from rotnet.errors import UsageError
 from rotnet.images import FORMATS
 from rotnet.preparing.duplicates import find_duplicates, near_pairs
@@ -60,6 +60,7 @@ class Settings:
         if self.group not in GROUPS:
             raise UsageError(f"group must be one of {GROUPS}. Received: group={self.group!r}.")
         # what these have to say is said now, not after hours of reading
+        check_tolerance(self.tolerance)
         near_pairs(np.zeros(0, np.uint64), self.distance or 0)
         group_of("", self.pattern)
         assign_splits([], val_share=self.val_share, test_share=self.test_share)
