@@ -16,6 +16,8 @@ MODULES = (
     "rotnet.augmentation",
     "rotnet.models",
     "rotnet.training",
+    "rotnet.recipes",
+    "rotnet.metrics",
     "rotnet.export",
     "rotnet.evaluation",
     "rotnet.evaluation.plots",
@@ -24,6 +26,8 @@ MODULES = (
     "rotnet.files",
     "rotnet.preparing",
     "rotnet.classification",
+    "rotnet.classification_plots",
+    "rotnet.errors",
 )
 
 

@@ -6,10 +6,9 @@ model finds upright less likely than chance does, for whoever checks a folder ex
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,12 @@ import numpy.typing as npt
 from rotnet import images
 from rotnet.angles import angle_difference
 from rotnet.errors import UsageError
-from rotnet.files.ahead import ahead
-from rotnet.files.predictions import reason
-from rotnet.inference import AnglePrediction, Predictor, as_predictor, is_many, predict_angle
+from rotnet.files.predictions import answer_files
+from rotnet.inference import AnglePrediction, as_predictor, is_many, predict_angle
 
 __all__ = ["FileCheck", "UprightScores", "check_files", "is_upright", "upright_probability", "upright_scores"]
 
 TOLERANCE = 10.0
-_CHUNK = 16  # pictures that the network answers for while the next are decoded
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,7 @@ def is_upright(image: Any, *, tolerance: float = TOLERANCE, model: Any = "photo"
         >>> is_upright(np.zeros((60, 80, 3), np.uint8)) in (True, False)
         True
     """
-    _check_tolerance(tolerance)
+    check_tolerance(tolerance)
     answers = predict_angle(image, model=model, turns=turns)
     if is_many(image):
         return [_is_likely(answer, tolerance) for answer in answers]
@@ -138,7 +135,7 @@ def upright_probability(probabilities: npt.ArrayLike, *, tolerance: float = TOLE
         >>> float(upright_probability(np.eye(360)[180]))
         0.0
     """
-    _check_tolerance(tolerance)
+    check_tolerance(tolerance)
     values = np.asarray(probabilities, np.float64)
     bins = values.shape[-1]
     near = np.asarray(angle_difference(np.arange(bins) * (360.0 / bins), 0.0)) <= tolerance
@@ -149,13 +146,19 @@ def upright_probability(probabilities: npt.ArrayLike, *, tolerance: float = TOLE
 
 
 def check_files(
-    paths: Iterable[str | Path], model: Any = "photo", *, tolerance: float = TOLERANCE, turns: int | None = None
+    paths: Iterable[str | Path],
+    model: Any = "photo",
+    *,
+    tolerance: float = TOLERANCE,
+    turns: int | None = None,
+    max_pixels: int | None = images.MAX_PIXELS,
 ) -> Iterator[FileCheck]:
     """Check each picture among files and folders; nothing is written.
 
     Args:
         paths: Files, and folders that are walked.
         model, tolerance, turns: As for `is_upright`.
+        max_pixels: Refuse larger pictures; None for no limit.
 
     Returns:
         One result a file, in order, as they come; a file that cannot be read gives its error and the others go on.
@@ -164,26 +167,19 @@ def check_files(
         UsageError: An option is not as described.
         WeightsError: The model cannot be loaded or is none.
     """
-    _check_tolerance(tolerance)
-    return _checks(images.find_images(paths), as_predictor(model), tolerance, turns)
+    check_tolerance(tolerance)
+    return _checks(answer_files(paths, as_predictor(model), turns=turns, max_pixels=max_pixels), tolerance)
 
 
-def _checks(paths: Iterator[Path], predictor: Predictor, tolerance: float, turns: int | None) -> Iterator[FileCheck]:
-    def look(path: Path) -> tuple[Path, npt.NDArray[np.uint8] | str]:
-        try:
-            return path, predictor.view(path)
-        except Exception as error:
-            return path, reason(path, error)
-
-    with closing(ahead(look, paths)) as looked:
-        while chunk := list(islice(looked, _CHUNK)):
-            answers = predictor.predict_views([view for _, view in chunk if not isinstance(view, str)], turns=turns)
-            for path, view in chunk:
-                if isinstance(view, str):
-                    yield FileCheck(path, error=view)
-                else:
-                    answer = next(answers)
-                    yield FileCheck(path, answer, float(upright_probability(answer.probabilities, tolerance=tolerance)))
+def _checks(
+    answers: Generator[tuple[Path, AnglePrediction | str], None, None], tolerance: float
+) -> Iterator[FileCheck]:
+    with closing(answers):
+        for path, answer in answers:
+            if isinstance(answer, str):
+                yield FileCheck(path, error=answer)
+            else:
+                yield FileCheck(path, answer, float(upright_probability(answer.probabilities, tolerance=tolerance)))
 
 
 def upright_scores(truth: npt.ArrayLike, upright: npt.ArrayLike, *, tolerance: float = TOLERANCE) -> UprightScores:
@@ -231,6 +227,7 @@ def _is_likely(answer: AnglePrediction, tolerance: float) -> bool:
     return bool(upright_probability(answer.probabilities, tolerance=tolerance) >= 0.5)
 
 
-def _check_tolerance(tolerance: float) -> None:
+def check_tolerance(tolerance: float) -> None:
+    """Raise `UsageError` unless these are degrees that an upright picture may be off."""
     if not 0 < tolerance < 180:
         raise UsageError(f"tolerance must be degrees between 0 and 180. Received: tolerance={tolerance!r}.")

@@ -59,9 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough
         _discard_output()
         return 141
-    except OSError as error:  # errors of files are RotNetErrors: this is our own output, for want of space
-        _discard_output()
-        complain(f"the output cannot be written: {error.strerror or error}")
+    except OSError as error:
+        if error.filename is not None:
+            complain(f"{error.filename} cannot be read or written: {error.strerror}; check path and permissions")
+        else:  # our own output, for want of space
+            _discard_output()
+            complain(f"the output cannot be written: {error.strerror or error}")
         return 1
 
 

@@ -78,15 +78,13 @@ def correct_rotation(
     check_options(crop, fill, interpolation)
     predictor = as_predictor(model)
     threshold = None if min_confidence is None else _share(min_confidence)
-    if threshold is None and angle_range is not None:
-        threshold = predictor.card.min_confidence
     asked: dict[str, Any] = {"turns": turns, "angle_range": angle_range, "right_angles": right_angles}
 
     def correct(one: Any) -> Any:
         # a file object can be read only once
         loaded = one if isinstance(one, np.ndarray) else pictures.open_pil(one)
         prediction = next(predictor.predict_views([predictor.view(loaded)], **asked))
-        angle = prediction.angle if predictor.should_turn(prediction, threshold) else 0.0
+        angle = prediction.angle if predictor.should_turn(prediction, threshold, angle_range=angle_range) else 0.0
         upright = turn_back(loaded, angle, crop=crop, fill=fill, interpolation=interpolation)
         return (upright, prediction) if return_prediction else upright
 
@@ -179,8 +177,8 @@ def _fill_levels(fill: Fill, channels: int, opaque: float) -> tuple[float, ...]:
 
 def _fill_of_mode(fill: Fill, mode: str) -> tuple[float, ...]:
     """`fill` for the channels of a PIL mode."""
-    if mode == "CMYK" and np.size(fill) == 3:
-        return (*(255.0 - level for level in np.ravel(fill).tolist()), 0.0)
+    if mode == "CMYK" and np.size(fill) in (1, 3):  # inks take light away
+        return (*(255.0 - level for level in np.broadcast_to(np.ravel(fill), 3).tolist()), 0.0)
     levels = _fill_levels(fill, len(Image.new(mode, (1, 1)).getbands()), 255.0)
     if mode == "1":
         return (levels[0] / 255.0,)

@@ -29,7 +29,7 @@ def check_allowed(angle_range: AngleRange | None, right_angles: bool) -> None:
             "angle_range must be None or (low, high) degrees, low < high and at most 360 apart, as (-15, 15). "
             f"Received: angle_range={angle_range!r}."
         )
-    if right_angles and not _within(np.array(RIGHT_ANGLES), angle_range).any():
+    if right_angles and not allowed_right_angles(angle_range):
         raise UsageError(f"angle_range must hold a right angle to choose from. Received: angle_range={angle_range!r}.")
 
 
@@ -60,8 +60,10 @@ def decode_allowed(
     """
     bins = np.arange(len(probabilities)) * (360.0 / len(probabilities))
     if right_angles:
-        allowed = [angle for angle in RIGHT_ANGLES if angle_range is None or _within(angle, angle_range)]
-        return max(allowed, key=lambda angle: probabilities[np.asarray(angle_difference(bins, angle)) <= NEAR].sum())
+        return max(
+            allowed_right_angles(angle_range),
+            key=lambda angle: probabilities[np.asarray(angle_difference(bins, angle)) <= NEAR].sum(),
+        )
     if angle_range is None:
         return float(decode_angles(probabilities, method=method))
     low, high = angle_range
@@ -73,6 +75,16 @@ def decode_allowed(
     angle = decode_angles(np.where(around, probabilities, 0.0), method=method)
     middle, half = (low + high) / 2, (high - low) / 2
     return float(wrap_angle(middle + np.clip(signed_difference(angle, middle), -half, half)))
+
+
+def allowed_right_angles(angle_range: AngleRange | None) -> list[float]:
+    """Those of 0, 90, 180 and 270 that lie in the range.
+
+    Example:
+        >>> allowed_right_angles((-15, 100))
+        [0.0, 90.0]
+    """
+    return [angle for angle in RIGHT_ANGLES if angle_range is None or _within(angle, angle_range)]
 
 
 def _within(angle: ArrayLike, angle_range: AngleRange) -> NDArray[np.bool_]:

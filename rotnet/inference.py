@@ -136,11 +136,18 @@ class Predictor:
         angle_range: AngleRange | None = None,
         right_angles: bool = False,
     ) -> Iterator[AnglePrediction]:
-        """Predict the angles of pictures that went through `view`, some at a time, in order."""
+        """Predict the angles of pictures that went through `view`, some at a time, in order.
+
+        Wrong options are refused at once, not with the first answer.
+        """
         turns = self._turns(turns)
         check_allowed(angle_range, right_angles)
-        remaining = iter(views)
-        while chunk := list(islice(remaining, max(1, BATCH // turns))):
+        return self._answers(iter(views), turns, angle_range, right_angles)
+
+    def _answers(
+        self, views: Iterator[NDArray[np.uint8]], turns: int, angle_range: AngleRange | None, right_angles: bool
+    ) -> Iterator[AnglePrediction]:
+        while chunk := list(islice(views, max(1, BATCH // turns))):
             batch = np.stack([square for view in chunk for square in turned_views(view, self.input_size, turns)])
             for answers in self._probabilities(batch.astype(np.float32)).reshape(len(chunk), turns, -1):
                 found = pool(answers)
@@ -149,7 +156,13 @@ class Predictor:
                 )
                 yield AnglePrediction(angle, self.card.confidence(found, angle, turns), found)
 
-    def should_turn(self, prediction: AnglePrediction, min_confidence: float | None = None) -> bool:
+    def should_turn(
+        self,
+        prediction: AnglePrediction,
+        min_confidence: float | None = None,
+        *,
+        angle_range: AngleRange | None = None,
+    ) -> bool:
         """Whether a picture is better turned by what was predicted than left as it is.
 
         Args:
@@ -157,16 +170,18 @@ class Predictor:
             min_confidence: Turn if the confidence is at least this. None is for pictures most of which stand upright:
                 turn if the confidence is at least the card's `min_confidence`, and the probability that the picture
                 stands upright at most its `max_upright`.
+            angle_range: The range that the answer was chosen from. Who names one says that the pictures are tilted, so
+                that none is spared because it may stand upright.
 
         Example:
             >>> photo = Predictor("photo")
             >>> photo.should_turn(AnglePrediction(180.0, 0.99, np.eye(360)[180]))
             True
         """
-        if min_confidence is not None:
-            return prediction.confidence >= min_confidence
         may_be_upright = self.card.upright(prediction.probabilities) > self.card.max_upright
-        return prediction.confidence >= self.card.min_confidence and not may_be_upright
+        if min_confidence is None and angle_range is None and may_be_upright:
+            return False
+        return prediction.confidence >= (self.card.min_confidence if min_confidence is None else min_confidence)
 
     def _turns(self, turns: int | None) -> int:
         is_square = self.input_size[0] == self.input_size[1]

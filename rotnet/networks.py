@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rotnet.ahead import usable_cores
 from rotnet.card import METADATA_KEY, ModelCard
 from rotnet.errors import WeightsError, require
 
@@ -34,7 +34,7 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what goes wrong is raised as well
         # a number keeps ONNX Runtime from pinning threads to cores that a container may not give it
-        options.intra_op_num_threads = threads or _cores()
+        options.intra_op_num_threads = threads or usable_cores()
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:
@@ -77,10 +77,6 @@ class KerasNetwork:
         """Scores of a batch."""
         with self._lock:
             return np.asarray(self._model.predict_on_batch(batch))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load(path: Path, threads: int | None = None) -> Network:

@@ -7,7 +7,6 @@ as the notes of camera makers do, stays true, and no value passes through anothe
 from __future__ import annotations
 
 import struct
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,7 +19,6 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 # what has a byte order of its own: a rational is two numbers
 _UNITS = _SIZES | {5: 4, 10: 4}
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I"}
-NATIVE = "<" if sys.byteorder == "little" else ">"
 
 
 @dataclass(frozen=True)

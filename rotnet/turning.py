@@ -35,13 +35,34 @@ from rotnet.geometry import Fill
 from rotnet.images import MAX_PIXELS
 from rotnet.metadata import TURNS, Facts, turned_orientation
 
-__all__ = ["QUARTER_TURNS", "QUARTER_WITHIN", "check_options", "turn_bytes"]
+__all__ = ["QUARTER_TURNS", "QUARTER_WITHIN", "LEFT_WITHIN", "check_options", "quarter_turn", "turn_bytes"]
 
 QUARTER_TURNS = ("auto", "exif", "pixels", "off")
-# degrees; the model cannot tell a smaller difference, and cameras held sideways are common
-QUARTER_WITHIN = 2.0
+# degrees; the model errs by as much, cameras held sideways are common, and a quarter turn costs nothing
+QUARTER_WITHIN = 3.0
+# degrees; a smaller turn is below what the model can tell, and costs sharpness
+LEFT_WITHIN = 2.0
 # formats whose viewers heed the orientation tag, and which mostly cannot be turned otherwise without loss
 _AUTO_TAGGED = ("JPEG", "TIFF", "WEBP")
+
+
+def quarter_turn(angle: float, tolerance: float = QUARTER_WITHIN) -> float | None:
+    """What an angle is taken for, so that turning by it costs nothing.
+
+    Args:
+        angle: Degrees.
+        tolerance: Degrees; of pictures that nearly stand upright, 2 at the most.
+
+    Returns:
+        0, 90, 180 or 270, or None if it is none of these.
+
+    Example:
+        >>> quarter_turn(-88.0), quarter_turn(359.0), quarter_turn(2.5)
+        (270.0, 0.0, None)
+    """
+    quarter = 90.0 * round(angle / 90.0)
+    within = tolerance if quarter % 360.0 else min(tolerance, LEFT_WITHIN)
+    return quarter % 360.0 if abs(angle - quarter) <= within else None
 
 
 def turn_bytes(
@@ -68,7 +89,7 @@ def turn_bytes(
             by the orientation tag alone, the pixels are the same bytes; `"pixels"` moves pixels, exactly, and a JPEG or
             lossy WebP is encoded again; `"auto"` takes the tag in JPEG, TIFF and WebP and the pixels elsewhere, where
             that loses nothing either and more viewers heed it; `"off"` treats them like any other angle.
-        tolerance: Degrees.
+        tolerance: Degrees; of pictures that nearly stand upright, 2 at the most.
         max_pixels: Refuse a larger picture before decoding it; None for no limit.
         name: What an error calls the picture.
 
@@ -84,21 +105,20 @@ def turn_bytes(
     check_options(crop=crop, fill=fill, interpolation=interpolation, quarter_turns=quarter_turns, tolerance=tolerance)
     if not math.isfinite(angle):
         raise UsageError(f"angle must be finite degrees. Received: angle={angle}.")
-    quarters = round(angle / 90.0)
-    is_quarter = quarter_turns != "off" and abs(angle - 90.0 * quarters) <= tolerance
-    if is_quarter and quarters % 4 == 0:
+    quarter = None if quarter_turns == "off" else quarter_turn(angle, tolerance)
+    if quarter == 0.0:
         return data, "copy"
     try:
         original = open_original(data, name, max_pixels)
-        if is_quarter and quarter_turns != "pixels":
-            by_tag = _turned_by_tag(original, -quarters, required=quarter_turns == "exif")
+        if quarter is not None and quarter_turns != "pixels":
+            by_tag = _turned_by_tag(original, -round(quarter / 90.0), required=quarter_turns == "exif")
             if by_tag is not None:
                 return by_tag, "exif"
-        exact = 90.0 * quarters if is_quarter else angle
+        exact = angle if quarter is None else quarter
         turned = _turned_pixels(
             original, max_pixels, lambda one: _turn(one, exact, crop=crop, fill=fill, interpolation=interpolation)
         )
-        return turned, "pixels" if is_quarter else "resampled"
+        return turned, "resampled" if quarter is None else "pixels"
     except ImageError as error:
         if name in str(error):
             raise

@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 
-from rotnet.errors import OutputError, UsageError
+from rotnet.errors import ImageError, OutputError, UsageError
 from rotnet.images import FORMATS, StrPath, open_file, open_pil, readable_formats, to_rgb
 from rotnet.metadata import EXIF_TAG, GPS_TAG, XMP_TAG, exif_for, xmp_of
 
-__all__ = ["atomic_file", "copy", "encode", "fitted", "write"]
+__all__ = ["atomic_file", "copy", "copy_into", "encode", "fitted", "write"]
 
 # Modes a format can hold; a picture in any other mode becomes RGBA where it is transparent and that fits, else RGB.
 _MODES = {
@@ -113,10 +113,26 @@ def copy(source: StrPath, target: StrPath) -> None:
         OutputError: The target cannot be written.
     """
     with open_file(source) as original, atomic_file(target) as file:
-        shutil.copyfileobj(original, file, 1 << 20)
+        copy_into(file, original, os.fspath(source))
         file.flush()
         with suppress(PermissionError):  # some network and memory-card file systems
             shutil.copystat(source, file.name)
+
+
+def copy_into(file: IO[bytes], original: IO[bytes], name: str) -> None:
+    """Write what is left of an open file into another.
+
+    Raises:
+        ImageError: The original, called `name`, cannot be read to its end: not the fault of where it goes.
+    """
+    while True:
+        try:
+            block = original.read(1 << 20)
+        except OSError as error:
+            raise ImageError(f"{name} cannot be read: {error.strerror or error}; check the disk it lies on") from error
+        if not block:
+            return
+        file.write(block)
 
 
 @contextmanager

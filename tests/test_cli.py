@@ -108,6 +108,7 @@ def test_odd_names_are_printed_and_written(folder, model):
         (["predict", "in", "--model", "phto"], 2, "did you mean 'photo'"),
         (["predict", "in", "--model", "nowhere.onnx"], 1, "nowhere.onnx does not exist"),
         (["predict", "in", "--model", "in/notes.txt"], 1, "must end in .onnx or .keras"),
+        (["predict", "in", "--model", f"{'a' * 300}.onnx"], 1, "a.onnx cannot be read or written: File name too long"),
         (["predict", "empty"], 2, "no pictures to look at"),
     ],
 )

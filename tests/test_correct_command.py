@@ -149,6 +149,18 @@ def test_report_never_replaces_a_picture(folder, rotnet, option, report):
     assert everything(".") == before
 
 
+@pytest.mark.parametrize("look", [[], ["--dry-run"]])
+def test_wrong_angles_are_refused_before_the_last_report_is_emptied(folder, rotnet, look):
+    run = ["correct", "in", "-o", "out", "--overwrite", "--report", "report.jsonl", "--journal", "journal"]
+    rotnet(*run)
+    before = everything(".")
+    if look:
+        run = run[:-2]
+    status, _, err = rotnet(*run, *look, "--angle-range", "15", "-15")
+    assert status == 2 and "low < high" in err and err.count("\n") == 1
+    assert everything(".") == before
+
+
 @pytest.mark.parametrize("option", ["--report", "--preview", "--journal"])
 def test_report_that_cannot_be_written_is_an_error_before_any_work(folder, rotnet, option):
     before = everything(".")
@@ -286,6 +298,9 @@ def test_one_picture_through_standard_input_and_output(folder, model):
         (["in", "--in-place", "--overwrite"], 2, "--overwrite is for results in a folder"),
         (["in", "-o", "out", "--backup", ".orig"], 2, "--backup is for --in-place"),
         (["in", "-o", "out", "--dry-run", "--resume"], 2, "--resume goes on with work"),
+        (["in", "-o", "straight.jpg"], 2, "straight.jpg looks like a picture"),
+        (["in", "-o", "out", "--report", "in/notes.txt"], 2, "nothing that rotnet writes"),
+        (["in", "-o", "out", "--preview", "empty"], 1, "empty cannot be written: it is a folder"),
         (["in", "-o", "out", "--report", "one", "--journal", "./one"], 2, "written to a file each"),
         (["-", "in", "-o", "out"], 2, "is one picture from standard input"),
         (["-", "-o", "out"], 2, "is one picture from standard input"),

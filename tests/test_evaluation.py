@@ -349,6 +349,32 @@ def test_command_refuses_wrong_options(folder, arguments):
     assert stopped.value.code == 2
 
 
+def test_command_replaces_no_picture(tmp_path, folder, capsys):
+    picture = next(path for path in folder.iterdir() if path.suffix in (".png", ".jpg"))
+    before = picture.read_bytes()
+    compass = compass_onnx(tmp_path / "compass.onnx")
+    for option in ("--json", "--report"):
+        assert main(["evaluate", str(folder), "--model", str(compass), option, str(picture)]) == 2
+        assert "would replace a picture" in capsys.readouterr().err
+    assert picture.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("allowed", "angles"), [({"angle_range": (-15, 15)}, (-15, 15)), ({"right_angles": True}, (0, 270))]
+)
+def test_pictures_are_turned_by_allowed_angles_only(model, upright, allowed, angles):
+    found = evaluate(upright, model=model, repeats=5, **allowed)
+    assert angles[0] <= found.truth.min() and found.truth.max() <= angles[1]
+    assert found.errors.max() < 5
+    if "right_angles" in allowed:
+        assert set(found.truth) <= {0.0, 90.0, 180.0, 270.0}
+
+
+def test_pictures_that_cannot_be_read_say_why(model):
+    with pytest.raises(UsageError, match=r"nowhere\.jpg cannot be opened"):
+        evaluate(["nowhere.jpg"], model=model)
+
+
 def test_command_says_what_cannot_be_written(tmp_path, folder, capsys):
     compass = compass_onnx(tmp_path / "compass.onnx")
     target = tmp_path / "no" / "out.json"

@@ -107,7 +107,6 @@ def test_picture_that_has_changed_is_left_as_it_is(folder, compass):
     ("change", "sentence"),
     [
         (lambda row: "no JSON", "is not JSON"),
-        (lambda row: "", "is not JSON"),
         (lambda row: "[1]", "is no row of a report of schema 1"),
         (lambda row: row | {"schema": 2}, "is no row of a report of schema 1"),
         (lambda row: {name: row[name] for name in row if name != "planned"}, "tells what was done already"),

@@ -176,12 +176,13 @@ def test_pixels_of_a_quarter_turn_are_the_same(format, mode):
 
 def test_auto_takes_the_tag_where_viewers_heed_it():
     expected = {"JPEG": "exif", "TIFF": "exif", "WEBP": "exif", "PNG": "pixels", "BMP": "pixels", "GIF": "pixels"}
-    assert {format: turn_bytes(encoded(PICTURE, format), 91.9)[1] for format in expected} == expected
-    assert turn_bytes(encoded(PICTURE, "JPEG"), 92.1)[1] == "resampled"
+    assert {format: turn_bytes(encoded(PICTURE, format), 92.9)[1] for format in expected} == expected
+    assert turn_bytes(encoded(PICTURE, "JPEG"), 93.1)[1] == "resampled"
     assert turn_bytes(encoded(PICTURE, "JPEG"), 95.0, tolerance=5.0)[1] == "exif"
     assert turn_bytes(encoded(PICTURE, "JPEG"), 91.0, quarter_turns="off")[1] == "resampled"
     data = encoded(PICTURE, "JPEG")
     assert turn_bytes(data, 359.0) == (data, "copy")
+    assert turn_bytes(data, 2.5)[1] == turn_bytes(data, 357.5)[1] == "resampled"  # no quarter turn is to be had
     with pytest.raises(ImageError, match="BMP, which has no orientation tag"):
         turn_bytes(encoded(PICTURE, "BMP"), 90.0, quarter_turns="exif")
 

@@ -123,6 +123,7 @@ def test_preview_is_a_small_jpeg_that_stands_as_exif_says(model, ask):
         (b"hello", 422, "this file is not a picture"),
         (b"", 422, "this file is empty"),
         (encoded(crooked(30.0), "JPEG")[:-200], 422, "this file cannot be"),
+        (encoded(crooked(30.0), "PNG")[:-200], 422, "this file cannot be"),
         (encoded(np.zeros((100, 300, 3), np.uint8)), 422, "max_pixels=20,000"),
         (bytes(200_001), 413, "more than 0.2 MB"),
     ],
@@ -133,7 +134,7 @@ def test_bad_files_are_explained(ask, path, body, status, sentence):
     assert list(answer.json()) == ["error"] and sentence in answer.json()["error"]
 
 
-@pytest.mark.parametrize("query", ["angle=up", "angle=nan", "angle=1e9", "crop=tight"])
+@pytest.mark.parametrize("query", ["angl=5", "angle=up", "angle=nan", "angle=1e9", "crop=tight"])
 def test_bad_parameters_are_explained(ask, query):
     answer = ask(f"/correct?{query}", encoded(crooked(0.0)))
     assert answer.status_code == 400 and "Received" in answer.json()["error"]

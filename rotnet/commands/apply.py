@@ -36,6 +36,11 @@ def run(options: argparse.Namespace) -> int:
     if len(set(named)) < len(named):
         raise UsageError("The plan, --report and --journal must be three files: give them different names.")
     decisions, how = read_plan(options.plan)
+    if not any(os.path.lexists(decision.path) for decision in decisions):
+        raise UsageError(
+            f"None of the {len(decisions)} pictures of {options.plan} is here: "
+            "run it in the folder where the plan was made, for its paths start there."
+        )
     targets = {decision.path: decision.target for decision in decisions if decision.target}
     in_place = all(source == target for source, target in targets.items())
     place = options.journal or journal_path("apply", os.path.realpath(options.plan))

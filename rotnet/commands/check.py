@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rotnet.commands.common import add_command, add_pictures, complain, on_one_line
+from rotnet.commands.common import add_command, add_pictures
+from rotnet.commands.listing import add_format, print_listing
 from rotnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,15 +30,21 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--tolerance", type=float, default=10.0, metavar="D", help="degrees an upright picture may be off; default: 10"
     )
-    parser.add_argument("--format", choices=("table", "jsonl", "csv"), default="table", help="default: table")
+    add_format(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     from rotnet.checking import check_files
+    from rotnet.images import MAX_PIXELS
 
-    write = {"jsonl": _print_jsonl, "csv": _print_csv, "table": _print_table}[options.format]
-    results = check_files(options.paths, options.model, tolerance=options.tolerance, turns=options.turns)
+    results = check_files(
+        options.paths,
+        options.model,
+        tolerance=options.tolerance,
+        turns=options.turns,
+        max_pixels=options.max_pixels or MAX_PIXELS,
+    )
     found = wrong = failed = 0
 
     def problems() -> Iterator[FileCheck]:
@@ -51,7 +56,13 @@ def run(options: argparse.Namespace) -> int:
             if result.is_wrong or result.error is not None:
                 yield result
 
-    write(problems())
+    print_listing(
+        problems(),
+        options.format,
+        columns=("path", "angle", "confidence", "upright", "error"),
+        header=f"{'angle':>7} {'confidence':>10} {'upright':>8}",
+        line=_row,
+    )
     if not found:
         raise UsageError("There are no pictures to look at: name files, or folders that hold pictures.")
     unread = f", {failed} cannot be read" if failed else ""
@@ -59,24 +70,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if wrong or failed else 0
 
 
-def _print_jsonl(results: Iterable[FileCheck]) -> None:
-    for result in results:
-        print(json.dumps(result.as_dict()), flush=True)
-
-
-def _print_csv(results: Iterable[FileCheck]) -> None:
-    writer = csv.DictWriter(sys.stdout, ["path", "angle", "confidence", "upright", "error"], lineterminator="\n")
-    writer.writeheader()
-    for result in results:
-        writer.writerow(result.as_dict())
-
-
-def _print_table(results: Iterable[FileCheck]) -> None:
-    print(f"{'angle':>7} {'confidence':>10} {'upright':>8}  picture")
-    for result in results:
-        if result.prediction is None:
-            complain(result.error)
-        else:
-            angle = round(result.prediction.angle, 1) % 360.0
-            columns = f"{angle:>7.1f} {result.prediction.confidence:>10.2f} {result.upright:>8.2f}"
-            print(f"{columns}  {on_one_line(str(result.path))}", flush=True)
+def _row(result: FileCheck) -> str:
+    assert result.prediction is not None
+    angle = round(result.prediction.angle, 1) % 360.0
+    return f"{angle:>7.1f} {result.prediction.confidence:>10.2f} {result.upright:>8.2f}"

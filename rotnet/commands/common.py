@@ -44,6 +44,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_pictures(parser: argparse.ArgumentParser) -> None:
     """Declare pictures to look at, and the model that does."""
     parser.add_argument("paths", nargs="+", type=path, metavar="PATH", help="a picture, or a folder that is walked")
+    parser.add_argument("--max-pixels", type=count, metavar="N", help="refuse larger pictures; default: 500000000")
     add_model(parser)
     add_turns(parser)
 

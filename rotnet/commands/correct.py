@@ -14,7 +14,6 @@ from rotnet.commands.common import (
     add_command,
     add_pictures,
     complain,
-    count,
     path,
     share,
 )
@@ -64,8 +63,8 @@ def add(commands: Any) -> None:
         "--quarter-turns",
         choices=("auto", "exif", "pixels", "off"),
         default="auto",
-        help="pictures that lack a quarter turn, or nearly: turn them without loss, by their EXIF tag or their pixels, "
-        "or like any other; default: auto",
+        help="pictures within 3 degrees of a quarter turn: turn them by just that and without loss, by their EXIF tag "
+        "or their pixels, or like any other; default: auto",
     )
     how.add_argument(
         "--min-confidence",
@@ -73,7 +72,6 @@ def add(commands: Any) -> None:
         metavar="P",
         help="below it a picture is left as it is; default: the model's own",
     )
-    how.add_argument("--max-pixels", type=count, metavar="N", help="refuse larger pictures; default: 500000000")
     first = parser.add_argument_group("look first")
     first.add_argument("--dry-run", action="store_true", help="print plan and predictions, and write no picture")
     first.add_argument(
@@ -102,6 +100,7 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.inference import as_predictor
 
     predictor = as_predictor(options.model)
+    predictor.predict_views((), **_allowed(options))  # what it cannot be asked is said before anything is forgotten
     output = os.path.realpath(options.output) if options.output else "in place"
     place = options.journal or journal_path(output, *map(os.path.realpath, options.paths))
     with Journal(place, resume=options.resume) as journal:
@@ -126,6 +125,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.inference import as_predictor
 
     predictor = as_predictor(options.model)
+    predictor.predict_views((), **_allowed(options))
     targets = _plan(options)
     if options.preview:
         check_no_picture(options.preview, targets)
@@ -166,9 +166,13 @@ def _run_stream(options: argparse.Namespace, how: Turning) -> int:
 
 def _asked(options: argparse.Namespace) -> dict[str, Any]:
     """What the model is asked, and from when on it is believed."""
+    return {**_allowed(options), "min_confidence": options.min_confidence}
+
+
+def _allowed(options: argparse.Namespace) -> dict[str, Any]:
+    """How the model looks, and which angles it may answer."""
     angle_range = tuple(options.angle_range) if options.angle_range else None
-    asked = {"turns": options.turns, "angle_range": angle_range, "right_angles": options.right_angles}
-    return {**asked, "min_confidence": options.min_confidence}
+    return {"turns": options.turns, "angle_range": angle_range, "right_angles": options.right_angles}
 
 
 def _plan(options: argparse.Namespace, finished: Collection[str] = ()) -> Targets:
@@ -197,6 +201,8 @@ def _check(options: argparse.Namespace) -> None:
                 raise UsageError(f"- is one picture that comes and goes: leave out --{name.replace('_', '-')}.")
     elif (options.output is None) != options.in_place:
         raise UsageError("Say where the results go: into a folder with -o OUT, or --in-place.")
+    elif options.output and _is_picture_name(options.output):
+        raise UsageError(f"OUT is a folder, and {options.output} looks like a picture: name a folder, as -o straight/.")
     elif options.in_place and options.overwrite:
         raise UsageError("--overwrite is for results in a folder; --in-place replaces nothing but what it turns.")
     written = [os.path.realpath(one) for one in (options.report, options.preview, options.journal) if one]
@@ -206,6 +212,12 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError("--backup is for --in-place: originals of results in a folder stay as they are anyway.")
     if options.resume and (options.dry_run or options.preview):
         raise UsageError("--resume goes on with work that was begun; --dry-run and --preview begin none.")
+
+
+def _is_picture_name(name: str) -> bool:
+    from rotnet.images import EXTENSIONS
+
+    return os.path.splitext(name)[1].lower() in EXTENSIONS and not os.path.lexists(name)
 
 
 def _suffix(text: str) -> str:

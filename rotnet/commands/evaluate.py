@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rotnet.commands.common import add_allowed_angles, add_command, add_model, add_turns, complain, count, path
+from rotnet.commands.progress import check_no_picture
 from rotnet.errors import OutputError, require
 
 
@@ -43,21 +44,21 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
-    for target in filter(None, (options.json, options.report)):
-        if not Path(target).absolute().parent.is_dir():  # said before the measurement, not after
-            raise OutputError(f"{target} cannot be written: its folder does not exist; make it, or choose another path")
     if options.report is not None:
         require("matplotlib", "train", "plotting")
     from rotnet.evaluation import evaluate, reports, rivals
     from rotnet.images import find_images
     from rotnet.inference import as_predictor
 
+    upright: list[Path]
     if options.val:
         from rotnet.datasets import split_photos
 
         upright = [one for folder in options.folders for one in split_photos(folder).val]
     else:
         upright = list(find_images(options.folders))
+    for target in filter(None, (options.json, options.report)):
+        _check_target(target, upright)
     angle_range = options.angle_range and tuple(options.angle_range)
     asked: dict[str, Any] = {"model": as_predictor(options.model), "turns": options.turns, "seed": options.seed}
     allowed: dict[str, Any] = {"angle_range": angle_range, "right_angles": options.right_angles}
@@ -85,8 +86,15 @@ def run(options: argparse.Namespace) -> int:
     return 1 if unread else 0
 
 
-def _write(file: str, text: str) -> None:
-    try:
-        Path(file).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{file} cannot be written: {error.strerror}; choose another path") from error
+def _check_target(name: str, upright: list[Path]) -> None:
+    """Say what cannot be written before the measurement, not after."""
+    check_no_picture(name, dict(zip(upright, upright, strict=True)))
+    if not Path(name).absolute().parent.is_dir():
+        raise OutputError(f"{name} cannot be written: its folder does not exist; make it, or choose another path")
+
+
+def _write(name: str, text: str) -> None:
+    from rotnet.writing import atomic_file
+
+    with atomic_file(name) as file:
+        file.write(text.encode())

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rotnet.commands.common import add_allowed_angles, add_command, add_pictures, complain, on_one_line
+from rotnet.commands.common import add_allowed_angles, add_command, add_pictures
+from rotnet.commands.listing import add_format, print_listing
 from rotnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,19 +21,20 @@ def add(commands: Any) -> None:
     )
     add_pictures(parser)
     add_allowed_angles(parser)
-    parser.add_argument("--format", choices=("table", "jsonl", "csv"), default="table", help="default: table")
+    add_format(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     from rotnet.files import predict_files
+    from rotnet.images import MAX_PIXELS
     from rotnet.inference import as_predictor
 
-    write = {"jsonl": _print_jsonl, "csv": _print_csv, "table": _print_table}[options.format]
     results = predict_files(
         options.paths,
         as_predictor(options.model),
         turns=options.turns,
+        max_pixels=options.max_pixels or MAX_PIXELS,
         angle_range=options.angle_range and tuple(options.angle_range),
         right_angles=options.right_angles,
     )
@@ -48,29 +47,17 @@ def run(options: argparse.Namespace) -> int:
             failed += result.error is not None
             yield result
 
-    write(counted())
+    print_listing(
+        counted(),
+        options.format,
+        columns=("path", "angle", "confidence", "error"),
+        header=f"{'angle':>7} {'confidence':>10}",
+        line=_row,
+    )
     if not found:
         raise UsageError("There are no pictures to look at: name files, or folders that hold pictures.")
     return 1 if failed else 0
 
 
-def _print_jsonl(results: Iterable[FilePrediction]) -> None:
-    for result in results:
-        print(json.dumps(result.as_dict()), flush=True)
-
-
-def _print_csv(results: Iterable[FilePrediction]) -> None:
-    writer = csv.DictWriter(sys.stdout, ["path", "angle", "confidence", "error"], lineterminator="\n")
-    writer.writeheader()
-    for result in results:
-        writer.writerow(result.as_dict())
-
-
-def _print_table(results: Iterable[FilePrediction]) -> None:
-    print(f"{'angle':>7} {'confidence':>10}  picture")
-    for result in results:
-        if result.angle is None:
-            complain(result.error)
-        else:
-            angle = round(result.angle, 1) % 360.0
-            print(f"{angle:>7.1f} {result.confidence:>10.2f}  {on_one_line(str(result.path))}")
+def _row(result: FilePrediction) -> str:
+    return f"{round(result.angle or 0.0, 1) % 360.0:>7.1f} {result.confidence:>10.2f}"

@@ -11,7 +11,8 @@ from rotnet.commands.common import add_command, path, share
 
 FILES = """OUT receives the pictures as JPEG, manifest.csv with every picture found (path, split, sha256, size in bytes,
 width, height, group, source, and the reason if it is left out) and review.csv with those found not upright.
-Interrupted, the same command goes on where it stopped.
+Interrupted, the same command goes on where it stopped. With other options, or once DIR has changed, it brings OUT up to
+date: pictures that no longer belong there go.
 """
 
 

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rotnet.ahead import JOBS
 from rotnet.commands.common import complain, count, on_one_line, path
-from rotnet.errors import UsageError
+from rotnet.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from rotnet.files import FileCorrection
@@ -27,7 +28,7 @@ def add_progress(parser: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--jobs",
         type=count,
-        default=min(4, os.cpu_count() or 1),
+        default=JOBS,
         metavar="N",
         help="pictures at once; default: one a core, 4 at most",
     )
@@ -98,13 +99,24 @@ def open_report(name: str | None, targets: Mapping[Path, Path]) -> Iterator[Call
         yield write
 
 
+# what files that are written beside the pictures begin with
+OURS = (b"{", b"schema,", b"path,", b"<!doctype html")
+
+
 def check_no_picture(name: str, targets: Mapping[Path, Path]) -> None:
-    """Refuse to write anything else in the place of a picture."""
+    """Refuse to write a report or page in the place of a picture, or of any file but an earlier one of its kind."""
     from rotnet.images import EXTENSIONS
 
     pictures = {os.path.realpath(one) for pair in targets.items() for one in pair}
     if os.path.splitext(name)[1].lower() in EXTENSIONS or os.path.realpath(name) in pictures:
         raise UsageError(f"{name} would replace a picture: give it another name, such as report.jsonl.")
+    if os.path.isdir(name):
+        raise OutputError(f"{name} cannot be written: it is a folder; choose another path")
+    if os.path.isfile(name):
+        with open(name, "rb") as file:
+            start = file.read(16)
+        if start and not start.lower().startswith(OURS):
+            raise UsageError(f"{name} is there already, and nothing that rotnet writes: choose another name.")
 
 
 def shown_plan(result: FileCorrection) -> str | None:

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rotnet import images as pictures
+from rotnet.ahead import ahead
 from rotnet.angles import angle_difference, wrap_angle
 from rotnet.card import ModelCard
 from rotnet.decoding import AngleRange
 from rotnet.errors import ImageError, UsageError
 from rotnet.evaluation.scores import Scores, calibration_error, score
 from rotnet.evaluation.trials import Trial, make_trials
-from rotnet.files.ahead import ahead
 from rotnet.inference import AnglePrediction, Predictor, as_predictor, is_single
 
 NO_PROBABILITIES = np.full(360, np.nan, np.float32)  # of a function that only says an angle
@@ -87,8 +87,8 @@ def evaluate(
             saves that one again; `"noise"` does what `"files"` does to white noise and to an isotropic texture in place
             of the pictures, by turns, on which an honest model is at chance, 90 degrees. `"upright"` shows the pictures
             as they are and, with more repeats, random windows of them.
-        turns, angle_range, right_angles: As for `rotnet.predict_angle`.
-        seed: Of all that is drawn. Angles are uniform in [0, 360).
+        turns, angle_range, right_angles: As for `rotnet.predict_angle`; pictures are turned by such angles only.
+        seed: Of all that is drawn. Angles are uniform among those allowed, all in [0, 360) by default.
         repeats: How many angles each picture is turned by.
         angles: Fixed ones instead, degrees: one number, or one for each trial.
 
@@ -110,17 +110,20 @@ def evaluate(
             f"upright must be a folder or several pictures: put one into a list. Received: {type(upright).__name__}."
         )
     upright = list(upright)
-    trials = make_trials(upright, protocol=protocol, seed=seed, repeats=repeats, angles=angles)
+    allowed: dict[str, Any] = {"angle_range": angle_range, "right_angles": right_angles}
+    trials = make_trials(upright, protocol=protocol, seed=seed, repeats=repeats, angles=angles, **allowed)
     predictor = None if _is_function(model) else as_predictor(model)
 
     def show(trial: Trial) -> tuple[Trial, NDArray[np.uint8]] | None:
         try:
             rendered = trial.render()
             return trial, pictures.read(rendered) if predictor is None else predictor.view(rendered)
-        except ImageError:
+        except ImageError as error:
+            unread.append(error)
             return None
 
     shown: list[Trial] = []
+    unread: list[ImageError] = []
 
     def views() -> Iterator[NDArray[np.uint8]]:
         for one in looked:
@@ -132,11 +135,13 @@ def evaluate(
         if predictor is None:
             answers = [AnglePrediction(float(wrap_angle(model(view))), math.nan, NO_PROBABILITIES) for view in views()]
         else:
-            asked: dict[str, Any] = {"turns": turns, "angle_range": angle_range, "right_angles": right_angles}
-            answers = list(predictor.predict_views(views(), **asked))
+            answers = list(predictor.predict_views(views(), turns=turns, **allowed))
     if not answers:
-        raise UsageError(f"upright must hold pictures that can be read. Received: {len(upright)} that cannot.")
-    return _collect(shown, np.array([trial.angle for trial in shown]), answers, predictor)
+        raise UsageError(
+            f"upright must hold pictures that can be read. Received: {len(upright)} that cannot, one of them: "
+            f"{unread[0]}"
+        ) from unread[0]
+    return _collect(shown, np.array([trial.angle for trial in shown]), answers, predictor, angle_range)
 
 
 def evaluate_views(
@@ -181,7 +186,11 @@ def _is_function(model: Any) -> bool:
 
 
 def _collect(
-    trials: Sequence[Trial], truth: NDArray[np.float64], answers: list[AnglePrediction], predictor: Predictor | None
+    trials: Sequence[Trial],
+    truth: NDArray[np.float64],
+    answers: list[AnglePrediction],
+    predictor: Predictor | None,
+    angle_range: AngleRange | None = None,
 ) -> Evaluation:
     card = ModelCard() if predictor is None else predictor.card
     return Evaluation(
@@ -191,6 +200,8 @@ def _collect(
         confidence=np.array([answer.confidence for answer in answers]),
         mass=np.array([card.mass(answer.probabilities, answer.angle) for answer in answers]),
         upright=np.array([card.upright(answer.probabilities) for answer in answers]),
-        turned=np.array([predictor is None or predictor.should_turn(answer) for answer in answers]),
+        turned=np.array(
+            [predictor is None or predictor.should_turn(answer, angle_range=angle_range) for answer in answers]
+        ),
         tolerance=card.tolerance,
     )

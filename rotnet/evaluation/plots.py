@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,7 +70,7 @@ def plot_risk_coverage(confidence: ArrayLike, errors: ArrayLike, *, limits: Sequ
     """
     figure = new_figure(5.2, 3.8)
     axis = figure.subplots()
-    for limit, color in zip(limits, (TRAIN, ACCENT, QUIET), strict=False):
+    for limit, color in zip(limits, cycle((TRAIN, ACCENT, QUIET)), strict=False):
         coverage, risk, _ = risk_coverage(confidence, np.asarray(errors) > limit)
         axis.plot(100 * coverage, 100 * risk, color=color, label=f"over {limit:g}° wrong")
     axis.set_xlim(0, 100)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rotnet import images as pictures
-from rotnet.errors import UsageError
+from rotnet.decoding import AngleRange, allowed_right_angles, check_allowed
+from rotnet.errors import ImageError, UsageError
 from rotnet.geometry import rotate
 
 PROTOCOLS = ("memory", "files", "twice", "noise", "upright")
@@ -48,7 +49,7 @@ class Trial:
         """The turned picture, as `rotnet.read_image` takes it; the same at each call.
 
         Raises:
-            ImageError: The upright picture cannot be read.
+            ImageError: The upright picture cannot be read, or is too large to be turned.
         """
         repeat = self.seed[2]
         if self.protocol == "upright" and repeat == 0:
@@ -76,11 +77,13 @@ def make_trials(
     seed: int = 0,
     repeats: int = 1,
     angles: float | Sequence[float] | None = None,
+    angle_range: AngleRange | None = None,
+    right_angles: bool = False,
 ) -> list[Trial]:
     """Decide by how much each picture is turned; the options are those of `rotnet.evaluate`.
 
     Raises:
-        UsageError: The protocol is unknown, there are no pictures, or not as many angles as trials.
+        UsageError: An option is not as described, there are no pictures, or not as many angles as trials.
     """
     if protocol not in PROTOCOLS:
         raise UsageError(f"protocol must be one of {PROTOCOLS}. Received: protocol={protocol!r}.")
@@ -94,7 +97,10 @@ def make_trials(
     count = len(upright) * repeats
     if protocol == "upright":
         angles = 0.0
-    turned_by = np.random.default_rng(seed).uniform(0.0, 360.0, count) if angles is None else np.asarray(angles, float)
+    if angles is None:
+        turned_by = _draw(np.random.default_rng(seed), count, angle_range, right_angles)
+    else:
+        turned_by = np.asarray(angles, np.float64)
     if turned_by.ndim == 0:
         turned_by = np.full(count, turned_by)
     if turned_by.shape != (count,) or not np.isfinite(turned_by).all():
@@ -103,6 +109,16 @@ def make_trials(
         Trial(upright[number // repeats], float(angle), protocol, (seed, *divmod(number, repeats)))
         for number, angle in enumerate(turned_by)
     ]
+
+
+def _draw(
+    rng: np.random.Generator, count: int, angle_range: AngleRange | None, right_angles: bool
+) -> NDArray[np.float64]:
+    """Angles of those that may be answered, each as likely as the others."""
+    check_allowed(angle_range, right_angles)
+    if right_angles:
+        return rng.choice(allowed_right_angles(angle_range), count)
+    return rng.uniform(*(angle_range or (0.0, 360.0)), count)
 
 
 def white_noise(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -131,7 +147,10 @@ def _window(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
 
 
 def _turn(image: NDArray[np.uint8], angle: float) -> NDArray[np.uint8]:
-    return rotate(image, angle, crop="inscribed", interpolation="cubic")
+    try:
+        return rotate(image, angle, crop="inscribed", interpolation="cubic")
+    except ValueError as error:  # too long a side
+        raise ImageError(f"the picture cannot be turned: {error}") from error
 
 
 def _jpeg(image: NDArray[np.uint8]) -> bytes:

@@ -7,25 +7,23 @@ import filecmp
 import hashlib
 import os
 import shutil
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 from rotnet import images, turning, writing
+from rotnet.ahead import JOBS, ahead
 from rotnet.angles import angle_difference
 from rotnet.decoding import AngleRange
 from rotnet.errors import ImageError, OutputError, UsageError
-from rotnet.files.ahead import JOBS, ahead
 from rotnet.files.journal import Journal
 from rotnet.files.plan import Targets, backup_of, place_of
 from rotnet.files.predictions import answer_files, as_row, reason
 from rotnet.geometry import Fill
 from rotnet.inference import AnglePrediction, Predictor
 
-# degrees; a smaller turn is below what the model can tell, and costs sharpness: the picture is copied as it is
-UPRIGHT_WITHIN = 2.0
 # what no other file would fare better with
 _FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -92,7 +90,7 @@ class Turning:
             fill=self.fill,
             interpolation="cubic",
             quarter_turns=self.quarter_turns,
-            tolerance=UPRIGHT_WITHIN,
+            tolerance=turning.QUARTER_WITHIN,
         )
         if self.backup is not None and (not self.backup or os.path.basename(self.backup) != self.backup):
             raise UsageError(f"backup must be the end of a name, as .orig. Received: backup={self.backup!r}.")
@@ -153,13 +151,12 @@ def decide_files(
     **asked: Any,
 ) -> Generator[FileCorrection, None, None]:
     """Say what is to become of each picture; nothing is written. Arguments and results are as for `correct_files`."""
-    threshold = _threshold(predictor, min_confidence, asked)
     with closing(answer_files(targets, predictor, max_pixels=max_pixels, jobs=jobs, **asked)) as answers:
         for path, answer in answers:
             if isinstance(answer, str):
                 yield FileCorrection(path, None, "failed", error=answer)
             else:
-                yield _decide(path, targets[path], answer, predictor, threshold)
+                yield _decide(path, targets[path], answer, predictor, min_confidence, asked.get("angle_range"))
 
 
 def carry_out(
@@ -234,27 +231,25 @@ def correct_bytes(
         ImageError: It cannot be read or turned.
     """
     answer = next(predictor.predict_views([predictor.view(data, max_pixels=how.max_pixels)], **asked))
-    threshold = _threshold(predictor, min_confidence, asked)
-    decision = _decide(Path(name), Path(name), answer, predictor, threshold)
+    decision = _decide(Path(name), Path(name), answer, predictor, min_confidence, asked.get("angle_range"))
     return _turn(data, decision, how) if decision.action == "turned" else (data, decision)
 
 
-def _threshold(predictor: Predictor, min_confidence: float | None, asked: Mapping[str, Any]) -> float | None:
-    """Who names a range of angles says that the pictures are tilted: none is spared for it might stand upright."""
-    if min_confidence is None and asked.get("angle_range") is not None:
-        return predictor.card.min_confidence
-    return min_confidence
-
-
 def _decide(
-    path: Path, target: Path, answer: AnglePrediction, predictor: Predictor, threshold: float | None
+    path: Path,
+    target: Path,
+    answer: AnglePrediction,
+    predictor: Predictor,
+    min_confidence: float | None,
+    angle_range: AngleRange | None,
 ) -> FileCorrection:
     angle = round(answer.angle, 3) % 360.0  # what is reported is what is done
-    is_sure = answer.confidence >= (predictor.card.min_confidence if threshold is None else threshold)
-    if is_sure and angle_difference(angle, 0.0) <= UPRIGHT_WITHIN:
+    is_sure = answer.confidence >= (predictor.card.min_confidence if min_confidence is None else min_confidence)
+    if is_sure and angle_difference(angle, 0.0) <= turning.LEFT_WITHIN:
         action = "upright"
     else:
-        action = "turned" if predictor.should_turn(answer, threshold) else "unsure"
+        turned = predictor.should_turn(answer, min_confidence, angle_range=angle_range)
+        action = "turned" if turned else "unsure"
     return FileCorrection(path, target, action, angle, round(answer.confidence, 4))
 
 
@@ -286,7 +281,7 @@ def _finish(decision: FileCorrection, target: Path, how: Turning, journal: Journ
         make_folder(target.parent)
         if decision.action != "turned":
             with _writing(decision, target, how, journal) as file:
-                shutil.copyfileobj(original, file, 1 << 20)
+                writing.copy_into(file, original, str(source))
                 _keep_status(source, file, owner=False)
             return decision
         data = original.read()

@@ -173,6 +173,8 @@ class Journal:
     def _open(self) -> IO[bytes]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.is_fifo():  # opening one may never end
+                raise UsageError(f"{self.path} is a pipe, in which no journal can be kept: name another file.")
             file = open(self.path, "a+b", buffering=0)
         except OSError as error:
             raise self._unwritable(error) from error

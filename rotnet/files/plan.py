@@ -116,7 +116,8 @@ def check_targets(
     inputs = {os.path.realpath(source) for source in targets}
     for source, target in targets.items():
         if in_place:
-            made, advice = backup_of(source, backup) if backup else None, "Choose another suffix for the backups."
+            made = backup_of(source, backup) if backup else None
+            advice = "Take an interrupted run up with --resume, or choose another suffix for the backups."
         elif os.path.realpath(target) in inputs:
             raise UsageError(f"{target} is itself an input, and originals are never overwritten: choose another OUT.")
         else:

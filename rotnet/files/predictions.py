@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rotnet import images
+from rotnet.ahead import JOBS, ahead
 from rotnet.errors import RotNetError
-from rotnet.files.ahead import JOBS, ahead
 from rotnet.inference import AnglePrediction, Predictor
 
 _CHUNK = 16  # pictures that the network answers for while the next are decoded

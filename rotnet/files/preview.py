@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rotnet import images
+from rotnet.ahead import JOBS, ahead
 from rotnet.correction import turn_back
-from rotnet.files.ahead import JOBS, ahead
 from rotnet.files.corrections import FileCorrection, Turning, make_folder
 from rotnet.files.report import row_of
 from rotnet.writing import atomic_file

@@ -113,8 +113,10 @@ def read_plan(path: StrPath) -> tuple[list[FileCorrection], Turning]:
     decisions: dict[Path, FileCorrection] = {}
     plan: dict[str, Any] | None = None
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
                 row = _parse(line, where := f"line {number} of {path}")
                 if row.get("action") == "failed":
                     continue

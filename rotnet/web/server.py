@@ -33,11 +33,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rotnet import images
-from rotnet.angles import angle_difference
 from rotnet.errors import ImageError, RotNetError, UsageError
 from rotnet.geometry import CROPS
 from rotnet.inference import as_predictor
-from rotnet.turning import QUARTER_WITHIN, turn_bytes
+from rotnet.turning import quarter_turn, turn_bytes
 from rotnet.web.guard import LOOPBACK, Guard
 
 T = TypeVar("T")
@@ -113,6 +112,8 @@ class Service:
 
     async def correct(self, request: Request) -> Response:
         """The picture upright."""
+        if unknown := set(request.query_params) - {"angle", "crop"}:
+            raise UsageError(f"/correct takes angle and crop. Received: {', '.join(sorted(unknown))}.")
         crop = request.query_params.get("crop", "inscribed")
         if crop not in CROPS:
             raise UsageError(f"crop must be one of {', '.join(CROPS)}. Received: {crop!r}.")
@@ -142,14 +143,15 @@ class Service:
         return await self._work(drawn)
 
     def _prediction(self, data: bytes) -> dict[str, Any]:
+        view = self._predictor.view(_named(data), max_pixels=self._limits.pixels)
+        # only of what can be read, for reading EXIF may read the picture
         with images.opened(_named(data), "this file", self._limits.pixels) as opened:
             width, height = opened.size
             on_its_side = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-        view = self._predictor.view(_named(data), max_pixels=self._limits.pixels)
         answer = next(self._predictor.predict_views([view]))
         angle = round(answer.angle, 1) % 360.0
-        quarter = 90.0 * round(angle / 90.0)  # which costs no sharpness
-        turn = quarter % 360.0 if angle_difference(angle, quarter) <= QUARTER_WITHIN else angle
+        quarter = quarter_turn(angle)
+        turn = angle if quarter is None else quarter
         return {
             "angle": angle,
             "confidence": round(answer.confidence, 4),
