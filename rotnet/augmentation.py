@@ -35,7 +35,7 @@ class Augmentation:
     """
 
     min_view: float = 0.5
-    full_view: float = 0.35
+    full_view: float = 0.5
     flip: float = 0.5
     interpolations: tuple[str, ...] = ("bilinear", "cubic", "lanczos")
     colour: float = 0.6

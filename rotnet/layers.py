@@ -61,7 +61,7 @@ class RandomUprightRotation(keras.layers.Layer):
         sigma: float | None = None,
         angles: tuple[float, float] = (0.0, 360.0),
         min_view: float = 0.5,
-        full_view: float = 0.35,
+        full_view: float = 0.5,
         flip: float = 0.5,
         colour: float = 0.6,
         seed: int | None = None,

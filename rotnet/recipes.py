@@ -30,7 +30,7 @@ from rotnet.export import export_onnx, set_metadata
 from rotnet.generators import RotNetDataGenerator
 from rotnet.inference import Predictor
 from rotnet.models.mnist import mnist_p4cnn
-from rotnet.models.transfer import build_model, copy_weights, freeze
+from rotnet.models.transfer import build_model, copy_weights, fix_statistics, freeze
 from rotnet.training import Plan, fit
 
 
@@ -66,7 +66,8 @@ def train_photos(
         folder: Upright photographs; see `rotnet.datasets.split_photos` for how it is divided.
         output: Where the run lives; each stage has a folder of its own in it. Started again, the run goes on.
         backbone, weights, dropout: As for `rotnet.build_model`.
-        stages: Taken in order, each starting from the weights of the one before.
+        stages: Taken in order, each starting from the weights of the one before. Only the first learns the statistics
+            of batch normalization; the others run on them.
         workers: Threads that prepare pictures.
         verbose: As for `keras.Model.fit`.
 
@@ -88,6 +89,7 @@ def train_photos(
         keras.utils.set_random_seed(plan.seed)
         if taught is not None:
             copy_weights(taught, model)
+            fix_statistics(model)  # those that the first stage has learned
         common: dict[str, Any] = {"input_shape": shape, "batch_size": plan.batch_size, "sigma": plan.sigma}
         train = RotNetDataGenerator(
             upright["train"], shuffle=True, seed=plan.seed, augmentation=Augmentation(), workers=workers, **common
@@ -146,7 +148,7 @@ def train_mnist(
 
 
 # the recipe of the preset `photo`; weights/README.md says where the shipped run differs
-PHOTO_STAGES = ("160:12:1e-3:stage3", "192:8:5e-4:stage3")
+PHOTO_STAGES = ("160:12:1e-3:stage3", "192:8:5e-4:stage3", "160:20:2.5e-4:stage3", "192:18:2e-4:stage3")
 
 
 def parse_stage(text: str, *, batch_size: int = 32, sigma: float = 3.0, seed: int = 0) -> Stage:

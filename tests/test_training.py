@@ -86,7 +86,14 @@ def test_photos_from_a_folder_to_a_model_that_answers(tmp_path):
     for number, picture in enumerate(upright_gradients(40, (40, 56))):
         write(np.repeat(picture[..., None], 3, 2), tmp_path / f"{number}.png")
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    report = run_photos(tmp_path, tmp_path / "run", stages=["32:1:1e-3:stage7"], weights=None)
+    report = run_photos(tmp_path, tmp_path / "run", stages=["32:1:1e-3:stage7"] * 2, weights=None)
+    first, second = (keras.models.load_model(tmp_path / f"run/stage{n}/best.keras", compile=False) for n in (1, 2))
+    changed = {
+        before.path.rpartition("/")[2]
+        for before, after in zip(first.weights, second.weights, strict=True)
+        if (np.asarray(before) != np.asarray(after)).any()
+    }
+    assert "kernel" in changed and not changed & {"moving_mean", "moving_variance"}
     assert report["files"]["pictures"] >= 1
     assert set(report) >= {"files", "memory", "twice", "noise", "threshold"}
     assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == report
