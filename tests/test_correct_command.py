@@ -104,6 +104,18 @@ def test_unsure_pictures_are_listed(folder, rotnet):
     assert SUMMARY.fullmatch(err).groups() == ("2", "0", "1", "0")
 
 
+@pytest.mark.parametrize("look", [[], ["--dry-run"]])
+def test_tilts_that_are_left_come_with_advice(folder, rotnet, look):
+    save("tilted/a.png", 12.0)
+    cautious = str(compass_onnx("cautious.onnx", card={"min_confidence": 0.0, "max_upright": 0.0}))
+    run = ["correct", "tilted", "-o", "out", "--model", cautious, *look]
+    status, _, err = rotnet(*run)
+    advice = "1 of the unsure may be tilted or upright: --angle-range -20 20 takes them for tilted\n"
+    assert status == 0 and err.endswith(advice)
+    assert "--angle-range" not in rotnet(*run, "--angle-range", "-20", "20", "--overwrite")[2]
+    assert look or Path("out/a.png").read_bytes() != Path("tilted/a.png").read_bytes()
+
+
 def test_overwrites_only_when_told(folder, rotnet):
     assert rotnet("correct", "in", "-o", "out")[0] == 0
     status, _, err = rotnet("correct", "in", "-o", "out")

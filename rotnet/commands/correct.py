@@ -115,6 +115,7 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
                     len(targets),
                     write=lambda result: report(row_of(result)),
                     show=shown_unsure if options.list_unsure else None,
+                    spares_tilts=_spares_tilts(options),
                 )
 
 
@@ -141,6 +142,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
                 write=lambda decision: report(row_of(decision, how)),
                 show=shown_plan if options.dry_run else shown_unsure if options.list_unsure else None,
                 planned=True,
+                spares_tilts=_spares_tilts(options),
             )
 
 
@@ -185,6 +187,10 @@ def _plan(options: argparse.Namespace, finished: Collection[str] = ()) -> Target
         if is_nested(options.output, folder):
             complain(f"{options.output} lies in {folder}: what is in it already is not corrected once more")
     return targets
+
+
+def _spares_tilts(options: argparse.Namespace) -> bool:
+    return options.angle_range is None and options.min_confidence is None
 
 
 def _streams(options: argparse.Namespace) -> bool:

@@ -45,6 +45,7 @@ def follow(
     write: Callable[[FileCorrection], None],
     show: Callable[[FileCorrection], str | None] | None = None,
     planned: bool = False,
+    spares_tilts: bool = False,
 ) -> int:
     """Go through the results of a run, and tell people how it goes.
 
@@ -54,6 +55,7 @@ def follow(
         write: Takes each result to the report.
         show: A line for standard output, or None, for each result; the summary then goes to standard error.
         planned: Whether nothing is done yet.
+        spares_tilts: Whether pictures that may as well stand upright are left; it is then said how to turn them.
 
     Returns:
         The exit status: 1 if a picture failed, else 0.
@@ -61,11 +63,13 @@ def follow(
     from tqdm import tqdm
 
     counts: Counter[str] = Counter()
+    tilts = 0
     started = time.monotonic()
     try:
         with tqdm(results, total=total, unit="picture", disable=None, leave=False) as progress:
             for result in progress:
                 counts[result.action] += 1
+                tilts += result.action == "unsure" and _is_tilt(result.angle)
                 write(result)
                 line = show(result) if show else None
                 if result.error is not None or line is not None:
@@ -83,6 +87,9 @@ def follow(
             *[f"({left} left, go on with --resume)"] * (left > 0 and not planned),
             file=sys.stderr if show else sys.stdout,
         )
+    if spares_tilts and tilts:
+        advice = f"--angle-range -{TILT} {TILT} takes them for tilted"
+        print(f"{tilts} of the unsure may be tilted or upright: {advice}", file=sys.stderr)
     return 1 if counts["failed"] else 0
 
 
@@ -98,6 +105,8 @@ def open_report(name: str | None, targets: Mapping[Path, Path]) -> Iterator[Call
     with report.open_report(name) as write:
         yield write
 
+
+TILT = 20  # degrees
 
 # what files that are written beside the pictures begin with
 OURS = (b"{", b"schema,", b"path,", b"<!doctype html")
@@ -130,6 +139,10 @@ def shown_plan(result: FileCorrection) -> str | None:
 def shown_unsure(result: FileCorrection) -> str | None:
     """A picture's path, if the model was not sure of it."""
     return on_one_line(str(result.path)) if result.action == "unsure" else None
+
+
+def _is_tilt(angle: float | None) -> bool:
+    return angle is not None and min(angle, 360.0 - angle) <= TILT
 
 
 def _duration(seconds: float) -> str:
