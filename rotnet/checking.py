@@ -24,6 +24,7 @@ from rotnet.inference import AnglePrediction, as_predictor, is_many, predict_ang
 __all__ = ["FileCheck", "UprightScores", "check_files", "is_upright", "upright_probability", "upright_scores"]
 
 TOLERANCE = 10.0
+FADING = 0.5  # of the tolerance, in which the prior of a tilt beyond it falls to a third
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,9 @@ def upright_probability(probabilities: npt.ArrayLike, *, tolerance: float = TOLE
     """Probability that a picture stands upright, given that half of all pictures do.
 
     A model learns from pictures turned by any angle alike, of which few stand upright. Bayes' rule replaces that prior
-    by even odds; a model that knows nothing comes out at one half, whatever the tolerance.
+    by even odds; a model that knows nothing comes out at one half, whatever the tolerance. Just beyond the tolerance
+    the prior does not fall at once but fades, to a third within half the tolerance again, so that a sure tilt is
+    none because of a small doubt.
 
     Args:
         probabilities: `(..., bins)`, one for each part of a turn from 0 on, summing to 1.
@@ -138,10 +141,13 @@ def upright_probability(probabilities: npt.ArrayLike, *, tolerance: float = TOLE
     check_tolerance(tolerance)
     values = np.asarray(probabilities, np.float64)
     bins = values.shape[-1]
-    near = np.asarray(angle_difference(np.arange(bins) * (360.0 / bins), 0.0)) <= tolerance
-    chance = near.sum() / bins
-    upright = values[..., near].sum(axis=-1) / chance
-    turned = values[..., ~near].sum(axis=-1) / (1 - chance)
+    off = np.asarray(angle_difference(np.arange(bins) * (360.0 / bins), 0.0)) - tolerance
+    near = off <= 0
+    fading = np.where(near, 0.0, np.exp(-np.maximum(off, 0.0) / (FADING * tolerance)))
+    # so much likelier than far off that both sides have the same prior in all
+    likelier = ((~near).sum() - fading.sum()) / (near.sum() - fading.sum())
+    upright = likelier * values[..., near].sum(axis=-1)
+    turned = (values * np.where(near, 0.0, 1.0 + (likelier - 1.0) * fading)).sum(axis=-1)
     return np.asarray(upright / np.maximum(upright + turned, np.finfo(np.float64).tiny))
 
 

@@ -76,6 +76,14 @@ def test_probability_of_certain_answers():
     assert upright_probability(np.zeros(360)) == 0.0
 
 
+def test_a_sure_tilt_beyond_the_tolerance_is_not_upright():
+    for tilt, upright in ((4, True), (14, False), (17, False), (340, False)):
+        believed = rotnet.encode_angles([tilt], sigma=5.0)[0]
+        assert (upright_probability(believed) >= 0.5) == upright
+    vague = 0.3 * rotnet.encode_angles([0], sigma=5.0)[0] + 0.7 / 360
+    assert upright_probability(vague) > 0.5
+
+
 def test_scores_count_wrong_pictures_as_positive():
     scores = upright_scores([0, 5, 355, 90, 180, 20], [0.9, 0.2, 0.7, 0.1, 0.6, 0.3])
     assert (scores.pictures, scores.precision, scores.recall) == (6, 2 / 3, 2 / 3)
