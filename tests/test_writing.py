@@ -1,8 +1,8 @@
 """Writing: every mode to every format, with metadata, atomically. All pictures are generated."""
 
+import errno
 import io
 import os
-import shutil
 
 import numpy as np
 import pytest
@@ -225,7 +225,18 @@ def test_copy_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     def fail(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shutil, "copyfileobj", fail)
+    monkeypatch.setattr(writing, "copy_into", fail)
     with pytest.raises(KeyboardInterrupt):
         writing.copy(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_copy_says_which_of_the_two_disks_fails(tmp_path):
+    class Scratched(io.BytesIO):
+        def read(self, *_):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with pytest.raises(ImageError, match=r"a\.jpg cannot be read: Input/output error"):
+        with writing.atomic_file(tmp_path / "b.jpg") as file:
+            writing.copy_into(file, Scratched(), "a.jpg")
+    assert not list(tmp_path.iterdir())
