@@ -156,15 +156,12 @@ def load_tensors(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[Any]]:
         raise WeightsError(f"{os.fspath(path)} must be a safetensors file: {error}") from error
 
 
-def save_tensors(
-    path: str | os.PathLike[str], tensors: Mapping[str, npt.NDArray[Any]], *, dtype: npt.DTypeLike | None = None
-) -> None:
-    """Write named arrays to a safetensors file, atomically.
+def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write named arrays to a safetensors file, in their types, atomically.
 
     Args:
         path: The target.
         tensors: Arrays by name.
-        dtype: Store floating arrays in this type, such as `"float16"`; None leaves them.
 
     Raises:
         MissingExtraError: The package safetensors is not installed.
@@ -173,9 +170,7 @@ def save_tensors(
     from rotnet.writing import atomic_file
 
     safetensors = require("safetensors.numpy", "train", "writing .safetensors weights")
-    stored = {
-        name: np.ascontiguousarray(array, dtype if array.dtype.kind == "f" else None) for name, array in tensors.items()
-    }
+    stored = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     with atomic_file(path) as file:
         file.write(safetensors.save(stored))
 
