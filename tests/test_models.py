@@ -403,7 +403,7 @@ def test_an_exported_model_of_another_kind_is_refused(exported):
     for wrong, message in [
         ({"backbone": "small_cnn"}, "must have 4 layers to fit"),
         ({"classes": 36}, r"must have weights of shape \(1280, 36\) for angles"),
-        ({"input_shape": (96, 96, 3)}, r"must take pictures of \(96, 96\)"),
+        ({"input_shape": (96, 96, 3)}, r"must take pictures of \(96, 96, 3\)"),
     ]:
         with pytest.raises(WeightsError, match=message):
             build_model(**({"backbone": "efficientnet_lite0", "input_shape": SMALL, "weights": path} | wrong))

@@ -62,21 +62,21 @@ def assign_splits(groups: Sequence[str], *, val_share: float, test_share: float,
     # by a hash of the name, not by a shuffle: another picture does not change the order of those that were there
     waiting = sorted(sizes, key=lambda group: hashlib.sha256(f"{seed}/{group}".encode("utf-8", "replace")).digest())
     side = dict.fromkeys(waiting, "train")
-    for name, share in (("val", val_share), ("test", test_share)):
-        for group in _some(waiting, sizes, share * len(groups)):
+    for name, share, others in (("val", val_share, 1 + (test_share > 0)), ("test", test_share, 1)):
+        for group in _some(waiting, sizes, share * len(groups), others):
             side[group] = name
             waiting.remove(group)
     return [side[group] for group in groups]
 
 
-def _some(waiting: Sequence[str], sizes: Counter[str], wanted: float) -> list[str]:
-    """Groups, in order, that hold about as many pictures as wanted; one at least, and never all."""
+def _some(waiting: Sequence[str], sizes: Counter[str], wanted: float, others: int) -> list[str]:
+    """Groups, in order, that hold about as many pictures as wanted: at least one, and one left for each other."""
     taken: list[str] = []
     if wanted <= 0 or len(waiting) < 2:
         return taken
     total = 0
     for group in waiting:
-        if total + sizes[group] <= max(wanted, 1) and len(taken) < len(waiting) - 1:
+        if total + sizes[group] <= max(wanted, 1) and len(taken) < max(1, len(waiting) - others):
             taken.append(group)
             total += sizes[group]
     return taken or [min(waiting, key=lambda group: sizes[group])]
