@@ -119,8 +119,8 @@ def upright_probability(probabilities: npt.ArrayLike, *, tolerance: float = TOLE
 
     A model learns from pictures turned by any angle alike, of which few stand upright. Bayes' rule replaces that prior
     by even odds; a model that knows nothing comes out at one half, whatever the tolerance. Just beyond the tolerance
-    the prior does not fall at once but fades, to a third within half the tolerance again, so that a sure tilt is
-    none because of a small doubt.
+    the prior does not fall at once but fades, to a third within half the tolerance again, so that a small doubt does
+    not make a sure tilt upright.
 
     Args:
         probabilities: `(..., bins)`, one for each part of a turn from 0 on, summing to 1.

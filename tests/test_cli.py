@@ -110,6 +110,7 @@ def test_odd_names_are_printed_and_written(folder, model):
         (["predict", "in", "--model", "in/notes.txt"], 1, "must end in .onnx or .keras"),
         (["predict", "in", "--model", f"{'a' * 300}.onnx"], 1, "a.onnx cannot be read or written: File name too long"),
         (["predict", "empty"], 2, "no pictures to look at"),
+        (["predict", "in", "--angle-range", "15", "-15"], 2, "low < high"),
     ],
 )
 def test_errors_are_one_sentence(folder, model, capsys, command, status, sentence):
@@ -118,6 +119,7 @@ def test_errors_are_one_sentence(folder, model, capsys, command, status, sentenc
     assert main(command if model_given else [*command, "--model", model]) == status
     out, err = capsys.readouterr()
     assert err.startswith("rotnet: ") and sentence in err and err.count("\n") == 1
+    assert "empty" in command or not out
 
 
 @pytest.mark.parametrize(

@@ -30,14 +30,11 @@ def run(options: argparse.Namespace) -> int:
     from rotnet.images import MAX_PIXELS
     from rotnet.inference import as_predictor
 
-    results = predict_files(
-        options.paths,
-        as_predictor(options.model),
-        turns=options.turns,
-        max_pixels=options.max_pixels or MAX_PIXELS,
-        angle_range=options.angle_range and tuple(options.angle_range),
-        right_angles=options.right_angles,
-    )
+    predictor = as_predictor(options.model)
+    angle_range = options.angle_range and tuple(options.angle_range)
+    asked = {"turns": options.turns, "angle_range": angle_range, "right_angles": options.right_angles}
+    predictor.predict_views((), **asked)  # what it cannot be asked is said before the first line
+    results = predict_files(options.paths, predictor, max_pixels=options.max_pixels or MAX_PIXELS, **asked)
     found = failed = 0
 
     def counted() -> Iterator[FilePrediction]:
