@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import socket
-from contextlib import suppress
 from typing import Any
 
 from rotnet.commands.common import add_command, add_model, count
@@ -52,9 +52,9 @@ def run(options: argparse.Namespace) -> int:
     except (OSError, OverflowError) as error:
         problem = f"{shown}:{options.port} cannot be listened on: {error}; choose another --port or --host"
         raise OutputError(problem) from error
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
+    signal.signal(signal.SIGINT, server.handle_exit)  # for whoever ends it as soon as it has told where it is
     with listening:
         print(f"rotnet is at http://{shown}:{listening.getsockname()[1]} (Ctrl-C ends it)", flush=True)
-        config = uvicorn.Config(app, log_level="warning", server_header=False)
-        with suppress(KeyboardInterrupt):  # which is how a server ends
-            uvicorn.Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])
     return 0
