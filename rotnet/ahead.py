@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
+
+from rotnet.cores import JOBS
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -14,14 +15,6 @@ R = TypeVar("R")
 _WINDOW = 32  # items under way, more than a network answers for at once
 _NOTICE = 0.2  # seconds
 _PATIENCE = 0.4  # seconds that whoever stops early waits for what has begun, which a large picture may exceed
-
-
-def usable_cores() -> int:
-    """Processor cores that this process may use, which in a container can be fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-JOBS = min(4, usable_cores())
 
 
 def ahead(function: Callable[[T], R], items: Iterable[T], *, jobs: int = JOBS) -> Generator[R, None, None]:

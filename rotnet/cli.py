@@ -71,8 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _leave_threads() -> None:
     """End at once if threads are amid large pictures, which Python would wait for; they put nothing in place."""
     if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
         os._exit(130)
 
 

@@ -195,7 +195,7 @@ def warp_view(
         (width, height),
         flags=kernel | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE if fill is None else cv2.BORDER_CONSTANT,
-        borderValue=[full * level for level in (levels if len(levels) == channels else levels * 4)],
+        borderValue=[full * level for level in (4 * levels)[:4]],
     )
     if reduction > 1:
         warped = cv2.resize(warped, (size[1], size[0]), interpolation=cv2.INTER_AREA)

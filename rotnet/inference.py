@@ -140,9 +140,15 @@ class Predictor:
 
         Wrong options are refused at once, not with the first answer.
         """
-        turns = self._turns(turns)
+        self.check_options(turns=turns, angle_range=angle_range, right_angles=right_angles)
+        return self._answers(iter(views), self._turns(turns), angle_range, right_angles)
+
+    def check_options(
+        self, *, turns: int | None = None, angle_range: AngleRange | None = None, right_angles: bool = False
+    ) -> None:
+        """Raise `UsageError` unless this model can be asked so; the options are those of `predict_angle`."""
+        self._turns(turns)
         check_allowed(angle_range, right_angles)
-        return self._answers(iter(views), turns, angle_range, right_angles)
 
     def _answers(
         self, views: Iterator[NDArray[np.uint8]], turns: int, angle_range: AngleRange | None, right_angles: bool

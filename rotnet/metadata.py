@@ -100,7 +100,7 @@ def exif_for(image: Image.Image, size: tuple[int, int]) -> Image.Exif | None:
         new[ORIENTATION] = 1
         new.tobytes()
         return new
-    except Exception:
+    except Exception:  # damaged EXIF fails in Pillow in many ways, and is no reason not to write a picture
         return None
 
 

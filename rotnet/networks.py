@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rotnet.ahead import usable_cores
 from rotnet.card import METADATA_KEY, ModelCard
+from rotnet.cores import usable_cores
 from rotnet.errors import WeightsError, require
 
 

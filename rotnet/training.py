@@ -11,7 +11,7 @@ import hashlib
 import importlib.util
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ import numpy as np
 from rotnet.errors import UsageError
 from rotnet.generators import RotNetDataGenerator
 from rotnet.metrics import AngleError
+from rotnet.models.transfer import copy_weights
+from rotnet.writing import atomic_file
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def fit(
     _keep_plan(folder / "plan.json", {**asdict(plan), **_description(model, train)})
     ended = folder / "best.keras"
     if ended.exists():
-        model.set_weights(keras.models.load_model(ended, compile=False).get_weights())
+        copy_weights(keras.models.load_model(ended, compile=False), model)
         return model
     steps = plan.epochs * len(train)
     model.compile(
@@ -119,8 +121,8 @@ def fit(
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
     best = folder / "best.weights.h5"
-    averaged = optimizer is None and plan.ema is not None
     log = keras.callbacks.CSVLogger(folder / "log.csv", append=True)
+    averaged = optimizer is None and plan.ema is not None
     try:
         model.fit(
             train,
@@ -198,9 +200,16 @@ def _description(model: keras.Model, train: RotNetDataGenerator) -> dict[str, An
         "input_shape": model.input_shape[1:],
         "parameters": model.count_params(),
         "taught_parameters": sum(math.prod(weight.shape) for weight in model.trainable_weights),
-        "augmentation": repr(train.augmentation),
+        "augmentation": _name(train.augmentation),
         "pictures": digest.hexdigest(),
     }
+
+
+def _name(augmentation: Any) -> str:
+    """The same in every process, where the text of a function would hold its address."""
+    if augmentation is None or is_dataclass(augmentation):
+        return repr(augmentation)
+    return str(getattr(augmentation, "__qualname__", type(augmentation).__qualname__))
 
 
 def _keep_plan(path: Path, plan: dict[str, Any]) -> None:
@@ -211,7 +220,8 @@ def _keep_plan(path: Path, plan: dict[str, Any]) -> None:
         raise UsageError(
             f"{path.parent} holds a run with other settings ({other}): choose another folder, or remove that one"
         )
-    path.write_text(text, encoding="utf-8")
+    with atomic_file(path) as file:
+        file.write(text.encode())
 
 
 def _best_so_far(log: Path, monitor: str) -> float | None:

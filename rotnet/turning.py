@@ -35,7 +35,7 @@ from rotnet.geometry import Fill
 from rotnet.images import MAX_PIXELS
 from rotnet.metadata import TURNS, Facts, turned_orientation
 
-__all__ = ["QUARTER_TURNS", "QUARTER_WITHIN", "LEFT_WITHIN", "check_options", "quarter_turn", "turn_bytes"]
+__all__ = ["LEFT_WITHIN", "QUARTER_TURNS", "QUARTER_WITHIN", "check_options", "quarter_turn", "turn_bytes"]
 
 QUARTER_TURNS = ("auto", "exif", "pixels", "off")
 # degrees; the model errs by as much, cameras held sideways are common, and a quarter turn costs nothing

@@ -153,6 +153,15 @@ def test_a_run_on_other_pictures_or_of_another_network_is_not_gone_on_from(tmp_p
         fit(other, train, val, plan, tmp_path, verbose=0)
 
 
+def test_a_run_with_a_function_for_its_augmentation_is_found_again(tmp_path):
+    plan = Plan(epochs=1, batch_size=32)
+    for _ in range(2):  # as in two processes, each with a function of its own
+        train, val = streams(plan)
+        train.augmentation = lambda image, angle, size, rng: image
+        fit(tiny_model(), train, val, plan, tmp_path, verbose=0)
+    assert len(log(tmp_path)) == 1
+
+
 def test_a_run_that_patience_ended_is_not_taught_further(tmp_path):
     plan = Plan(epochs=9, batch_size=32, learning_rate=1e-9, patience=1)
     taught = fit(tiny_model(), *streams(plan), plan, tmp_path, verbose=0)

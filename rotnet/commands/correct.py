@@ -17,7 +17,7 @@ from rotnet.commands.common import (
     path,
     share,
 )
-from rotnet.commands.progress import add_progress, check_no_picture, follow, open_report, shown_plan, shown_unsure
+from rotnet.commands.progress import add_progress, check_replaceable, follow, open_report, shown_plan, shown_unsure
 from rotnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.inference import as_predictor
 
     predictor = as_predictor(options.model)
-    predictor.predict_views((), **_allowed(options))  # what it cannot be asked is said before anything is forgotten
+    predictor.check_options(**_allowed(options))  # before an earlier run is forgotten
     output = os.path.realpath(options.output) if options.output else "in place"
     place = options.journal or journal_path(output, *map(os.path.realpath, options.paths))
     with Journal(place, resume=options.resume) as journal:
@@ -126,10 +126,10 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.inference import as_predictor
 
     predictor = as_predictor(options.model)
-    predictor.predict_views((), **_allowed(options))
+    predictor.check_options(**_allowed(options))
     targets = _plan(options)
     if options.preview:
-        check_no_picture(options.preview, targets)
+        check_replaceable(options.preview, targets)
     with open_report(options.report, targets) as report:
         decisions = decide_files(targets, predictor, max_pixels=how.max_pixels, jobs=options.jobs, **_asked(options))
         decisions = with_digests(decisions, jobs=options.jobs)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rotnet.commands.common import add_allowed_angles, add_command, add_model, add_turns, complain, count, path
-from rotnet.commands.progress import check_no_picture
+from rotnet.commands.progress import check_replaceable
 from rotnet.errors import OutputError, require
 
 
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_target(name: str, upright: list[Path]) -> None:
     """Say what cannot be written before the measurement, not after."""
-    check_no_picture(name, dict(zip(upright, upright, strict=True)))
+    check_replaceable(name, dict(zip(upright, upright, strict=True)))
     if not Path(name).absolute().parent.is_dir():
         raise OutputError(f"{name} cannot be written: its folder does not exist; make it, or choose another path")
 

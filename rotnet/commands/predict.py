@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     predictor = as_predictor(options.model)
     angle_range = options.angle_range and tuple(options.angle_range)
     asked = {"turns": options.turns, "angle_range": angle_range, "right_angles": options.right_angles}
-    predictor.predict_views((), **asked)  # what it cannot be asked is said before the first line
+    predictor.check_options(**asked)  # before the first line
     results = predict_files(options.paths, predictor, max_pixels=options.max_pixels or MAX_PIXELS, **asked)
     found = failed = 0
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rotnet.ahead import JOBS
 from rotnet.commands.common import complain, count, on_one_line, path
+from rotnet.cores import JOBS
 from rotnet.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def open_report(name: str | None, targets: Mapping[Path, Path]) -> Iterator[Call
     if name is None:
         yield lambda row: None
         return
-    check_no_picture(name, targets)
+    check_replaceable(name, targets)
     with report.open_report(name) as write:
         yield write
 
@@ -112,7 +112,7 @@ TILT = 20  # degrees
 OURS = (b"{", b"schema,", b"path,", b"<!doctype html")
 
 
-def check_no_picture(name: str, targets: Mapping[Path, Path]) -> None:
+def check_replaceable(name: str, targets: Mapping[Path, Path]) -> None:
     """Refuse to write a report or page in the place of a picture, or of any file but an earlier one of its kind."""
     from rotnet.images import EXTENSIONS
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from rotnet import images, turning, writing
-from rotnet.ahead import JOBS, ahead
+from rotnet.ahead import ahead
 from rotnet.angles import angle_difference
+from rotnet.cores import JOBS
 from rotnet.decoding import AngleRange
 from rotnet.errors import ImageError, OutputError, UsageError
 from rotnet.files.journal import Journal

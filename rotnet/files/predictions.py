@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rotnet import images
-from rotnet.ahead import JOBS, ahead
+from rotnet.ahead import ahead
+from rotnet.cores import JOBS
 from rotnet.errors import RotNetError
 from rotnet.inference import AnglePrediction, Predictor
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rotnet import images
-from rotnet.ahead import JOBS, ahead
+from rotnet.ahead import ahead
+from rotnet.cores import JOBS
 from rotnet.correction import turn_back
 from rotnet.files.corrections import FileCorrection, Turning, make_folder
 from rotnet.files.report import row_of
