@@ -12,9 +12,8 @@ import io
 import os
 import stat
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 import cv2
@@ -31,7 +30,6 @@ __all__ = [
     "as_channels",
     "binarize_images",
     "decoding",
-    "find_images",
     "open_file",
     "open_pil",
     "opened",
@@ -118,46 +116,6 @@ def open_pil(source: Source, *, max_pixels: int | None = MAX_PIXELS) -> Image.Im
     name = _name(source)
     with opened(source, name, max_pixels) as image, decoding(name):
         return upright(image)
-
-
-def find_images(paths: StrPath | Iterable[StrPath]) -> Iterator[Path]:
-    """List pictures: files as given, folders walked.
-
-    Args:
-        paths: One path or several. A path that is not a folder is yielded whatever its name and even if it does not
-            exist, so that reading it says why. In folders, hidden entries are skipped, links to folders are not
-            followed, and a folder that cannot be listed is yielded itself, so that it is reported as well.
-
-    Yields:
-        Paths, each folder in the order of its sorted names.
-
-    Example:
-        >>> [str(path) for path in find_images(["b.jpg", "a.txt"])]
-        ['b.jpg', 'a.txt']
-    """
-    for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
-        if os.path.isdir(path):
-            yield from _walk(Path(path))
-        else:
-            yield Path(path)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    remaining = [(folder, True)]  # a stack: folders may lie deeper than calls may
-    while remaining:
-        path, is_folder = remaining.pop()
-        if not is_folder:
-            if path.suffix.lower() in EXTENSIONS and not os.path.isdir(path):  # which a link in a circle is not
-                yield path
-            continue
-        try:
-            with os.scandir(path) as entries:
-                found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-        except OSError:
-            yield path
-        else:
-            shown = [entry for entry in sorted(found, reverse=True) if not entry[0].startswith(".")]
-            remaining += [(path / name, is_folder) for name, is_folder in shown]
 
 
 def binarize_images(images: npt.ArrayLike, *, threshold: float = 0.1) -> npt.NDArray[np.float32]:

@@ -33,11 +33,11 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder to work in, with pictures `in/a.png` and `in/b.png` turned by 30 and 200 degrees, and a file of text."""
+    """A folder to work in, with pictures `in/a.png` and `in/b.png` turned by 30 and 200 degrees beside a text."""
     monkeypatch.chdir(tmp_path)
     save("in/a.png")
     save("in/b.png", 200.0)
-    Path("in/notes.txt").write_text("no picture, and not asked for")
+    Path("notes.txt").write_text("no picture, and not asked for")
     return tmp_path
 
 
@@ -124,6 +124,15 @@ def test_overwrites_only_when_told(folder, rotnet):
     assert Path("out/a.png").read_bytes() == Path("in/a.png").read_bytes()
 
 
+def test_what_is_no_picture_by_its_name_is_told(folder, rotnet):
+    for name in "a.CR2 b.cr2 notes".split():
+        Path("in", name).touch()
+    for options in (["-o", "out"], ["-o", "out2", "--dry-run"]):
+        status, _, err = rotnet("correct", "in", *options)
+        assert status == 0
+        assert err.endswith("rotnet: passed over what is no picture by its name: 2 .cr2, 1 without extension\n")
+
+
 def test_results_among_the_inputs_are_told(folder, rotnet):
     for _ in range(2):
         status, _, err = rotnet("correct", "in", "-o", "in/out", "--overwrite")
@@ -176,8 +185,8 @@ def test_wrong_angles_are_refused_before_the_last_report_is_emptied(folder, rotn
 @pytest.mark.parametrize("option", ["--report", "--preview", "--journal"])
 def test_report_that_cannot_be_written_is_an_error_before_any_work(folder, rotnet, option):
     before = everything(".")
-    status, _, err = rotnet("correct", "in", "-o", "out", option, "in/notes.txt/name")
-    assert status == 1 and "in/notes.txt" in err and " cannot be " in err and err.count("\n") == 1
+    status, _, err = rotnet("correct", "in", "-o", "out", option, "notes.txt/name")
+    assert status == 1 and "notes.txt" in err and " cannot be " in err and err.count("\n") == 1
     assert everything(".") == before
 
 
@@ -224,8 +233,8 @@ def test_resume_of_a_finished_run_does_nothing(folder, rotnet):
 def test_journal_may_lie_elsewhere(folder, rotnet):
     assert rotnet("correct", "in", "-o", "out", "--journal", "logs/journal")[0] == 0
     assert rotnet("correct", "in", "-o", "out", "--journal", "logs/journal", "--resume")[0] == 0
-    assert rotnet("correct", "in", "-o", "out", "--journal", "in/notes.txt", "--overwrite")[0] == 2
-    assert Path("in/notes.txt").read_text() == "no picture, and not asked for"
+    assert rotnet("correct", "in", "-o", "out", "--journal", "notes.txt", "--overwrite")[0] == 2
+    assert Path("notes.txt").read_text() == "no picture, and not asked for"
 
 
 def test_levels_that_fit_no_picture_are_refused_at_once(folder, rotnet):
@@ -256,7 +265,7 @@ def test_rows_that_were_kept_are_applied_once(folder, rotnet, model, places):
     save_flat("in/flat.png")
     before = everything("in")
     assert rotnet("correct", "in", *places, "--preview", "sheet.html", "--report", "report.jsonl")[0] == 0
-    assert everything("in") == before and sorted(os.listdir(".")) == ["in", "report.jsonl", "sheet.html"]
+    assert everything("in") == before and sorted(os.listdir(".")) == ["in", "notes.txt", "report.jsonl", "sheet.html"]
     page = re.findall(r'data-row="([^"]*)"', Path("sheet.html").read_text())
     assert sorted(map(unescape, page)) == sorted(Path("report.jsonl").read_text().splitlines())
     Path("kept.jsonl").write_text("".join(f"{unescape(row)}\n" for row in page if "in/b.png" not in row))
@@ -304,14 +313,14 @@ def test_one_picture_through_standard_input_and_output(folder, model):
         (["in", "-o", "in", "--overwrite"], 2, "is itself an input"),
         (["in/a.png", "copy/a.png", "-o", "out"], 2, "would both become"),
         (["in", "-o", "in/a.png"], 1, "is not a folder"),
-        (["in", "-o", "in/notes.txt/deep/down"], 1, "is not a folder"),
+        (["in", "-o", "notes.txt/deep/down"], 1, "is not a folder"),
         (["in"], 2, "Say where the results go"),
         (["in", "-o", "out", "--in-place"], 2, "Say where the results go"),
         (["in", "--in-place", "--overwrite"], 2, "--overwrite is for results in a folder"),
         (["in", "-o", "out", "--backup", ".orig"], 2, "--backup is for --in-place"),
         (["in", "-o", "out", "--dry-run", "--resume"], 2, "--resume goes on with work"),
         (["in", "-o", "straight.jpg"], 2, "straight.jpg looks like a picture"),
-        (["in", "-o", "out", "--report", "in/notes.txt"], 2, "nothing that rotnet writes"),
+        (["in", "-o", "out", "--report", "notes.txt"], 2, "nothing that rotnet writes"),
         (["in", "-o", "out", "--preview", "empty"], 1, "empty cannot be written: it is a folder"),
         (["in", "-o", "out", "--report", "one", "--journal", "./one"], 2, "written to a file each"),
         (["-", "in", "-o", "out"], 2, "is one picture from standard input"),

@@ -89,9 +89,9 @@ def run(options: argparse.Namespace) -> int:
     how = Turning(options.crop, options.fill, options.quarter_turns, options.max_pixels or MAX_PIXELS, options.backup)
     if _streams(options):
         return _run_stream(options, how)
-    if options.dry_run or options.preview:
-        return _run_plan(options, how)
-    return _run_files(options, how)
+    status = (_run_plan if options.dry_run or options.preview else _run_files)(options, how)
+    _tell_of_others(options.paths)
+    return status
 
 
 def _run_files(options: argparse.Namespace, how: Turning) -> int:
@@ -164,6 +164,15 @@ def _run_stream(options: argparse.Namespace, how: Turning) -> int:
     sys.stdout.buffer.write(upright)
     complain(shown_plan(done))
     return 0
+
+
+def _tell_of_others(paths: list[str]) -> None:
+    """Name what in the folders was not taken for pictures, for raw files and films are not in the results."""
+    from rotnet.finding import count_others
+
+    if others := count_others(paths):
+        kinds = [f"{number} {extension or 'without extension'}" for extension, number in others.most_common(5)]
+        complain(f"passed over what is no picture by its name: {', '.join(kinds)}{', ...' * (len(others) > 5)}")
 
 
 def _asked(options: argparse.Namespace) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     if options.report is not None:
         require("matplotlib", "train", "plotting")
     from rotnet.evaluation import evaluate, reports, rivals
-    from rotnet.images import find_images
+    from rotnet.finding import find_images
     from rotnet.inference import as_predictor
 
     upright: list[Path]

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     from rotnet.errors import UsageError
     from rotnet.export import export_model
-    from rotnet.images import find_images
+    from rotnet.finding import find_images
 
     target = Path(options.output or Path(options.model).with_suffix(EXTENSIONS[options.format]).name)
     if target.exists() and options.output is None:

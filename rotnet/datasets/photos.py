@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rotnet import images
 from rotnet.errors import ImageError, UsageError
+from rotnet.finding import find_images
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ def split_photos(folder: str | Path, *, val_share: float = 0.05) -> Split:
                 raise UsageError(f"{manifest} must have the columns path and split. Received: {reader.fieldnames}.")
             rows = [(folder / row["path"], row["split"]) for row in reader]
     elif (folder / "train").is_dir() and (folder / "val").is_dir():
-        rows = [(path, side) for side in ("train", "val") for path in images.find_images([folder / side])]
+        rows = [(path, side) for side in ("train", "val") for path in find_images([folder / side])]
     else:
-        paths = list(images.find_images([folder]))
+        paths = list(find_images([folder]))
         shares = [fixed_share(path.relative_to(folder).as_posix()) for path in paths]
         rows = [(path, "val" if share < val_share else "train") for path, share in zip(paths, shares, strict=True)]
     split = Split(*(tuple(sorted(path for path, side in rows if side == name)) for name in ("train", "val")))

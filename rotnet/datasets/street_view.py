@@ -21,8 +21,8 @@ from rotnet.augmentation import Augmentation
 from rotnet.datasets.download import check_sum, fetch
 from rotnet.datasets.photos import Split, fixed_share
 from rotnet.errors import RotNetError, UsageError
+from rotnet.finding import find_images
 from rotnet.geometry import crop_around_center
-from rotnet.images import find_images
 from rotnet.writing import atomic_file
 
 URL = "https://www.cs.ucf.edu/~aroshan/index_files/Dataset_PitOrlManh/zipped%20images"

@@ -20,6 +20,7 @@ from rotnet.decoding import AngleRange
 from rotnet.errors import ImageError, UsageError
 from rotnet.evaluation.scores import Scores, calibration_error, score
 from rotnet.evaluation.trials import Trial, make_trials
+from rotnet.finding import find_images
 from rotnet.inference import AnglePrediction, Predictor, as_predictor, is_single
 
 NO_PROBABILITIES = np.full(360, np.nan, np.float32)  # of a function that only says an angle
@@ -104,7 +105,7 @@ def evaluate(
         3
     """
     if isinstance(upright, (str, os.PathLike)):
-        upright = list(pictures.find_images(upright))
+        upright = list(find_images(upright))
     elif is_single(upright):
         raise UsageError(
             f"upright must be a folder or several pictures: put one into a list. Received: {type(upright).__name__}."

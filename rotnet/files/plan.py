@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from rotnet import images
 from rotnet.errors import OutputError, UsageError
+from rotnet.finding import find_images
 
 Targets = dict[Path, Path]
 
@@ -44,7 +44,7 @@ def plan_targets(
     for given in map(Path, paths):
         nested = is_nested(output, given)
         is_folder = os.path.isdir(given)
-        for source in images.find_images([given]):
+        for source in find_images([given]):
             # a folder that may not be listed stands for itself, to be told of
             is_inside = is_folder and source != given
             if not (nested and _is_within(source, output)):
@@ -72,7 +72,7 @@ def plan_in_place(paths: Iterable[str | Path], *, backup: str | None = None, fin
     """
     links: list[Path] = []
     sources: dict[str, Path] = {}  # by where they really lie
-    for source in images.find_images(paths):
+    for source in find_images(paths):
         if os.path.islink(source) and os.path.exists(source):
             links.append(source)
         else:

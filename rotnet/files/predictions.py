@@ -16,6 +16,7 @@ from rotnet import images
 from rotnet.ahead import ahead
 from rotnet.cores import JOBS
 from rotnet.errors import RotNetError
+from rotnet.finding import find_images
 from rotnet.inference import AnglePrediction, Predictor
 
 _CHUNK = 16  # pictures that the network answers for while the next are decoded
@@ -82,7 +83,7 @@ def answer_files(
         except Exception as error:
             return path, reason(path, error)
 
-    with closing(ahead(look, images.find_images(paths), jobs=jobs)) as looked:
+    with closing(ahead(look, find_images(paths), jobs=jobs)) as looked:
         while chunk := list(islice(looked, _CHUNK)):
             answers = predictor.predict_views([view for _, view in chunk if not isinstance(view, str)], **asked)
             for path, view in chunk:

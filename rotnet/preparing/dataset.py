@@ -19,6 +19,7 @@ from rotnet import images, weights, writing
 from rotnet.ahead import ahead
 from rotnet.checking import check_files
 from rotnet.errors import ImageError, OutputError, RotNetError, UsageError, require
+from rotnet.finding import find_images
 from rotnet.geometry import crop_around_center
 from rotnet.inference import as_predictor
 from rotnet.preparing.deciding import Look, Row, Settings, decide, why_unfit
@@ -99,7 +100,7 @@ def _sources(folder: Path, output: Path) -> list[str]:
     if inside.is_relative_to(results):
         raise UsageError(f"The pictures in {folder} would lie among the results in {output}: choose another OUT.")
     nested = results.relative_to(inside) if results.is_relative_to(inside) else None
-    found = (path.relative_to(folder) for path in images.find_images([folder]))
+    found = (path.relative_to(folder) for path in find_images([folder]))
     names = [path.as_posix() for path in found if nested is None or not path.is_relative_to(nested)]
     if not names:
         raise UsageError(f"There are no pictures in {folder}: name a folder that holds some.")
