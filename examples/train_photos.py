@@ -10,7 +10,7 @@ changes that.
 import argparse
 import json
 
-from rotnet.recipes import PHOTO_STAGES, run_photos
+from rotnet.recipes import run_photos
 
 
 def main():
@@ -18,7 +18,7 @@ def main():
     parser.add_argument("folder", help="upright photographs")
     parser.add_argument("-o", "--output", required=True, help="folder of the run")
     parser.add_argument("--backbone", default="efficientnet_lite0", help="any of rotnet.models.BACKBONES")
-    parser.add_argument("--stages", nargs="+", default=PHOTO_STAGES, metavar="SIZE:EPOCHS:RATE[:FREEZE_BEFORE]")
+    parser.add_argument("--stages", nargs="+", metavar="SIZE:EPOCHS:RATE[:FREEZE_BEFORE]")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     report = run_photos(

@@ -73,7 +73,8 @@ def circular_mean(angles: ArrayLike, weights: ArrayLike | None = None) -> float:
         Degrees in `[0, 360)`.
 
     Raises:
-        ValueError: No angles, one that is not finite, or they cancel out so that no direction is the mean.
+        ValueError: No angles, one that is not finite, a negative weight, or they cancel out so that no direction is
+            the mean.
 
     Example:
         >>> round(circular_mean([350, 20]), 6)
@@ -83,6 +84,8 @@ def circular_mean(angles: ArrayLike, weights: ArrayLike | None = None) -> float:
     if radians.size == 0:
         raise ValueError("angles must hold at least one angle. Received: an empty array.")
     shares = np.ones_like(radians) if weights is None else np.asarray(weights, dtype=np.float64)
+    if (shares < 0).any():
+        raise ValueError(f"weights must not be negative. Received: weights={weights!r}.")
     total = np.sum(shares * np.exp(1j * radians))
     if not abs(total) > 1e-12 * shares.sum():  # NaN compares as false
         raise ValueError(

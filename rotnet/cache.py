@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -48,6 +49,7 @@ class MemoryCache:
 
     def __init__(self, limit: int) -> None:
         self._free = limit
+        self._lock = threading.Lock()
         self._kept: dict[tuple[str, str], tuple[Stamp, NDArray[np.uint8]]] = {}
 
     def read(self, path: Path, decode: Decode, *, variant: str = "") -> NDArray[np.uint8]:
@@ -57,10 +59,11 @@ class MemoryCache:
         if kept is not None and kept[0] == stamp:
             return kept[1]
         image = decode(path)
-        before = 0 if kept is None else kept[1].nbytes
-        if stamp is not None and image.nbytes - before <= self._free:
-            self._free -= image.nbytes - before
-            self._kept[key] = stamp, image
+        with self._lock:  # another thread may have decoded the same meanwhile
+            before = self._kept[key][1].nbytes if key in self._kept else 0
+            if stamp is not None and image.nbytes - before <= self._free:
+                self._free -= image.nbytes - before
+                self._kept[key] = stamp, image
         return image
 
 
@@ -69,12 +72,14 @@ class FolderCache:
 
     Args:
         folder: Made if it is missing; only what lies in it as `*.picture` is touched.
-        limit: Bytes of files that are kept; once they are reached, no more are added.
+        limit: Bytes of files that are kept; once they are reached, no more are added. Each process counts for itself
+            what was there when it began and what it adds.
     """
 
     def __init__(self, folder: str | os.PathLike[str], limit: int) -> None:
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
         self._free = limit - sum(file.stat().st_size for file in self._folder.glob("*.picture"))
 
     def read(self, path: Path, decode: Decode, *, variant: str = "") -> NDArray[np.uint8]:
@@ -93,17 +98,20 @@ class FolderCache:
         return image
 
     def _keep(self, target: Path, stamp: Stamp, image: NDArray[np.uint8]) -> None:
-        before = target.stat().st_size if target.exists() else 0
-        if image.nbytes - before > self._free:
-            return
         temporary = target.with_suffix(f".{secrets.token_hex(4)}")
         try:
             with temporary.open("wb") as file:
                 np.save(file, np.array(stamp, np.int64))
                 np.save(file, image)
-                self._free -= file.tell() - before
-            os.replace(temporary, target)
+                size = file.tell()
+            with self._lock:
+                added = size - (target.stat().st_size if target.exists() else 0)
+                if added <= self._free:
+                    os.replace(temporary, target)
+                    self._free -= added
         except OSError:  # a full disk only means that nothing is kept
+            pass
+        finally:
             temporary.unlink(missing_ok=True)
 
 

@@ -141,8 +141,9 @@ def upright_probability(probabilities: npt.ArrayLike, *, tolerance: float = TOLE
     check_tolerance(tolerance)
     values = np.asarray(probabilities, np.float64)
     bins = values.shape[-1]
-    off = np.asarray(angle_difference(np.arange(bins) * (360.0 / bins), 0.0)) - tolerance
-    near = off <= 0
+    distance = np.asarray(angle_difference(np.arange(bins) * (360.0 / bins), 0.0))
+    near = distance <= tolerance
+    off = distance - distance[near].max()
     fading = np.where(near, 0.0, np.exp(-np.maximum(off, 0.0) / (FADING * tolerance)))
     # so much likelier than far off that both sides have the same prior in all
     likelier = ((~near).sum() - fading.sum()) / (near.sum() - fading.sum())

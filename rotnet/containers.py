@@ -194,6 +194,8 @@ def split_jpegs(data: bytes) -> list[bytes]:
     """
     index = _index_of(data)
     starts = [0, *(index.base + offset for _, offset in index.entries[1:])] if index else [0]
+    if all(data[start : start + 2] != b"\xff\xd8" for start in starts[1:]):  # some tool has left the index alone
+        return [data]
     parts = [data[start:end] for start, end in zip(starts, [*starts[1:], len(data)], strict=True)]
     if starts != sorted({*starts}) or any(part[:2] != b"\xff\xd8" for part in parts):
         raise ValueError("its index of pictures is damaged")
@@ -211,7 +213,7 @@ def join_jpegs(parts: Sequence[bytes], originals: Sequence[bytes]) -> bytes:
         ValueError: As for `split_jpegs`.
     """
     old = _index_of(originals[0])
-    if old is None:
+    if old is None or len(old.entries) != len(originals):
         return parts[0]
     grown = [len(new) - len(before) for new, before in zip(parts, originals, strict=True)]
     lengths = {b"%d" % size: b"%d" % (size + more) for (size, _), more in zip(old.entries[1:], grown[1:], strict=True)}
@@ -368,11 +370,23 @@ def _retag_tiff(data: bytes, facts: Facts) -> bytes:
     return bytes(result)
 
 
+# tags of TIFF that describe pixels, and that nothing here can turn along
+_FALSE_AFTERWARDS = {
+    37724: "Photoshop layers",
+    33550: "places on the map (GeoTIFF)",
+    33922: "places on the map (GeoTIFF)",
+    34264: "places on the map (GeoTIFF)",
+}
+
+
 def _graft_tiff(original: bytes, bare: bytes, facts: Facts) -> bytes:
     """As `graft`, for a TIFF: a new directory at the end of the bare one."""
     result = bytearray(bare)
     order, (own, _) = byte_order(bare), first_directory(bare)
     tags = _tags_of(original, first_directory(original)[0], order, result)
+    for number, told in _FALSE_AFTERWARDS.items():
+        if number in tags:
+            raise ValueError(f"its {told} would be those of the picture as it was")
     tags = {number: tag for number, tag in tags.items() if number not in LAYOUT_TAGS}
     tags |= {number: tag for number, tag in own.items() if number in LAYOUT_TAGS}
     if ORIENTATION in tags:

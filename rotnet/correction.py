@@ -101,7 +101,8 @@ def turn_back(
 ) -> Any:
     """Undo a rotation by `angle`: an array gives an array of its dtype, a PIL image one of its mode.
 
-    Quarter turns are exact in every mode; otherwise palettes become true colour. Metadata in `info` is kept.
+    Quarter turns are exact in every mode; otherwise palettes, and a colour that means clear, become true colour.
+    Metadata in `info` is kept.
 
     Args:
         image: `(H, W)` or `(H, W, C)` array, or a PIL image.
@@ -129,6 +130,8 @@ def turn_back(
         return image.transpose(_QUARTERS[angle % 360.0])
     if image.mode == "P":
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode in ("1", "L", "RGB") and "transparency" in image.info:  # a colour that means clear
+        image = image.convert("RGBA" if image.mode == "RGB" else "LA")
     mode = "RGBA" if image.mode == "PA" else image.mode
     mixed = image.convert(_MIXED_IN[image.mode]) if image.mode in _MIXED_IN else image
     levels = _fill_of_mode(fill, mixed.mode)

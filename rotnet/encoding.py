@@ -76,13 +76,15 @@ def open_original(data: bytes, name: str, max_pixels: int | None) -> Original:
             channel than could be saved again.
     """
     with images.opened(data, name, max_pixels) as opened, images.decoding(name):
-        format = {"MPO": "JPEG", "DIB": "BMP"}.get(opened.format or "", opened.format or "")
+        format = images.format_of(opened)
         _refuse_many(opened, format, name)
         if format == "BMP" and opened.has_transparency_data:
             raise ImageError(f"{name} is a BMP with transparency, which could not be kept; convert it to PNG first")
         if format == "JPEG2000":
             raise ImageError(f"{name} is JPEG 2000, whose metadata could not be kept; convert it to TIFF or PNG first")
         if format == "JPEG":
+            if not opened.quantization:  # type: ignore[attr-defined]
+                raise ImageError(f"{name} is a lossless JPEG, which could not be saved as one; convert it to PNG first")
             _refuse_broken_jpeg(data, name)
         bits, options = _bits(opened, format, data), _OPTIONS.get(format, _no_options)(opened, data)
         is_deep = bits > 8 and opened.mode not in _DEEP_MODES
@@ -137,6 +139,8 @@ def _refuse_many(opened: Image.Image, format: str, name: str) -> None:
             raise ImageError(f"{name} holds {frames} pages, for which one angle is not enough; split it into pages")
         if 330 in tags or 50706 in tags:
             raise ImageError(f"{name} holds pictures inside a picture, as raw photographs do; develop it first")
+        if tags.get(277, 1) > len(opened.getbands()):
+            raise ImageError(f"{name} has {tags[277]} channels, not all of which are read; leave it out, or convert it")
     elif format != "JPEG" and (frames > 1 or getattr(opened, "is_animated", False)):
         raise ImageError(f"{name} is an animation of {frames} frames, which is not turned; turn its frames one by one")
 
@@ -144,7 +148,8 @@ def _refuse_many(opened: Image.Image, format: str, name: str) -> None:
 def _refuse_broken_jpeg(data: bytes, name: str) -> None:
     """Refuse what libjpeg decodes with a warning only: a picture that is gray or garbled from some place on."""
     try:
-        simplejpeg.decode_jpeg(data, "GRAY", min_height=1, min_width=1, strict=True)
+        # at full size: at a part of it, libjpeg writes a lossless one beyond its buffer
+        simplejpeg.decode_jpeg(data, "GRAY", strict=True)
     except ValueError as error:
         if "Corrupt" in str(error) or "Premature" in str(error):
             raise ImageError(f"{name} is damaged or incomplete: {error}; restore it from a backup") from error
@@ -160,8 +165,8 @@ def _bits(opened: Image.Image, format: str, data: bytes) -> int:
         return int(opened.info.get("bit_depth", 8))
     if format == "AVIF" and (at := data.find(b"av1C")) > 0:
         return 10 if data[at + 6] & 0x40 else 8
-    if format == "PPM" and (match := re.match(rb"P[36]\s+(?:#.*\s+)*\d+\s+\d+\s+(\d+)\s", data)):
-        return 16 if int(match[1]) > 255 else 8
+    if format == "PPM" and (match := re.match(rb"P[36]" + 3 * rb"(?:\s|#[^\n]*\n)+(\d+)", data)):
+        return 16 if int(match[3]) > 255 else 8
     return 8
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "MissingExtraError",
     "OutputError",
     "RotNetError",
+    "TrainingError",
     "UnknownPresetError",
     "UsageError",
     "WeightsError",
@@ -53,6 +54,10 @@ class UnknownPresetError(WeightsError):
 
 class MissingExtraError(RotNetError, ImportError):
     """An optional dependency is not installed. Exit code 1; remedy: the `pip install` line of the message."""
+
+
+class TrainingError(RotNetError):
+    """Teaching a model came to nothing. Exit code 1; remedy: other settings, of which the message names one."""
 
 
 class UsageError(RotNetError, ValueError):

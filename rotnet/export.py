@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import keras
 
 FORMATS = {"onnx": ".onnx", "litert": ".tflite", "keras": ".keras"}
+# by Keras' backend, and the extra that brings it; PyTorch has one of its own
+CONVERTERS = {"tensorflow": ("tf2onnx", "train"), "jax": ("jax2onnx", "jax")}
 LARGEST_DIFFERENCE = 1e-3  # between probabilities
 LARGEST_HALF = float(np.finfo(np.float16).max)
 
@@ -173,13 +175,13 @@ def export_onnx(model: keras.Model, path: str | Path, *, metadata: dict[str, Any
         The path.
 
     Raises:
-        MissingExtraError: `onnx` or `tf2onnx` is not installed.
+        MissingExtraError: `onnx` or what converts from Keras' backend is not installed.
         OutputError: The target cannot be written.
     """
     keras = require("keras", "train", "exporting to ONNX")
     onnx = require("onnx", "train", "exporting to ONNX")
-    if keras.backend.backend() != "torch":  # PyTorch has an exporter of its own
-        require("tf2onnx", "train", "exporting to ONNX")
+    if converter := CONVERTERS.get(keras.backend.backend()):
+        require(*converter, "exporting to ONNX")
     path = Path(path)
     if not path.parent.is_dir():
         raise OutputError(f"{path} cannot be written: there is no folder {path.parent}; make it first")

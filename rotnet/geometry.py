@@ -322,8 +322,8 @@ def square_view(image: NDArray, size: tuple[int, int]) -> NDArray:
     scale = min(image.shape[0] / size[0], image.shape[1] / size[1])
     width, height = (max(1, round(scale * length)) for length in (size[1], size[0]))
     window = np.ascontiguousarray(crop_around_center(image, width, height))
-    if window.shape[:2] == size:
-        return window
+    if window.shape[:2] == tuple(size):
+        return window.copy()
     interpolation = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
     return cv2.resize(window, (size[1], size[0]), interpolation=interpolation).reshape(*size, *image.shape[2:])
 
@@ -368,7 +368,7 @@ def _exact_sin_cos(angle: float) -> tuple[float, float]:
 
 
 def _check_size(size: tuple[int, int]) -> None:
-    if len(size) != 2 or min(size) < 1:
+    if np.shape(size) != (2,) or not all(isinstance(side, (int, np.integer)) and side >= 1 for side in size):
         raise ValueError(f"size must be (height, width), at least 1 pixel each. Received: size={size}.")
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "as_channels",
     "binarize_images",
     "decoding",
+    "format_of",
     "open_file",
     "open_pil",
     "opened",
@@ -89,7 +90,8 @@ def read(
             return np.array(np.broadcast_to(levels, (*levels.shape[:2], 3)), order="C")
     name = _name(source)
     with opened(source, name, max_pixels) as image, decoding(name):
-        if short_side is not None and image is not source:
+        # a lossless JPEG, which has no tables, cannot be decoded at a part of its size
+        if short_side is not None and image is not source and getattr(image, "quantization", True):
             image.draft(None, (short_side, short_side))
         return np.array(to_rgb(oriented(image), name), order="C")
 
@@ -116,6 +118,11 @@ def open_pil(source: Source, *, max_pixels: int | None = MAX_PIXELS) -> Image.Im
     name = _name(source)
     with opened(source, name, max_pixels) as image, decoding(name):
         return upright(image)
+
+
+def format_of(image: Image.Image) -> str:
+    """Pillow's name of a file's format, that of the first picture where more are joined to it; "" if it has none."""
+    return {"MPO": "JPEG", "DIB": "BMP"}.get(image.format or "", image.format or "")
 
 
 def binarize_images(images: npt.ArrayLike, *, threshold: float = 0.1) -> npt.NDArray[np.float32]:
@@ -199,6 +206,8 @@ def open_file(source: Any) -> Iterator[IO[bytes]]:
         elif isinstance(source, (bytes, bytearray, memoryview)):
             file = io.BytesIO(source)
         elif hasattr(source, "read"):
+            if getattr(source, "seekable", bool)():  # it may have been read or written before
+                source.seek(0)
             data = source.read()
             if not isinstance(data, bytes):
                 raise ImageError(f"{name} must be a binary file, opened with mode 'rb'; it gave {type(data).__name__}")
@@ -234,13 +243,26 @@ def opened(source: Source, name: str, max_pixels: int | None) -> Iterator[Image.
 def _identified(file: IO[bytes], name: str) -> Image.Image:
     with decoding(name):
         try:
-            return Image.open(file, formats=readable_formats())
+            image = Image.open(file, formats=readable_formats())
+            if image.format == "PNG" and image.mode == "L" and isinstance(image.info.get("transparency"), int):
+                _scale_transparency(image, file)
+            return image
         except UnidentifiedImageError:
             file.seek(0)
             is_heic = file.read(12)[4:11] in (b"ftyphei", b"ftypmif")
             advice = "HEIC needs pip install 'rotnet[heif]'" if is_heic else "convert it or leave it out"
             problem = f"{name} is not a picture of a known format (JPEG, PNG, TIFF, WebP, ...)"
             raise ImageError(f"{problem}; {advice}") from None
+
+
+def _scale_transparency(image: Image.Image, file: IO[bytes]) -> None:
+    """Bring the level that means clear to 8 bits, as Pillow does with those of the pixels but not with it."""
+    position = file.tell()
+    file.seek(24)  # of the header: bits a pixel
+    bits = file.read(1)[0]
+    file.seek(position)
+    if bits < 8:
+        image.info["transparency"] = image.info["transparency"] * 255 // (2**bits - 1)
 
 
 @functools.cache
@@ -305,6 +327,11 @@ def _checked(image: Image.Image, name: str, max_pixels: int | None) -> Image.Ima
             f"{name} has {width} × {height} = {width * height:,} pixels, more than max_pixels={max_pixels:,}; "
             "shrink it or raise max_pixels"
         )
+    if image.format == "TIFF" and image.mode.startswith("I;16"):  # these Pillow takes for levels of 16 bits above black
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        if tags.get(258) == (12,) or tags.get(262) == 0:
+            kind = "12 bits a pixel" if tags.get(258) == (12,) else "16 bits a pixel of which zero is white"
+            raise ImageError(f"{name} has {kind}, a kind of TIFF that is not read; convert it to 16 bits above black")
     return image
 
 

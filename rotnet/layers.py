@@ -79,6 +79,8 @@ class RandomUprightRotation(keras.layers.Layer):
             )
         if sigma is not None and not sigma > 0:
             raise ValueError(f"sigma must be None or positive degrees. Received: sigma={sigma}.")
+        if np.shape(angles) != (2,) or not np.isfinite(angles).all():
+            raise ValueError(f"angles must be (lowest, highest), finite degrees. Received: angles={angles!r}.")
         for name, share in {"min_view": min_view, "full_view": full_view, "flip": flip, "colour": colour}.items():
             if not 0 <= share <= 1:
                 raise ValueError(f"{name} must be in [0, 1]. Received: {name}={share}.")

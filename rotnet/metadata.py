@@ -69,14 +69,20 @@ def upright(image: Image.Image) -> Image.Image:
     return result
 
 
-def oriented(image: Image.Image) -> Image.Image:
-    """An image with its EXIF orientation in the pixels: itself, fully loaded, where that asks for no turn."""
-    image.load()
+def shown_orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8, by which Pillow, and so the model, shows an image; it may have to be loaded."""
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
     except Exception:  # damaged EXIF is no reason to refuse a picture
-        orientation = 1
-    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+        return 1
+    return orientation if orientation in TURNS else 1
+
+
+def oriented(image: Image.Image) -> Image.Image:
+    """An image with its EXIF orientation in the pixels: itself, fully loaded, where that asks for no turn."""
+    image.load()
+    orientation = shown_orientation(image)
+    return image if orientation == 1 else image.transpose(TURNS[orientation])
 
 
 def exif_for(image: Image.Image, size: tuple[int, int]) -> Image.Exif | None:

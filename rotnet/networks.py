@@ -94,4 +94,6 @@ def load(path: Path, threads: int | None = None) -> Network:
             raise WeightsError(f"{path} must be a Keras model, but it cannot be loaded: {error}") from error
     if kind == ".safetensors":
         raise WeightsError(f"{path} holds weights to train from, not a model that answers: see `rotnet models`.")
+    if kind in (".h5", ".hdf5"):
+        raise WeightsError(f"{path} is of the former format: load it with keras.models.load_model, and give the model.")
     raise WeightsError(f"A model file must end in .onnx or .keras. Received: {path}.")

@@ -29,6 +29,7 @@ from rotnet.evaluation import (
 from rotnet.export import export_onnx, set_metadata
 from rotnet.generators import RotNetDataGenerator
 from rotnet.inference import Predictor
+from rotnet.models.efficientnet_lite import VARIANTS
 from rotnet.models.mnist import mnist_p4cnn
 from rotnet.models.transfer import build_model, copy_weights, fix_statistics, freeze
 from rotnet.training import Plan, fit
@@ -63,7 +64,8 @@ def train_photos(
     """Teach a backbone which way is up from a folder of upright photographs.
 
     Args:
-        folder: Upright photographs; see `rotnet.datasets.split_photos` for how it is divided.
+        folder: Upright photographs; see `rotnet.datasets.split_photos` for how it is divided. All are held in memory,
+            decoded, with a shorter side of at most twice the largest stage: 0.6 MB each at 4:3 and 192 pixels.
         output: Where the run lives; each stage has a folder of its own in it. Started again, the run goes on.
         backbone, weights, dropout: As for `rotnet.build_model`.
         stages: Taken in order, each starting from the weights of the one before. Only the first learns the statistics
@@ -184,7 +186,8 @@ def run_photos(
 
     Args:
         folder, output, backbone, weights: As for `train_photos`.
-        stages: Each as `parse_stage` reads it; None as the preset `photo` was trained.
+        stages: Each as `parse_stage` reads it; None as the preset `photo` was trained, with nothing frozen in backbones
+            of another kind.
         seed: Of everything drawn.
 
     Returns:
@@ -192,6 +195,8 @@ def run_photos(
     """
     output = Path(output)
     plan = [parse_stage(text, seed=seed) for text in stages or PHOTO_STAGES]
+    if stages is None and backbone not in VARIANTS:  # others have no layers of these names
+        plan = [replace(stage, freeze_before=None) for stage in plan]
     model = train_photos(folder, output, backbone=backbone, weights=weights, stages=plan)
     exported = export_onnx(_to_answer(model, plan[-1].size, backbone), output / "model.onnx")
     report = calibrate_photos(exported, split_photos(folder).val, seed=seed)

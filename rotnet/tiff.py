@@ -56,7 +56,8 @@ def byte_order(data: bytes | bytearray) -> str:
     for magic, order in ((b"II*\0", "<"), (b"MM\0*", ">")):
         if data[:4] == magic:
             return order
-    raise ValueError("not a TIFF")
+    is_big = data[:4] in (b"II+\0", b"MM\0+")
+    raise ValueError("a BigTIFF, which is not changed" if is_big else "not a TIFF")
 
 
 def first_directory(data: bytes | bytearray) -> tuple[dict[int, Tag], int]:

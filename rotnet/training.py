@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from rotnet.errors import UsageError
+from rotnet.errors import TrainingError, UsageError
 from rotnet.generators import RotNetDataGenerator
 from rotnet.metrics import AngleError
 from rotnet.models.transfer import copy_weights
@@ -31,15 +31,14 @@ class Plan:
 
     Attributes:
         epochs: Passes over the training pictures.
-        batch_size: Pictures in a step.
+        batch_size, sigma, seed: For whoever makes the generator, which has the last word: pictures in a step, width of
+            the circular Gaussian labels in degrees (None for one-hot labels), and the seed of everything drawn.
         learning_rate: Highest rate; it is reached after `warmup` of the steps and falls to zero along a cosine.
         warmup: Share of the steps.
         weight_decay: Of AdamW, on kernels only.
         ema: Momentum of the moving average of the weights that is kept; None keeps the last weights. The statistics of
             batch normalization are not averaged: in a run of few thousand steps they do not fit the averaged weights.
-        sigma: Width of the circular Gaussian labels, degrees; None for one-hot labels.
         patience: Epochs without a better validation error before the run stops; None runs to the end.
-        seed: Of everything drawn.
     """
 
     epochs: int = 10
@@ -103,11 +102,12 @@ def fit(
         The model with its best weights.
 
     Raises:
+        TrainingError: The loss became NaN or infinite.
         UsageError: The folder holds a run with other settings, another network or other pictures.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _keep_plan(folder / "plan.json", {**asdict(plan), **_description(model, train)})
+    _keep_plan(folder / "plan.json", {**asdict(plan), **_description(model, train, optimizer)})
     ended = folder / "best.keras"
     if ended.exists():
         copy_weights(keras.models.load_model(ended, compile=False), model)
@@ -124,7 +124,7 @@ def fit(
     log = keras.callbacks.CSVLogger(folder / "log.csv", append=True)
     averaged = optimizer is None and plan.ema is not None
     try:
-        model.fit(
+        history = model.fit(
             train,
             validation_data=validation,
             epochs=plan.epochs,
@@ -137,6 +137,8 @@ def fit(
         # Keras leaves it open when the run is interrupted
         if log.csv_file and not log.csv_file.closed:
             log.csv_file.close()
+    if not all(map(math.isfinite, history.history.get("loss", ()))):
+        raise TrainingError(f"The loss is no longer a number: remove {folder} and begin anew at a lower learning rate.")
     if best.exists():
         model.load_weights(best)
     model.save(ended)
@@ -186,7 +188,9 @@ def _callbacks(train, plan: Plan, folder: Path, best: Path, monitor: str, *, ave
     return callbacks
 
 
-def _description(model: keras.Model, train: RotNetDataGenerator) -> dict[str, Any]:
+def _description(
+    model: keras.Model, train: RotNetDataGenerator, optimizer: keras.optimizers.Optimizer | None
+) -> dict[str, Any]:
     """What is taught, of what: a run of something else must not be gone on from."""
     digest = hashlib.sha256()
     for image in train.images:
@@ -197,6 +201,10 @@ def _description(model: keras.Model, train: RotNetDataGenerator) -> dict[str, An
             size = path.stat().st_size if path.is_file() else 0
             digest.update(f"{path.name} {size}\n".encode(errors="surrogateescape"))
     return {
+        "batch_size": train.batch_size,
+        "sigma": train.sigma,
+        "seed": train.seed,
+        "optimizer": "adamw" if optimizer is None else optimizer.name,
         "input_shape": model.input_shape[1:],
         "parameters": model.count_params(),
         "taught_parameters": sum(math.prod(weight.shape) for weight in model.trainable_weights),

@@ -33,7 +33,7 @@ from rotnet.encoding import TAGGED, Original, encode_like, open_original
 from rotnet.errors import ImageError, RotNetError, UsageError
 from rotnet.geometry import Fill
 from rotnet.images import MAX_PIXELS
-from rotnet.metadata import TURNS, Facts, turned_orientation
+from rotnet.metadata import TURNS, Facts, shown_orientation, turned_orientation
 
 __all__ = ["LEFT_WITHIN", "QUARTER_TURNS", "QUARTER_WITHIN", "check_options", "quarter_turn", "turn_bytes"]
 
@@ -42,7 +42,7 @@ QUARTER_TURNS = ("auto", "exif", "pixels", "off")
 QUARTER_WITHIN = 3.0
 # degrees; a smaller turn is below what the model can tell, and costs sharpness
 LEFT_WITHIN = 2.0
-# formats whose viewers heed the orientation tag, and which mostly cannot be turned otherwise without loss
+# formats that cannot be turned otherwise without loss, or whose viewers heed the orientation tag
 _AUTO_TAGGED = ("JPEG", "TIFF", "WEBP")
 
 
@@ -87,8 +87,8 @@ def turn_bytes(
         fill: As for `correct_rotation`, in levels of 8 bits; pictures of 16 bits get the same shade.
         quarter_turns: What to do about angles that are a quarter turn, or several, within the tolerance: `"exif"` turns
             by the orientation tag alone, the pixels are the same bytes; `"pixels"` moves pixels, exactly, and a JPEG or
-            lossy WebP is encoded again; `"auto"` takes the tag in JPEG, TIFF and WebP and the pixels elsewhere, where
-            that loses nothing either and more viewers heed it; `"off"` treats them like any other angle.
+            lossy WebP is encoded again; `"auto"` takes the tag in JPEG, TIFF and lossy WebP (where browsers do not heed
+            it) and the pixels elsewhere, where that loses nothing either; `"off"` treats them like any other angle.
         tolerance: Degrees; of pictures that nearly stand upright, 2 at the most.
         max_pixels: Refuse a larger picture before decoding it; None for no limit.
         name: What an error calls the picture.
@@ -147,9 +147,9 @@ def check_options(*, crop: str, fill: Fill, interpolation: str, quarter_turns: s
 def _turned_by_tag(original: Original, quarters: int, *, required: bool) -> bytes | None:
     """The file with another orientation, or None where that is not the way for it."""
     format = original.format
-    if format not in (TAGGED if required else _AUTO_TAGGED):
-        if required:
-            raise ImageError(f"{original.name} is {format}, which has no orientation tag; let its pixels be turned")
+    if required and format not in TAGGED:
+        raise ImageError(f"{original.name} is {format}, which has no orientation tag; let its pixels be turned")
+    if not required and (format not in _AUTO_TAGGED or original.options.get("lossless")):
         return None
     try:
         parts = containers.split_jpegs(original.data) if format == "JPEG" else [original.data]
@@ -200,8 +200,6 @@ def _turn(original: Original, angle: float, *, crop: str, fill: Fill, interpolat
     if original.deep is not None:
         return _turn_deep(original.deep, angle, options)
     if angle % 90.0 != 0.0:
-        if picture.mode in ("1", "L", "RGB") and "transparency" in picture.info:  # a colour that means clear
-            picture = picture.convert("RGBA" if picture.mode == "RGB" else "LA")
         if picture.mode == "F" and not np.isfinite(np.asarray(picture)).all():
             raise ImageError(f"{original.name} holds NaN or infinity, which turning would spread; fill them first")
     return turn_back(picture, angle, **options)
@@ -228,8 +226,4 @@ def _verify(original: Original, result: bytes, orientation: int) -> None:
 def _shown(data: bytes, name: str) -> int:
     """The orientation by which Pillow, and so the model, shows a file."""
     with images.opened(data, name, None) as opened, images.decoding(name):
-        try:
-            found = opened.getexif().get(0x0112, 1)
-        except Exception:  # nobody can read it
-            return 1
-    return found if found in TURNS else 1
+        return shown_orientation(opened)

@@ -183,6 +183,24 @@ def atomic_file(
         raise OutputError(f"{path} cannot be written: {reason}; choose another folder or name") from error
 
 
+def move_new(temporary: StrPath, path: StrPath) -> None:
+    """As `os.replace`, but nothing is replaced.
+
+    Raises:
+        OutputError: There is a file already.
+    """
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if isinstance(error, FileExistsError) or os.path.lexists(path):
+            raise OutputError(
+                f"{path} has come there meanwhile and stays; choose another folder, or --overwrite"
+            ) from error
+        os.replace(temporary, path)  # a file system without hard links
+    else:
+        os.unlink(temporary)
+
+
 def fitted(image: Image.Image, format: str) -> Image.Image:
     """The image in a mode that the format can hold."""
     modes = _MODES.get(format, ("RGB", "RGBA"))

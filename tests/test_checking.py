@@ -76,6 +76,14 @@ def test_probability_of_certain_answers():
     assert upright_probability(np.zeros(360)) == 0.0
 
 
+@pytest.mark.parametrize("tolerance", [0.3, 0.9, 1.9, 7.7, 179.5])
+def test_tolerance_may_be_any_number_of_degrees(tolerance):
+    rows = np.random.default_rng(0).dirichlet(np.full(360, 0.02), 50)
+    found = upright_probability(rows, tolerance=tolerance)
+    assert ((found >= 0) & (found <= 1)).all()
+    assert upright_probability(np.full(360, 1 / 360), tolerance=tolerance) == pytest.approx(0.5)
+
+
 def test_a_sure_tilt_beyond_the_tolerance_is_not_upright():
     for tilt, upright in ((4, True), (14, False), (17, False), (340, False)):
         believed = rotnet.encode_angles([tilt], sigma=5.0)[0]

@@ -178,6 +178,15 @@ def test_fill_of_arrays(image, fill, corner):
     np.testing.assert_array_equal(np.ravel(turn_back(image, 45.0, crop="expand", fill=fill)[1, 1]), np.ravel(corner))
 
 
+def test_a_colour_that_means_clear_does_not_bleed():
+    picture = Image.fromarray(np.where(np.arange(40)[:, None, None] < 20, (255, 0, 255), (0, 0, 0)).astype(np.uint8))
+    picture = picture.resize((40, 40))
+    picture.info["transparency"] = (255, 0, 255)
+    turned = turn_back(picture, 30.0)
+    opaque = np.asarray(turned)[np.asarray(turned)[:, :, 3] > 0]
+    assert turned.mode == "RGBA" and len(opaque) and opaque[:, :3].max() < 128
+
+
 def test_transparency_lets_no_dark_seam_in():
     picture = Image.new("RGBA", (40, 40), (200, 100, 50, 255))
     turned = np.asarray(turn_back(picture, 20.0, crop="expand")).astype(int)

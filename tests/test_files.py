@@ -293,6 +293,47 @@ def test_backup_where_there_are_no_hard_links(folder, compass, monkeypatch):
     assert everything(".")["./a.png.orig"] == before != everything(".")["./a.png"]
 
 
+def test_what_another_run_has_turned_meanwhile_is_not_turned_again(folder, compass, monkeypatch):
+    save("in/a.png", 30.0)
+    turned = []
+
+    def turn_too_late(*given, real=turning.turn_bytes, **options):
+        if not turned:
+            turned.append(None)
+            turned.extend(correct_files(plan_in_place(["in"]), compass))
+        return real(*given, **options)
+
+    monkeypatch.setattr(turning, "turn_bytes", turn_too_late)
+    (late,) = correct_files(plan_in_place(["in"]), compass)
+    assert turned[1].action == "turned" and late.action == "failed"
+    assert late.error == "in/a.png has changed since it was looked at; look at it anew with rotnet correct"
+    assert angle_difference(predict_angle("in/a.png", model=compass).angle, 0.0) < 5
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_copy_that_appears_meanwhile_is_not_replaced(folder, compass, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(errno.EPERM, "no hard links")))
+    save("in/a.png", 30.0)
+    save("in/b.png", 30.0)
+    targets = plan_targets(["in"], "out")
+    Path("out").mkdir()
+    Path("out/a.png").write_text("of another run")
+    first, second = correct_files(targets, compass)
+    assert first.error == "out/a.png has come there meanwhile and stays; choose another folder, or --overwrite"
+    assert second.action == "turned" and sorted(os.listdir("out")) == ["a.png", "b.png"]
+    assert Path("out/a.png").read_text() == "of another run"
+    assert [one.action for one in correct_files(targets, compass, overwrite=True)] == ["turned", "turned"]
+
+
+def test_copies_of_a_private_folder_are_as_private(folder, compass):
+    save("in/private/a.png", 30.0)
+    os.chmod("in/private", 0o700)
+    os.chmod("in", 0o755)
+    assert [one.action for one in correct_files(plan_targets(["in"], "out"), compass)] == ["turned"]
+    assert stat.S_IMODE(os.stat("out/private").st_mode) == 0o700
+
+
 @pytest.mark.parametrize("same", [True, False])
 def test_backup_that_appears_meanwhile_is_not_replaced(folder, compass, same):
     save("a.png")

@@ -95,6 +95,33 @@ def test_successor_that_was_removed_is_made_again(folder, compass):
         os.unlink("out/a.png")
 
 
+@pytest.mark.parametrize("in_place", [False, True])
+def test_original_that_was_replaced_is_turned_anew(folder, compass, in_place):
+    def look(resume):
+        with Journal("journal", resume=resume) as journal:
+            finished = {"finished": journal.touched}
+            targets = plan_in_place(["in"], **finished) if in_place else plan_targets(["in"], "out", **finished)
+            journal.begin({})
+            return {one.path.name: one.angle for one in correct_files(targets, compass, journal=journal)}
+
+    first = look(resume=False)
+    assert first["a.png"] == pytest.approx(30, abs=3) and look(resume=True) == first
+    save("in/a.png", 200.0)
+    os.utime("in/a.png", (1e9, 1e9))
+    second = look(resume=True)
+    assert second["a.png"] == pytest.approx(200, abs=3) and second["b.png"] == first["b.png"]
+    assert look(resume=True) == second
+
+
+def test_last_record_that_cannot_be_written_leaves_nothing_open(folder, compass, monkeypatch):
+    journal = Journal("journal")
+    journal.begin({})
+    monkeypatch.setattr(journal, "_record", lambda *_: (_ for _ in ()).throw(OutputError("no room")))
+    with pytest.raises(OutputError, match="no room"), journal:
+        pass
+    assert journal._file.closed and journal._stopped
+
+
 def test_line_torn_by_a_full_disk_does_not_spoil_the_next_one(folder):
     class FullOnce:
         def __init__(self, file):

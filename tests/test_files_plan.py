@@ -150,7 +150,7 @@ def test_results_among_the_inputs_are_not_corrected_again(folder, compass):
     for _ in range(2):
         targets = plan_targets(["in"], "in/straight", overwrite=True)
         assert [str(source) for source in targets] == ["in/a.jpg"]
-        assert [result.action for result in correct_files(targets, compass)] == ["turned"]
+        assert [result.action for result in correct_files(targets, compass, overwrite=True)] == ["turned"]
 
 
 def test_output_above_the_input_is_fine(folder):

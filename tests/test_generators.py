@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -18,6 +20,7 @@ from rotnet import (
 )
 from rotnet import images as pictures
 from rotnet.augmentation import UNDEGRADED, Augmentation, DigitAugmentation
+from rotnet.cache import MemoryCache
 from rotnet.errors import ImageError
 
 
@@ -352,6 +355,21 @@ def test_a_full_cache_keeps_no_more(photographs, where, tmp_path):
     assert same([*list(cached), *list(cached)], [*list(RotNetDataGenerator(photographs, **options))] * 2)
     if where == "folder":
         assert len(list(place.iterdir())) == 2
+
+
+def test_a_cache_counts_each_picture_once_among_threads(tmp_path):
+    path = tmp_path / "a.png"
+    path.touch()
+    together = threading.Barrier(3)
+
+    def decode(_):
+        together.wait()
+        return np.zeros(1000, np.uint8)
+
+    cache = MemoryCache(limit=3000)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: cache.read(path, decode), range(3)))
+    assert cache._free == 2000
 
 
 def test_a_damaged_cache_is_made_anew(photographs, tmp_path):

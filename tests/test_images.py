@@ -86,6 +86,13 @@ def test_arrays(array):
     np.testing.assert_array_equal(array, before)
 
 
+def test_files_are_read_from_their_start():
+    file = io.BytesIO()
+    Image.fromarray(COLORS).save(file, "PNG")
+    for _ in range(2):  # it stands at its end
+        assert (images.read(file) == COLORS).all()
+
+
 def test_bool_and_transparent_arrays():
     assert images.read(np.array([[True, False]]))[0, :, 0].tolist() == [255, 0]
     assert images.read(np.array([[[10, 20, 30, 0], [10, 20, 30, 255]]], np.uint8)).tolist() == [

@@ -215,6 +215,13 @@ def test_names_that_are_no_text_are_prepared_and_taken(tmp_path):
     assert len(split.train) > 5 and all(path.is_file() for path in (*split.train, *split.val))
 
 
+def test_a_name_too_long_for_the_new_extension_is_told(tmp_path):
+    save(tmp_path / "in" / f"{'a' * 249}.png", scene(0))
+    save(tmp_path / "in" / "b.png", scene(1))
+    rows = {row.source: row for row in prepare(tmp_path / "in", tmp_path / "out", SMALL)}
+    assert rows["b.png"].split and "its name is too long" in rows[f"{'a' * 249}.png"].reason
+
+
 def test_a_finished_run_writes_nothing_again(messy):
     rows = prepare("in", "out", SMALL)
     before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*.jpg")}

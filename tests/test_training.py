@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rotnet import Predictor
-from rotnet.errors import UsageError
+from rotnet.errors import TrainingError, UsageError
 from rotnet.generators import RotNetDataGenerator
 from rotnet.images import read
 from rotnet.recipes import parse_stage, run_mnist, run_photos
@@ -144,7 +144,7 @@ def test_a_run_on_other_pictures_or_of_another_network_is_not_gone_on_from(tmp_p
     train, val = streams(plan)
     fit(tiny_model(), train, val, plan, tmp_path, verbose=0)
     others = RotNetDataGenerator(255 - train.images, color_mode="grayscale", batch_size=32, seed=0)
-    with pytest.raises(UsageError, match=r"other settings \(pictures\)"):
+    with pytest.raises(UsageError, match=r"other settings \(.*pictures\)"):
         fit(tiny_model(), others, val, plan, tmp_path, verbose=0)
     inputs = keras.Input((12, 12, 1))
     hidden = keras.layers.Dense(4)(keras.layers.Flatten()(inputs))
@@ -160,6 +160,22 @@ def test_a_run_with_a_function_for_its_augmentation_is_found_again(tmp_path):
         train.augmentation = lambda image, angle, size, rng: image
         fit(tiny_model(), train, val, plan, tmp_path, verbose=0)
     assert len(log(tmp_path)) == 1
+
+
+def test_the_plan_on_disk_says_what_the_pictures_were_made_by(tmp_path):
+    plan = Plan(epochs=1, batch_size=64, sigma=None, seed=5)
+    train, val = streams(Plan(batch_size=32, seed=3))
+    fit(tiny_model(), train, val, plan, tmp_path, optimizer=keras.optimizers.SGD(0.1), verbose=0)
+    kept = json.loads((tmp_path / "plan.json").read_text())
+    assert (kept["batch_size"], kept["sigma"], kept["seed"], kept["optimizer"]) == (32, 3.0, 3, "sgd")
+
+
+def test_a_loss_that_is_no_number_ends_the_run_for_good(tmp_path):
+    plan = Plan(epochs=2, batch_size=32)
+    optimizer = keras.optimizers.SGD(float("nan"))
+    with pytest.raises(TrainingError, match="remove .* and begin anew at a lower learning rate"):
+        fit(tiny_model(), *streams(plan), plan, tmp_path, optimizer=optimizer, verbose=0)
+    assert not (tmp_path / "best.keras").exists()
 
 
 def test_a_run_that_patience_ended_is_not_taught_further(tmp_path):

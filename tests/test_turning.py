@@ -4,12 +4,13 @@ import io
 import random
 import struct
 import warnings
+import zlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from pictures import COLORS, encoded, exif_with, smooth
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin, TiffTags
 
 from rotnet import images
 from rotnet.encoding import encode_like, open_original
@@ -177,6 +178,7 @@ def test_pixels_of_a_quarter_turn_are_the_same(format, mode):
 def test_auto_takes_the_tag_where_viewers_heed_it():
     expected = {"JPEG": "exif", "TIFF": "exif", "WEBP": "exif", "PNG": "pixels", "BMP": "pixels", "GIF": "pixels"}
     assert {format: turn_bytes(encoded(PICTURE, format), 92.9)[1] for format in expected} == expected
+    assert turn_bytes(encoded(PICTURE, "WEBP", lossless=True), 90.0)[1] == "pixels", "where nothing is lost either"
     assert turn_bytes(encoded(PICTURE, "JPEG"), 93.1)[1] == "resampled"
     assert turn_bytes(encoded(PICTURE, "JPEG"), 95.0, tolerance=5.0)[1] == "exif"
     assert turn_bytes(encoded(PICTURE, "JPEG"), 91.0, quarter_turns="off")[1] == "resampled"
@@ -321,6 +323,101 @@ def test_every_picture_of_a_jpeg_is_turned(angle, options):
     if angle == 90.0 and options:
         assert second.size == (48, 64)
         assert np.abs(np.asarray(second.resize((96, 128))).astype(int) - first).mean() < 3
+
+
+def lossless_jpeg(side=64):
+    """A gray picture in the lossless mode of JPEG: each pixel as predicted, which takes a bit."""
+    size = side.to_bytes(2, "big")
+    frame = b"\xff\xc3" + bytes([0, 11, 8]) + 2 * size + bytes([1, 1, 0x11, 0])
+    code = b"\xff\xc4" + bytes([0, 20, 0, 1, *15 * [0], 0])
+    scan = b"\xff\xda" + bytes([0, 8, 1, 1, 0, 1, 0, 0])
+    return b"\xff\xd8" + frame + code + scan + bytes(side * side // 8) + b"\xff\xd9"
+
+
+def test_lossless_jpeg_is_read_and_not_made_lossy():
+    data = lossless_jpeg()
+    assert (images.read(data, short_side=8) == 128).all()
+    for angle in (30.0, 90.0):
+        with pytest.raises(ImageError, match="a lossless JPEG, which could not be saved as one"):
+            turn_bytes(data, angle)
+    # nor does one that pretends to have tables bring the decoder to write beyond its buffer
+    table = b"\xff\xdb" + bytes([0, 67, 0, *64 * [1]])
+    turned, _ = turn_bytes(data[:2] + table + data[2:], 30.0)
+    assert abs(shown(turned) - 128).max() <= 2
+
+
+def test_index_that_outlived_its_pictures_is_no_damage():
+    image, further = Image.fromarray(PICTURE), Image.fromarray(PICTURE[::2, ::2])
+    data = encoded(image, "MPO", save_all=True, append_images=[further])
+    cut = data[: data.index(b"\xff\xd8\xff", 4)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow tells of it
+        for angle, how in ((90.0, "exif"), (30.0, "resampled")):
+            turned, done = turn_bytes(cut, angle)
+            assert done == how and images.read(turned).shape == images.read(turn_bytes(data, angle)[0]).shape
+
+
+@pytest.mark.parametrize(
+    ("samples", "tags"),
+    [(3, {37724: b"layers"}), (3, {33550: (1.0, 1.0, 0.0)}), (3, {33922: 6 * (0.0,)})],
+    ids=["layers", "scale", "tie points"],
+)
+def test_what_would_be_false_afterwards_is_refused(samples, tags):
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in tags.items():
+        info[tag] = value
+        info.tagtype[tag] = TiffTags.UNDEFINED if isinstance(value, bytes) else TiffTags.DOUBLE
+    data = encoded(PICTURE, "TIFF", tiffinfo=info)
+    assert turn_bytes(data, 90.0)[1] == "exif"
+    with pytest.raises(ImageError, match="would be those of the picture as it was"):
+        turn_bytes(data, 30.0)
+
+
+def tiff(bits, photometric, pixels, samples=1):
+    """A TIFF of 4 by 4 pixels, written tag by tag."""
+    values = {256: 4, 257: 4, 259: 1, 262: photometric, 273: 8, 277: samples, 278: 4, 279: len(pixels)}
+    values |= {338: 0} if samples == 4 else {}  # the fourth is not alpha
+    tags = [(number, 4, 1, value.to_bytes(4, "little")) for number, value in values.items()]
+    depths = struct.pack("<4H", *(4 * [bits]))
+    at = 8 + len(pixels)
+    tags.append((258, 3, samples, depths[:2] + bytes(2) if samples == 1 else at.to_bytes(4, "little")))
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHI4s", *tag) for tag in sorted(tags)) + bytes(4)
+    return b"II*\0" + struct.pack("<I", at + len(depths)) + pixels + depths + directory
+
+
+def test_kinds_of_tiff_that_are_read_in_part_or_wrongly_are_refused():
+    gray = np.full((4, 4), 1000, "<u2").tobytes()
+    assert shown(tiff(16, 1, gray)).max() < 10
+    for data in (tiff(16, 0, gray), tiff(12, 1, bytes(24))):
+        with pytest.raises(ImageError, match="a kind of TIFF that is not read"):
+            turn_bytes(data, 30.0)
+    infrared = tiff(8, 2, bytes(range(64)), samples=4)
+    with pytest.raises(ImageError, match="has 4 channels, not all of which are read"):
+        turn_bytes(infrared, 30.0)
+
+
+@pytest.mark.parametrize("header", [b"P6\n4 4\n65535\n", b"P6\n# scanned\n4 4\n65535\n", b"P6\n4 4 # x\n65535\n"])
+def test_depth_of_a_pixmap_is_found_behind_comments(header):
+    with pytest.raises(ImageError, match="16 bits a channel, which cannot be kept"):
+        turn_bytes(header + bytes(96), 30.0)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("angle", [90.0, 30.0])
+def test_the_level_that_means_clear_keeps_doing_so(bits, angle):
+    picture = Image.new("P", (32, 24), 1)  # a gray PNG of few bits is one of a palette but for its header
+    picture.paste(0, (8, 4, 24, 20))
+    picture.putpalette([0, 0, 0, 255, 255, 255])
+    chunks = bytearray(encoded(picture, "PNG", bits=bits))
+    chunks[25] = 0  # gray
+    chunks[29:33] = struct.pack(">I", zlib.crc32(chunks[12:29]))
+    body = bytes([0, 0, 0, 2]) + b"tRNS" + bytes([0, 1])
+    start = chunks.index(b"PLTE") - 4
+    end = start + 12 + int.from_bytes(chunks[start : start + 4], "big")
+    data = bytes(chunks[:start]) + body + struct.pack(">I", zlib.crc32(body[4:])) + bytes(chunks[end:])
+    turned = images.open_pil(turn_bytes(data, angle, quarter_turns="pixels")[0]).convert("RGBA")
+    alpha = np.asarray(turned)[:, :, 3]
+    assert alpha[alpha.shape[0] // 2, alpha.shape[1] // 2] == 255 and alpha[0, 0] == 0
 
 
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "TIFF"])

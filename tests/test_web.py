@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from compass import compass_onnx, crooked
 from pictures import encoded, exif_with
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 import rotnet
 from rotnet.cli import main
@@ -106,6 +106,15 @@ def test_correct_by_an_angle_of_ones_own(ask):
     sizes = {crop: shown(ask(f"/correct?angle=-30&crop={crop}", data)).size for crop in ("inscribed", "expand", "same")}
     assert sizes["inscribed"] < sizes["same"] == (64, 48) < sizes["expand"]
     assert shown(ask("/correct?angle=1", data)).size != (64, 48), "a small turn that is asked for is done"
+
+
+def test_damaged_exif_and_further_pictures_are_no_obstacle(ask):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type exif", "\nexif\n       9\nzz")
+    damaged = encoded(crooked(30.0), "PNG", pnginfo=info)
+    assert ask("/predict", damaged).status_code == 200
+    phone = encoded(Image.fromarray(crooked(30.0)), "MPO", save_all=True, append_images=[Image.new("RGB", (9, 9))])
+    assert ask("/correct?angle=30", phone).headers["content-type"] == "image/jpeg"
 
 
 def test_preview_is_a_small_jpeg_that_stands_as_exif_says(model, ask):

@@ -50,7 +50,9 @@ def run(options: argparse.Namespace) -> int:
         )
         journal.begin(vars(how), forget=not in_place)  # before the report of an earlier run is emptied
         with open_report(options.report, targets) as report:
-            with closing(carry_out(decisions, how, journal=journal, jobs=options.jobs)) as results:
+            with closing(
+                carry_out(decisions, how, journal=journal, jobs=options.jobs, overwrite=options.overwrite)
+            ) as results:
                 return follow(
                     results,
                     len(targets),

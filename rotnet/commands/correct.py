@@ -89,8 +89,10 @@ def run(options: argparse.Namespace) -> int:
     how = Turning(options.crop, options.fill, options.quarter_turns, options.max_pixels or MAX_PIXELS, options.backup)
     if _streams(options):
         return _run_stream(options, how)
+    others = _others(options.paths)  # before there are backups
     status = (_run_plan if options.dry_run or options.preview else _run_files)(options, how)
-    _tell_of_others(options.paths)
+    if others:
+        complain(f"passed over what is no picture by its name: {others}")
     return status
 
 
@@ -109,7 +111,10 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
         # before the report of an earlier run is emptied
         journal.begin({"model": options.model, **asked}, forget=not options.in_place)
         with open_report(options.report, targets) as report:
-            with closing(correct_files(targets, predictor, journal=journal, jobs=options.jobs, **asked)) as results:
+            results = correct_files(
+                targets, predictor, journal=journal, jobs=options.jobs, overwrite=options.overwrite, **asked
+            )
+            with closing(results):
                 return follow(
                     results,
                     len(targets),
@@ -166,13 +171,12 @@ def _run_stream(options: argparse.Namespace, how: Turning) -> int:
     return 0
 
 
-def _tell_of_others(paths: list[str]) -> None:
-    """Name what in the folders was not taken for pictures, for raw files and films are not in the results."""
+def _others(paths: list[str]) -> str:
+    """What in the folders is not taken for pictures; people miss raw files and films in the results."""
     from rotnet.finding import count_others
 
-    if others := count_others(paths):
-        kinds = [f"{number} {extension or 'without extension'}" for extension, number in others.most_common(5)]
-        complain(f"passed over what is no picture by its name: {', '.join(kinds)}{', ...' * (len(others) > 5)}")
+    kinds = [f"{number} {extension or 'without extension'}" for extension, number in count_others(paths).most_common()]
+    return ", ".join(kinds[:5]) + ", ..." * (len(kinds) > 5)
 
 
 def _asked(options: argparse.Namespace) -> dict[str, Any]:

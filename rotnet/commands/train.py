@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from rotnet.commands.common import add_command
+from rotnet.commands.common import add_command, count, seed
 from rotnet.errors import require
 
 
@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
     mnist = add_command(kinds, "mnist", run_mnist, "teach handwritten digits", "rotnet train mnist -o runs/mnist")
     mnist.add_argument("-o", "--output", default="runs/mnist", help="folder of the run; default: runs/mnist")
     mnist.add_argument("--data", metavar="FILE", help="a local mnist.npz; default: ROTNET_MNIST, else a download")
-    mnist.add_argument("--epochs", type=int, help="default: those of the shipped preset")
+    mnist.add_argument("--epochs", type=count, help="default: those of the shipped preset")
     photos = add_command(
         kinds, "photos", run_photos, "teach photographs from a folder", "rotnet train photos upright/ -o runs/mine"
     )
@@ -33,7 +33,7 @@ def add(commands: Any) -> None:
     photos.add_argument(
         "--stages", nargs="+", metavar="SIZE:EPOCHS:RATE[:FREEZE_BEFORE]", help="default: those of the shipped preset"
     )
-    photos.add_argument("--seed", type=int, default=0, help="of everything drawn; default: 0")
+    photos.add_argument("--seed", type=seed, default=0, help="of everything drawn; default: 0")
 
 
 def run_mnist(options: argparse.Namespace) -> int:

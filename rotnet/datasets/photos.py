@@ -102,4 +102,4 @@ def fixed_share(name: str) -> float:
         >>> round(fixed_share("street/1.jpg"), 4)
         0.3325
     """
-    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 2**32
+    return int(hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:8], 16) / 2**32

@@ -96,6 +96,8 @@ def make_trials(
         raise UsageError(f"seed must be at least 0. Received: seed={seed}.")
     count = len(upright) * repeats
     if protocol == "upright":
+        if angles is not None:
+            raise UsageError(f"protocol='upright' turns nothing: leave out angles. Received: angles={angles!r}.")
         angles = 0.0
     if angles is None:
         turned_by = _draw(np.random.default_rng(seed), count, angle_range, right_angles)

@@ -7,9 +7,9 @@ import filecmp
 import hashlib
 import os
 import shutil
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,7 +20,7 @@ from rotnet.cores import JOBS
 from rotnet.decoding import AngleRange
 from rotnet.errors import ImageError, OutputError, UsageError
 from rotnet.files.journal import Journal
-from rotnet.files.plan import Targets, backup_of, place_of
+from rotnet.files.plan import Stamp, Targets, backup_of, place_of, stamp
 from rotnet.files.predictions import answer_files, as_row, reason
 from rotnet.geometry import Fill
 from rotnet.inference import AnglePrediction, Predictor
@@ -44,6 +44,7 @@ class FileCorrection:
             `"resampled"`; None if it was not.
         error: Why it failed.
         sha256: Of the bytes that were looked at, in a plan for later: what has changed since is refused.
+        seen: `stamp` of the file before it was looked at; what has changed since is refused likewise.
     """
 
     path: Path
@@ -54,10 +55,11 @@ class FileCorrection:
     method: str | None = None
     error: str | None = None
     sha256: str | None = None
+    seen: Stamp | None = field(default=None, compare=False, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields that have a value, ready for JSON."""
-        return as_row(self)
+        """The fields that have a value and say something beyond this run, ready for JSON."""
+        return as_row(replace(self, seen=None))
 
     def failed(self, error: Exception) -> FileCorrection:
         """The same, had it failed."""
@@ -107,6 +109,7 @@ def correct_files(
     right_angles: bool = False,
     journal: Journal | None = None,
     jobs: int = JOBS,
+    overwrite: bool = False,
     **turning_options: Any,
 ) -> Generator[FileCorrection, None, None]:
     """Turn pictures upright; what is not turned is copied byte for byte, and in place left alone.
@@ -118,6 +121,8 @@ def correct_files(
         turns, angle_range, right_angles: As for `predict_angle`.
         journal: Where each step is recorded; what it has as finished comes first, and is not done again.
         jobs: Threads that decode, and threads that turn: memory holds twice as many pictures, however many there are.
+        overwrite: Whether copies may replace files. Where that was not planned there are none, unless they have come
+            since.
         **turning_options: Fields of `Turning`: `crop`, `fill`, `quarter_turns`, `max_pixels`, `backup`.
 
     Yields:
@@ -139,7 +144,7 @@ def correct_files(
         remaining, predictor, min_confidence=min_confidence, max_pixels=how.max_pixels, jobs=jobs, **asked
     )
     with closing(decisions):
-        yield from carry_out(decisions, how, journal=journal, jobs=jobs)
+        yield from carry_out(decisions, how, journal=journal, jobs=jobs, overwrite=overwrite)
 
 
 def decide_files(
@@ -152,23 +157,36 @@ def decide_files(
     **asked: Any,
 ) -> Generator[FileCorrection, None, None]:
     """Say what is to become of each picture; nothing is written. Arguments and results are as for `correct_files`."""
-    with closing(answer_files(targets, predictor, max_pixels=max_pixels, jobs=jobs, **asked)) as answers:
+    seen: dict[Path, Stamp | None] = {}
+
+    def stamped() -> Iterator[Path]:
+        for path in targets:
+            seen[path] = stamp(path)
+            yield path
+
+    with closing(answer_files(stamped(), predictor, max_pixels=max_pixels, jobs=jobs, **asked)) as answers:
         for path, answer in answers:
             if isinstance(answer, str):
                 yield FileCorrection(path, None, "failed", error=answer)
             else:
-                yield _decide(path, targets[path], answer, predictor, min_confidence, asked.get("angle_range"))
+                decision = _decide(path, targets[path], answer, predictor, min_confidence, asked.get("angle_range"))
+                yield replace(decision, seen=seen.pop(path))
 
 
 def carry_out(
-    decisions: Iterable[FileCorrection], how: Turning, *, journal: Journal | None = None, jobs: int = JOBS
+    decisions: Iterable[FileCorrection],
+    how: Turning,
+    *,
+    journal: Journal | None = None,
+    jobs: int = JOBS,
+    overwrite: bool = False,
 ) -> Generator[FileCorrection, None, None]:
     """Do what was decided.
 
     Args:
         decisions: From `decide_files`, or read from a report.
         how: How crooked pictures are turned.
-        journal, jobs: As for `correct_files`.
+        journal, jobs, overwrite: As for `correct_files`.
 
     Yields:
         What became of each, in order.
@@ -183,7 +201,7 @@ def carry_out(
         if finished := _recorded(decision.path, decision.target, journal):
             return finished
         try:
-            return _finish(decision, decision.target, how, journal)
+            return _finish(decision, decision.target, how, journal, overwrite=overwrite)
         except Exception as error:
             if isinstance(cause := error.__cause__, OSError) and cause.errno in _FATAL:
                 raise OutputError(f"{error}; what was finished is whole, go on with --resume") from cause
@@ -269,9 +287,14 @@ def _turn(data: bytes, decision: FileCorrection, how: Turning) -> tuple[bytes, F
     return upright, replace(decision, method=method, sha256=None)
 
 
-def _finish(decision: FileCorrection, target: Path, how: Turning, journal: Journal | None) -> FileCorrection:
+def _finish(
+    decision: FileCorrection, target: Path, how: Turning, journal: Journal | None, *, overwrite: bool
+) -> FileCorrection:
     source = decision.path
     in_place = source == target
+    if decision.seen is None:
+        decision = replace(decision, seen=stamp(source))
+    _check_unchanged(decision)
     if decision.action != "turned" and in_place:
         if journal is not None:
             journal.done(source, _outcome(decision))
@@ -279,35 +302,51 @@ def _finish(decision: FileCorrection, target: Path, how: Turning, journal: Journ
     with images.open_file(source) as original:
         if in_place and not os.access(source, os.W_OK):
             raise OutputError(f"{source} is read-only; make it writable, or turn it into another folder with -o")
-        make_folder(target.parent)
+        make_folder(target.parent, like=source.parent)
         if decision.action != "turned":
-            with _writing(decision, target, how, journal) as file:
+            with _writing(decision, target, how, journal, overwrite=overwrite) as file:
                 writing.copy_into(file, original, str(source))
                 _keep_status(source, file, owner=False)
             return decision
         data = original.read()
     if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
-        raise ImageError(f"{source} has changed since it was looked at; look at it anew with rotnet correct")
+        raise _changed(source)
     upright, done = _turn(data, decision, how)
-    with _writing(done, target, how, journal) as file:
+    with _writing(done, target, how, journal, overwrite=overwrite) as file:
         file.write(upright)
         _keep_status(source, file, owner=in_place)
     return done
 
 
 def _writing(
-    outcome: FileCorrection, target: Path, how: Turning, journal: Journal | None
+    outcome: FileCorrection, target: Path, how: Turning, journal: Journal | None, *, overwrite: bool
 ) -> AbstractContextManager[IO[bytes]]:
     """The file that becomes `target`; in place, the original is kept under its other name until it has."""
+    source = outcome.path
+    may_replace = overwrite or source == target or (journal is not None and place_of(source) in journal.touched)
 
     def move(temporary: Path, target: Path) -> None:
-        if outcome.path == target and how.backup is not None:
+        _check_unchanged(outcome)
+        if source == target and how.backup is not None:
             _back_up(target, backup_of(target, how.backup))
-        os.replace(temporary, target)
+        if may_replace:
+            os.replace(temporary, target)
+        else:
+            writing.move_new(temporary, target)
 
     if journal is None:
         return writing.atomic_file(target, replace=move)
-    return journal.writing(outcome.path, target, _outcome(outcome), replace=move)
+    return journal.writing(source, target, _outcome(outcome), replace=move)
+
+
+def _check_unchanged(decision: FileCorrection) -> None:
+    """Refuse what another run or program has changed since it was looked at: the answer is about the old picture."""
+    if decision.seen is not None and stamp(decision.path) != decision.seen:
+        raise _changed(decision.path)
+
+
+def _changed(source: Path) -> ImageError:
+    return ImageError(f"{source} has changed since it was looked at; look at it anew with rotnet correct")
 
 
 def _back_up(source: Path, backup: Path) -> None:
@@ -333,12 +372,20 @@ def _keep_status(source: Path, file: IO[bytes], *, owner: bool) -> None:
         shutil.copystat(source, file.name)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, where they are missing, or raise `OutputError`."""
+def make_folder(folder: Path, *, like: Path | None = None) -> None:
+    """Make a folder and those above it, where they are missing, or raise `OutputError`.
+
+    Args:
+        folder: Its path.
+        like: A folder; one that is newly made is open to nobody to whom this one is not.
+    """
     try:
         if not folder.is_dir():
             for one in reversed((folder, *folder.parents)):  # which may be deeper than calls may
                 one.mkdir(exist_ok=True)
+            if like is not None:
+                with suppress(OSError):  # some file systems know no permissions
+                    folder.chmod(folder.stat().st_mode & (like.stat().st_mode | 0o700))
     except OSError as error:
         raise OutputError(f"{folder} cannot be made: {error.strerror or error}; choose another folder") from error
 
@@ -349,5 +396,5 @@ def _outcome(result: FileCorrection) -> dict[str, Any]:
 
 def _recorded(source: Path, target: Path, journal: Journal | None) -> FileCorrection | None:
     """What became of a picture by the journal, if its successor is still there."""
-    outcome = journal.outcomes.get(place_of(source)) if journal is not None else None
+    outcome = journal.outcome_of(source) if journal is not None else None
     return FileCorrection(source, target, **outcome) if outcome is not None and os.path.lexists(target) else None

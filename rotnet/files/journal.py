@@ -4,14 +4,16 @@ A journal is a file of JSON lines, written before and after each change of a fil
 
     {"journal": 1, "run": "5f…", "options": {…}}
     {"writing": "/in/a.jpg", "temporary": "/out/.rotnet-5f…-0.part"}      the temporary file is about to be made
-    {"replacing": "/in/a.jpg", "outcome": {"action": "turned", …}}        it is whole and on disk, and about to be moved
+    {"replacing": "/in/a.jpg", "outcome": {…}, "stamp": […]}              it is whole and on disk, and about to be moved
     {"done": "/in/a.jpg"}                                                 it lies in its place
-    {"done": "/in/b.jpg", "outcome": {"action": "upright", …}}            nothing was to be written
+    {"done": "/in/b.jpg", "outcome": {…}, "stamp": […]}                   nothing was to be written
     {"kept": "/in/a.jpg"}                                                 it could not be moved
     {"finished": true}
 
-A run that is killed while it replaces leaves its temporary file if, and only if, it was not moved yet. So every picture
-is known to be finished or not, and none is turned twice.
+A stamp says which file the outcome is of: the input as it was looked at, in place its successor.
+
+A run that is killed while it replaces leaves its temporary file if it was not moved yet, and in place only then. So
+every picture is known to be finished or not, and none is turned twice.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from rotnet.errors import OutputError, UsageError
-from rotnet.files.plan import place_of
+from rotnet.files.plan import place_of, stamp
 from rotnet.writing import atomic_file
 
 try:
@@ -75,6 +77,7 @@ class Journal:
         self.path = Path(path)
         self.outcomes: dict[str, dict[str, Any]] = {}
         self.touched: set[str] = set()
+        self._stamps: dict[str, list[int] | None] = {}
         self._resume = resume
         self._run = secrets.token_hex(8)
         self._written = 0
@@ -119,19 +122,29 @@ class Journal:
 
     def __exit__(self, kind: type[BaseException] | None, *_: TracebackType | BaseException | None) -> None:
         with self._lock:  # whoever is still at work on a picture finds that it may not be put in place
-            if kind is None and self._begun:
-                self._record({"finished": True})
-            self._stopped = True
-            self._file.close()
-            for temporary in tuple(self._temporary):
-                with suppress(OSError):
-                    os.unlink(temporary)
+            try:
+                if kind is None and self._begun:
+                    self._record({"finished": True})
+            finally:
+                self._stopped = True
+                self._file.close()
+                for temporary in tuple(self._temporary):
+                    with suppress(OSError):
+                        os.unlink(temporary)
 
     def done(self, source: Path, outcome: Mapping[str, Any]) -> None:
         """Record that an input needs nothing more."""
         with self._lock:
             self._check_running()
-            self._record({"done": place_of(source), "outcome": outcome})
+            self._record({"done": place_of(source), "outcome": outcome, "stamp": stamp(source)})
+
+    def outcome_of(self, source: Path) -> dict[str, Any] | None:
+        """What was recorded of an input, unless another file lies in its place since."""
+        key, now = place_of(source), stamp(source)
+        then = self._stamps.get(key)
+        # some file systems keep times to two seconds
+        same = then is None or now is None or (now[0] == then[0] and abs(now[1] - then[1]) < 2_000_000_000)
+        return self.outcomes.get(key) if same else None
 
     @contextmanager
     def writing(
@@ -156,7 +169,8 @@ class Journal:
         def move(temporary: Path, target: Path) -> None:
             with self._lock:
                 self._check_running()
-                self._record({"replacing": key, "outcome": outcome}, to_disk=True)
+                successor = stamp(temporary if source == target else source)
+                self._record({"replacing": key, "outcome": outcome, "stamp": successor}, to_disk=True)
                 try:
                     replace(temporary, target)
                 except BaseException:
@@ -207,12 +221,14 @@ class Journal:
                 under_way[key] = {"temporary": line["temporary"]}
             elif "replacing" in line:
                 under_way[key]["outcome"] = line["outcome"]
+                self._stamps[key] = line.get("stamp")
                 self.touched.add(key)
             elif "kept" in line:
                 under_way[key].pop("outcome", None)
             elif "done" in line:
                 left = under_way.pop(key, {})
                 self.outcomes[key] = line.get("outcome") or left["outcome"]
+                self._stamps[key] = line.get("stamp") or self._stamps.get(key)
         for key, left in under_way.items():
             if os.path.lexists(left["temporary"]):
                 self._record({"kept": key}, to_disk=True)  # or else its absence would tell that it was moved

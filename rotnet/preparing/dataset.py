@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -210,8 +211,13 @@ def _write(folder: Path, output: Path, row: Row, settings: Settings, journal: Jo
         except ImageError as error:  # it could be read a while ago
             return Row(row.source, source=row.source, reason=f"unreadable: {error}")
         prepared = _fitted(image, settings)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        writing.write(prepared, target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            writing.write(prepared, target)
+        except OSError as error:
+            if errno.ENAMETOOLONG not in (error.errno, getattr(error.__cause__, "errno", None)):
+                raise
+            return Row(row.source, source=row.source, reason="unwritable: with the new extension its name is too long")
         width, height = prepared.size
         facts = {"sha256": weights.sha256(target), "size": target.stat().st_size, "width": width, "height": height}
         journal.record("write", row.path, key, facts)

@@ -36,6 +36,7 @@ from rotnet import images
 from rotnet.errors import ImageError, RotNetError, UsageError
 from rotnet.geometry import CROPS
 from rotnet.inference import as_predictor
+from rotnet.metadata import shown_orientation
 from rotnet.turning import quarter_turn, turn_bytes
 from rotnet.web.guard import LOOPBACK, Guard
 
@@ -147,7 +148,7 @@ class Service:
         # only of what can be read, for reading EXIF may read the picture
         with images.opened(_named(data), "this file", self._limits.pixels) as opened:
             width, height = opened.size
-            on_its_side = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            on_its_side = shown_orientation(opened) in (5, 6, 7, 8)
         answer = next(self._predictor.predict_views([view]))
         angle = round(answer.angle, 1) % 360.0
         quarter = quarter_turn(angle)
@@ -212,4 +213,4 @@ def _angle(text: str | None) -> float | None:
 
 def _media_type(data: bytes) -> str:
     with images.opened(data, "this file", None) as opened:
-        return Image.MIME.get(opened.format or "", "application/octet-stream")
+        return Image.MIME.get(images.format_of(opened), "application/octet-stream")
