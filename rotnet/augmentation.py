@@ -8,7 +8,7 @@ with the picture, nor the scale of the inscribed crop, nor black corners.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -30,8 +30,11 @@ class Augmentation:
         soften: Probability of a loss of resolution (scaled down and up again).
         blur: Probability of a Gaussian blur.
         noise: Probability of sensor-like noise.
-        jpeg: Probability of a JPEG round trip.
+        jpeg: Probability of a JPEG round trip. Without one, what an earlier compression left in the source shows how
+            far it was turned, which no crooked file shows as clearly.
         jpeg_quality: Lowest and highest quality of that round trip.
+        saved_scale: Largest size at which a picture is degraded, as a factor of the size that it is then scaled to, at
+            least 1: what a network sees of a file is mostly smaller than the file, and so are its blocks.
     """
 
     min_view: float = 0.5
@@ -42,8 +45,9 @@ class Augmentation:
     soften: float = 0.3
     blur: float = 0.15
     noise: float = 0.25
-    jpeg: float = 0.7
+    jpeg: float = 1.0
     jpeg_quality: tuple[int, int] = (50, 95)
+    saved_scale: float = 1.5
 
     def __call__(
         self, image: NDArray[np.uint8], angle: float, size: tuple[int, int], rng: np.random.Generator
@@ -85,8 +89,11 @@ class DigitAugmentation:
 
 # the largest window, nothing else: what a picture to measure on goes through
 UNDEGRADED = Augmentation(
-    full_view=1.0, flip=0.0, interpolations=("bilinear",), colour=0, soften=0, blur=0, noise=0, jpeg=0
+    full_view=1.0, flip=0.0, interpolations=("bilinear",), colour=0, soften=0, blur=0, noise=0, jpeg=0, saved_scale=1.0
 )
+
+# the same, saved as a file, as crooked pictures are
+SAVED = replace(UNDEGRADED, jpeg=1.0, jpeg_quality=(90, 90), saved_scale=1.5)
 
 
 def random_view(
@@ -117,17 +124,22 @@ def random_view(
     step = largest if rng.random() < how.full_view else rng.uniform(smallest, largest)
     view = (step * size[0], step * size[1])
     offset = (rng.uniform(-0.5, 0.5) * (free_height - view[0]), rng.uniform(-0.5, 0.5) * (free_width - view[1]))
+    scale = rng.uniform(1.0, how.saved_scale)
+    saved_size = (round(scale * size[0]), round(scale * size[1]))
     turned = warp_view(
         image,
         angle,
-        size,
+        saved_size,
         view_size=view,
         offset=offset,
         flip=bool(rng.random() < how.flip),
         fill=None,
         interpolation=how.interpolations[rng.integers(len(how.interpolations))],
     )
-    return degrade(turned, rng, how)
+    degraded = degrade(turned, rng, how)
+    if saved_size == tuple(size):
+        return degraded
+    return cv2.resize(degraded, (size[1], size[0]), interpolation=cv2.INTER_AREA).reshape(*size, image.shape[2])
 
 
 def degrade(image: NDArray[np.uint8], rng: np.random.Generator, how: Augmentation) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.angles import angle_difference
-from rotnet.augmentation import UNDEGRADED, Augmentation, DigitAugmentation
+from rotnet.augmentation import SAVED, Augmentation, DigitAugmentation
 from rotnet.datasets import load_mnist, load_photos, rotated_mnist, split_photos
 from rotnet.errors import UsageError
 from rotnet.evaluation import (
@@ -96,9 +96,7 @@ def train_photos(
         train = RotNetDataGenerator(
             upright["train"], shuffle=True, seed=plan.seed, augmentation=Augmentation(), workers=workers, **common
         )
-        val = RotNetDataGenerator(
-            upright["val"], seed=plan.seed, augmentation=UNDEGRADED, same_every_epoch=True, **common
-        )
+        val = RotNetDataGenerator(upright["val"], seed=plan.seed, augmentation=SAVED, same_every_epoch=True, **common)
         taught = fit(model, train, val, plan, Path(output, f"stage{number}"), verbose=verbose)
     return taught
 
@@ -150,10 +148,17 @@ def train_mnist(
 
 
 # the recipe of the preset `photo`; weights/README.md says where the shipped run differs
-PHOTO_STAGES = ("160:12:1e-3:stage3", "192:8:5e-4:stage3", "160:20:2.5e-4:stage3", "192:18:2e-4:stage3")
+PHOTO_STAGES = (
+    "160:12:1e-3:stage3",
+    "192:8:5e-4:stage3",
+    "160:20:2.5e-4:stage3",
+    "192:18:2e-4:stage3",
+    "224:16:1.2e-4:stage3",
+    "224:7:6e-5:stage3",
+)
 
 
-def parse_stage(text: str, *, batch_size: int = 32, sigma: float = 3.0, seed: int = 0) -> Stage:
+def parse_stage(text: str, *, batch_size: int = 32, sigma: float = 1.5, seed: int = 0) -> Stage:
     """Read `SIZE:EPOCHS:RATE[:FREEZE_BEFORE]`.
 
     Raises:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rotnet import augmentation, geometry
 from rotnet.augmentation import UNDEGRADED, Augmentation, DigitAugmentation
 
-PLAIN = replace(Augmentation(), colour=0, soften=0, blur=0, noise=0, jpeg=0)
+PLAIN = replace(Augmentation(), colour=0, soften=0, blur=0, noise=0, jpeg=0, saved_scale=1.0)
 """Every view and kernel, no degradation."""
 
 
@@ -97,6 +97,16 @@ def test_windows_reach_from_the_smallest_to_the_largest_that_fits(angle):
 def test_undegraded_view_of_a_square_is_the_training_example_of_the_generator():
     expected = geometry.generate_rotated_image(colours(60, 60), 25, (40, 40), crop_largest_rect=True)
     np.testing.assert_allclose(UNDEGRADED(colours(60, 60), 25, (40, 40), generator()).astype(int), expected, atol=1)
+
+
+def test_pictures_may_be_degraded_larger_than_they_are_seen(monkeypatch):
+    seen = []
+    monkeypatch.setattr(augmentation, "degrade", lambda image, rng, how: seen.append(image.shape) or image)
+    for seed in range(20):
+        assert replace(PLAIN, saved_scale=1.5)(colours(90, 120), 25.0, (40, 60), generator(seed)).shape == (40, 60, 3)
+    heights = [shape[0] for shape in seen]
+    assert 40 <= min(heights) < 45 and 55 < max(heights) <= 60
+    assert all(abs(shape[1] - 1.5 * shape[0]) <= 1.5 for shape in seen)
 
 
 # Degradation ----------------------------------------------------------------------------------------------------------

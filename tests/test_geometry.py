@@ -424,7 +424,7 @@ def test_an_oblong_view_shows_the_angle_that_oblong_examples_have():
         return math.degrees(math.atan(np.polyfit(columns, rows, 1)[0]))
 
     size = (60, 120)
-    plain = Augmentation(full_view=1, flip=0, colour=0, soften=0, blur=0, noise=0, jpeg=0)
+    plain = Augmentation(full_view=1, flip=0, colour=0, soften=0, blur=0, noise=0, jpeg=0, saved_scale=1)
     shown = random_view(stripe[..., None], 0.0, size, np.random.default_rng(0), plain)[..., 0]
     example = geometry.generate_rotated_image(stripe, 0.0, size)
     for view in (geometry.square_view(stripe, size), shown, example):

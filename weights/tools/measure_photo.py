@@ -12,6 +12,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from rotnet import Predictor, weights
 from rotnet.datasets import split_photos
 from rotnet.evaluation import evaluate, rates, summary
@@ -20,6 +22,17 @@ from rotnet.recipes import calibrate_photos
 # angles for each of the few pictures with a clear up: one that is upside down weighs two degrees of the mean
 REPEATS = 8
 CLEAR_UP = ("houses", "clothing", "vocobj", "tud", "idd", "pets")
+
+
+def spread(evaluation):
+    """Medians, in degrees: of what the answers about a picture have in common, and of how far each is from that."""
+    signed = (evaluation.angles - evaluation.truth + 180.0) % 360.0 - 180.0
+    by_picture = signed.reshape(-1, REPEATS)
+    shared = np.median(by_picture, axis=1, keepdims=True)
+    return {
+        "shared": round(float(np.median(abs(shared))), 2),
+        "rest": round(float(np.median(abs(by_picture - shared))), 2),
+    }
 
 
 def main():
@@ -37,6 +50,7 @@ def main():
     harm = rates(crooked, evaluate(clear, model=predictor, protocol="upright"))
     report["clear_up"] = {
         "files": summary(crooked),
+        "files_errors": spread(crooked),
         "files_one_turn": summary(evaluate(clear, model=predictor, turns=1, repeats=REPEATS)),
         "memory": summary(evaluate(clear, model=predictor, protocol="memory", repeats=REPEATS)),
         "threshold": {key: round(rate, 4) for key, rate in harm.items()},
