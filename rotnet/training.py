@@ -204,7 +204,7 @@ def _description(
         "batch_size": train.batch_size,
         "sigma": train.sigma,
         "seed": train.seed,
-        "optimizer": "adamw" if optimizer is None else optimizer.name,
+        "optimizer": "AdamW" if optimizer is None else type(optimizer).__name__,
         "input_shape": model.input_shape[1:],
         "parameters": model.count_params(),
         "taught_parameters": sum(math.prod(weight.shape) for weight in model.trainable_weights),

@@ -167,7 +167,7 @@ def test_the_plan_on_disk_says_what_the_pictures_were_made_by(tmp_path):
     train, val = streams(Plan(batch_size=32, seed=3))
     fit(tiny_model(), train, val, plan, tmp_path, optimizer=keras.optimizers.SGD(0.1), verbose=0)
     kept = json.loads((tmp_path / "plan.json").read_text())
-    assert (kept["batch_size"], kept["sigma"], kept["seed"], kept["optimizer"]) == (32, 3.0, 3, "sgd")
+    assert (kept["batch_size"], kept["sigma"], kept["seed"], kept["optimizer"]) == (32, 3.0, 3, "SGD")
 
 
 def test_a_loss_that_is_no_number_ends_the_run_for_good(tmp_path):
