@@ -24,7 +24,7 @@ from rotnet.views import pool, strip_view, turned_views
 __all__ = ["AnglePrediction", "Predictor", "as_predictor", "each", "is_many", "predict_angle"]
 
 T = TypeVar("T")
-BATCH = 16  # pictures a network sees at once; more only costs memory on a processor
+BATCH = 8  # pictures a network sees at once; more only costs memory on a processor
 
 
 @dataclass(frozen=True)
