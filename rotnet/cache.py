@@ -14,8 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rotnet.finding import Stamp, stamp
+
 Decode = Callable[[Path], NDArray[np.uint8]]
-Stamp = tuple[int, int]  # nanoseconds of the last change, bytes: another file if either is another
 
 
 class Cache(Protocol):
@@ -54,16 +55,16 @@ class MemoryCache:
 
     def read(self, path: Path, decode: Decode, *, variant: str = "") -> NDArray[np.uint8]:
         """As `Cache.read`."""
-        key, stamp = (str(path), variant), _stamp(path)
+        key, found = (str(path), variant), stamp(path)
         kept = self._kept.get(key)
-        if kept is not None and kept[0] == stamp:
+        if kept is not None and kept[0] == found:
             return kept[1]
         image = decode(path)
         with self._lock:  # another thread may have decoded the same meanwhile
             before = self._kept[key][1].nbytes if key in self._kept else 0
-            if stamp is not None and image.nbytes - before <= self._free:
+            if found is not None and image.nbytes - before <= self._free:
                 self._free -= image.nbytes - before
-                self._kept[key] = stamp, image
+                self._kept[key] = found, image
         return image
 
 
@@ -84,28 +85,31 @@ class FolderCache:
 
     def read(self, path: Path, decode: Decode, *, variant: str = "") -> NDArray[np.uint8]:
         """As `Cache.read`."""
-        stamp = _stamp(path)
-        if stamp is None:
+        found = stamp(path)
+        if found is None:
             return decode(path)
+        version = found[:2]  # an inode is this disk's alone
         name = hashlib.sha256(f"{variant}\n{os.path.abspath(path)}".encode()).hexdigest()
         target = self._folder / f"{name}.picture"
         # whatever is wrong with what was kept, the file itself is still there
         with suppress(OSError, EOFError, ValueError), target.open("rb") as file:
-            if tuple(np.load(file)) == stamp:
+            if tuple(np.load(file)) == version:
                 return np.load(file)
         image = decode(path)
-        self._keep(target, stamp, image)
+        self._keep(target, version, image)
         return image
 
-    def _keep(self, target: Path, stamp: Stamp, image: NDArray[np.uint8]) -> None:
+    def _keep(self, target: Path, version: tuple[int, int], image: NDArray[np.uint8]) -> None:
+        if image.nbytes - self._size(target) > self._free:
+            return
         temporary = target.with_suffix(f".{secrets.token_hex(4)}")
         try:
             with temporary.open("wb") as file:
-                np.save(file, np.array(stamp, np.int64))
+                np.save(file, np.array(version, np.int64))
                 np.save(file, image)
                 size = file.tell()
             with self._lock:
-                added = size - (target.stat().st_size if target.exists() else 0)
+                added = size - self._size(target)
                 if added <= self._free:
                     os.replace(temporary, target)
                     self._free -= added
@@ -114,15 +118,11 @@ class FolderCache:
         finally:
             temporary.unlink(missing_ok=True)
 
+    @staticmethod
+    def _size(target: Path) -> int:
+        return target.stat().st_size if target.exists() else 0
+
 
 def open_cache(where: str | os.PathLike[str], limit: int) -> Cache:
     """The cache that a user means: `"memory"`, or the path of a folder."""
     return MemoryCache(limit) if where == "memory" else FolderCache(where, limit)
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_mtime_ns, status.st_size

@@ -1,4 +1,4 @@
-"""The pictures in folders, and what lies beside them."""
+"""The pictures in folders, what lies beside them, and whether they are still the same."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rotnet.images import EXTENSIONS, StrPath
+
+Stamp = tuple[int, int, int]  # bytes, nanoseconds of the last change, inode
 
 
 def find_images(paths: StrPath | Iterable[StrPath]) -> Iterator[Path]:
@@ -60,3 +62,12 @@ def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:
         else:
             shown = [entry for entry in sorted(found, reverse=True) if not entry[0].startswith(".")]
             remaining += [(path / name, is_folder) for name, is_folder in shown]
+
+
+def stamp(path: StrPath) -> Stamp | None:
+    """What tells a file from another in its place, or from itself once it is changed; None if there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino

@@ -20,8 +20,9 @@ from rotnet.cores import JOBS
 from rotnet.decoding import AngleRange
 from rotnet.errors import ImageError, OutputError, UsageError
 from rotnet.files.journal import Journal
-from rotnet.files.plan import Stamp, Targets, backup_of, place_of, stamp
+from rotnet.files.plan import Targets, backup_of, place_of
 from rotnet.files.predictions import answer_files, as_row, reason
+from rotnet.finding import Stamp, stamp
 from rotnet.geometry import Fill
 from rotnet.inference import AnglePrediction, Predictor
 

@@ -31,7 +31,8 @@ from types import TracebackType
 from typing import IO, Any
 
 from rotnet.errors import OutputError, UsageError
-from rotnet.files.plan import place_of, stamp
+from rotnet.files.plan import place_of
+from rotnet.finding import stamp
 from rotnet.writing import atomic_file
 
 try:

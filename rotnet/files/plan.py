@@ -16,7 +16,6 @@ from rotnet.errors import OutputError, UsageError
 from rotnet.finding import find_images
 
 Targets = dict[Path, Path]
-Stamp = tuple[int, int, int]  # bytes, nanoseconds of the last change, inode
 
 
 def plan_targets(
@@ -94,15 +93,6 @@ def backup_of(source: Path, suffix: str) -> Path:
 def place_of(path: Path) -> str:
     """Where a file lies, whatever links lead to its folder; a link itself is not followed."""
     return os.path.join(os.path.realpath(path.parent), path.name)
-
-
-def stamp(path: Path) -> Stamp | None:
-    """What tells a file from another in its place, or from itself once it is changed; None if there is none."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def is_nested(output: str | Path, given: str | Path) -> bool:

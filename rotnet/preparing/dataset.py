@@ -20,7 +20,7 @@ from rotnet import images, weights, writing
 from rotnet.ahead import ahead
 from rotnet.checking import check_files
 from rotnet.errors import ImageError, OutputError, RotNetError, UsageError, require
-from rotnet.finding import find_images
+from rotnet.finding import find_images, stamp
 from rotnet.geometry import crop_around_center
 from rotnet.inference import as_predictor
 from rotnet.preparing.deciding import Look, Row, Settings, decide, why_unfit
@@ -128,12 +128,8 @@ def _journal(folder: Path, output: Path) -> Iterator[Journal]:
 
 
 def _stamp(path: Path) -> list[int]:
-    """What changes when a file does."""
-    try:
-        status = path.stat()
-    except OSError:
-        return []
-    return [status.st_size, status.st_mtime_ns]
+    """What changes when a file does, wherever its folder is moved."""
+    return list((stamp(path) or ())[:2])
 
 
 def _look(folder: Path, name: str, settings: Settings, journal: Journal) -> tuple[str, Look]:
