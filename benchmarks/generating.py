@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from benchmarks import recipes
 from benchmarks.pictures import street_views
@@ -64,7 +65,7 @@ def _from_files(paths: list[Path], rounds: int) -> Table:
         **{name: with_opencv(recipe) for name, recipe in _installed()},
         "decoding alone, as rotnet does": lambda: _go_through(map(half, paths)),
         "decoding alone, whole, OpenCV": lambda: _go_through(map(cv2.imread, map(str, paths))),
-        "decoding alone, whole, Pillow": lambda: _go_through(map(pictures.read, paths)),
+        "decoding alone, whole, Pillow": lambda: _go_through(map(np.asarray, map(Image.open, paths))),
     }
     title = "224x224 examples from JPEG files of 1281x1025"
     return Table(title, "pictures/s", rates(ways, len(paths), rounds=rounds), (ONE_THREAD,))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rotnet.metadata import (
@@ -120,6 +120,8 @@ def _true_of(block: Block, facts: Facts) -> Block:
 # JPEG -----------------------------------------------------------------------------------------------------------------
 
 _SEGMENT = 65533  # bytes that one segment holds
+_NO_FRAMES = (0xC4, 0xC8, 0xCC)
+_COSINES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # sequential and progressive, either with Huffman's or with arithmetic codes
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # but for those inside a scan
 # marker and first bytes of the segments that are more than cargo
 _SEGMENTS = {
@@ -136,26 +138,41 @@ _SEGMENTS = {
 def _split_jpeg(data: bytes) -> tuple[list[Block], bytes, bytes]:
     """The segments up to the first scan, the scans, and what follows the end."""
     blocks: list[Block] = []
-    at = 2
-    while data[at : at + 1] == b"\xff":
-        if data[at + 1 : at + 2] == b"\xff":  # a fill byte
-            at += 1
-            continue
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+    for at, marker, payload in _jpeg_segments(data):
         if marker == 0xDA:
             end = _jpeg_end(data, at)
             return blocks, data[at:end], data[end:]
-        payload = data[at + 4 : at + 2 + length]
-        if len(payload) != length - 2:
-            break
         role = "other" if 0xE0 <= marker <= 0xEF or marker == 0xFE else "pixels"
         head = b""
         for (expected, start), known in _SEGMENTS.items():
             if marker == expected and payload.startswith(start):
                 role, head = known, start
         blocks.append(Block(data[at : at + 2], role, head, payload[len(head) :]))
-        at += 2 + length
     raise ValueError("its segments are damaged")
+
+
+def has_cosines(jpeg: bytes) -> bool:
+    """Whether a JPEG file is of a kind that can be decoded at a part of its size, as all are but the lossless ones."""
+    frames = (marker for _, marker, _ in _jpeg_segments(jpeg) if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES)
+    return next(frames, None) in _COSINES
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Place, marker and payload of the segments up to the first scan, as far as they are whole."""
+    at = 2
+    while data[at : at + 1] == b"\xff":
+        if data[at + 1 : at + 2] == b"\xff":  # a fill byte
+            at += 1
+            continue
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        payload = data[at + 4 : at + 2 + length]
+        # such as have no payload do not come before a scan
+        if marker < 0xC0 or 0xD0 <= marker <= 0xD9 or len(payload) != length - 2:
+            return
+        yield at, marker, payload
+        if marker == 0xDA:
+            return
+        at += 2 + length
 
 
 def _jpeg_end(data: bytes, at: int) -> int:

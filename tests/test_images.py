@@ -296,6 +296,39 @@ def test_a_reduced_jpeg_is_the_whole_one_scaled_down(mode, orientation, progress
     assert np.abs(half - means).mean() < 2 and np.abs(half - means).max() < 16
 
 
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0", None])
+@pytest.mark.parametrize("size", [(83, 130), (8, 8), (1, 1), (17, 240)])
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("short_side", [None, 1, 4, 40])
+def test_a_jpeg_has_the_pixels_that_pillow_gives(subsampling, size, progressive, short_side):
+    options = {"keep_rgb": True} if subsampling is None else {"subsampling": subsampling}
+    for mode in ("RGB", "L"):
+        picture = Image.fromarray(smooth(*size)).convert(mode)
+        data = encoded(picture, "JPEG", quality=80, progressive=progressive, **(options if mode == "RGB" else {}))
+        with Image.open(io.BytesIO(data)) as expected:
+            if short_side is not None:
+                expected.draft(None, (short_side, short_side))
+            np.testing.assert_array_equal(images.read(data, short_side=short_side), expected.convert("RGB"))
+
+
+def test_a_jpeg_with_a_broken_scan_is_what_pillow_makes_of_it():
+    data = bytearray(encoded(smooth(208, 304), "JPEG", quality=95))
+    data[len(data) // 2 : len(data) // 2 + 40] = bytes(40)
+    with Image.open(io.BytesIO(data)) as expected:
+        expected.draft(None, (104, 104))
+        np.testing.assert_array_equal(images.read(bytes(data), short_side=104), expected)
+
+
+@pytest.mark.parametrize("side", [64, 1024])
+def test_a_lossless_jpeg_is_never_decoded_at_a_part_of_its_size(side):
+    """It would be written beyond its buffer."""
+    frame = b"\xff\xc3" + bytes([0, 17, 8]) + 2 * side.to_bytes(2, "big") + bytes([3, 1, 17, 0, 2, 17, 0, 3, 17, 0])
+    table, code = b"\xff\xdb" + bytes([0, 67, 0, *64 * [1]]), b"\xff\xc4" + bytes([0, 20, 0, 1, *16 * [0]])
+    scan = b"\xff\xda" + bytes([0, 12, 3, 1, 0, 2, 0, 3, 0, 1, 0, 0]) + bytes(3 * side * side // 8)
+    data = b"\xff\xd8" + table + frame + code + scan + b"\xff\xd9"
+    assert images.read(data, short_side=8).shape == (side, side, 3)
+
+
 def test_a_reduced_photograph_looks_the_same():
     whole = images.read(PHOTOGRAPH)
     half = images.read(PHOTOGRAPH, short_side=min(whole.shape[:2]) // 2)
