@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rotnet import jpeg
 from rotnet.metadata import (
     Facts,
     orientation_of,
@@ -120,9 +121,6 @@ def _true_of(block: Block, facts: Facts) -> Block:
 # JPEG -----------------------------------------------------------------------------------------------------------------
 
 _SEGMENT = 65533  # bytes that one segment holds
-_NO_FRAMES = (0xC4, 0xC8, 0xCC)
-_COSINES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # sequential and progressive, either with Huffman's or with arithmetic codes
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # but for those inside a scan
 # marker and first bytes of the segments that are more than cargo
 _SEGMENTS = {
     (0xE0, b"JFIF\0"): "jfif",
@@ -138,9 +136,9 @@ _SEGMENTS = {
 def _split_jpeg(data: bytes) -> tuple[list[Block], bytes, bytes]:
     """The segments up to the first scan, the scans, and what follows the end."""
     blocks: list[Block] = []
-    for at, marker, payload in _jpeg_segments(data):
-        if marker == 0xDA:
-            end = _jpeg_end(data, at)
+    for at, marker, payload in jpeg.segments(data):
+        if marker == jpeg.SCAN:
+            end = jpeg.end(data, at)
             return blocks, data[at:end], data[end:]
         role = "other" if 0xE0 <= marker <= 0xEF or marker == 0xFE else "pixels"
         head = b""
@@ -149,39 +147,6 @@ def _split_jpeg(data: bytes) -> tuple[list[Block], bytes, bytes]:
                 role, head = known, start
         blocks.append(Block(data[at : at + 2], role, head, payload[len(head) :]))
     raise ValueError("its segments are damaged")
-
-
-def has_cosines(jpeg: bytes) -> bool:
-    """Whether a JPEG file is of a kind that can be decoded at a part of its size, as all are but the lossless ones."""
-    frames = (marker for _, marker, _ in _jpeg_segments(jpeg) if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES)
-    return next(frames, None) in _COSINES
-
-
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Place, marker and payload of the segments up to the first scan, as far as they are whole."""
-    at = 2
-    while data[at : at + 1] == b"\xff":
-        if data[at + 1 : at + 2] == b"\xff":  # a fill byte
-            at += 1
-            continue
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        payload = data[at + 4 : at + 2 + length]
-        # such as have no payload do not come before a scan
-        if marker < 0xC0 or 0xD0 <= marker <= 0xD9 or len(payload) != length - 2:
-            return
-        yield at, marker, payload
-        if marker == 0xDA:
-            return
-        at += 2 + length
-
-
-def _jpeg_end(data: bytes, at: int) -> int:
-    """Where a picture ends whose first scan begins at a place."""
-    while found := _MARKER.search(data, at):
-        if data[found.end() - 1] == 0xD9:
-            return found.end()
-        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
-    raise ValueError("its end is missing")
 
 
 def _join_jpeg(blocks: Sequence[Block], scan: bytes) -> bytes:
@@ -245,9 +210,9 @@ def join_jpegs(parts: Sequence[bytes], originals: Sequence[bytes]) -> bytes:
     return bytes(result)
 
 
-def without_index(jpeg: bytes) -> bytes:
+def without_index(data: bytes) -> bytes:
     """One of several pictures as a JPEG file that knows nothing of the others."""
-    blocks, scan, _ = _split_jpeg(jpeg)
+    blocks, scan, _ = _split_jpeg(data)
     return _join_jpeg([block for block in blocks if block.role != "index"], scan)
 
 

@@ -19,10 +19,9 @@ from typing import IO, Any, TypeAlias
 import cv2
 import numpy as np
 import numpy.typing as npt
-import simplejpeg
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from rotnet.containers import has_cosines
+from rotnet import jpeg
 from rotnet.errors import ImageError, UsageError
 from rotnet.metadata import apply_orientation, oriented, shown_orientation, upright
 
@@ -93,7 +92,7 @@ def read(
     name = _name(source)
     with opened(source, name, max_pixels) as image, decoding(name):
         if image is not source and format_of(image) == "JPEG":
-            stored = _jpeg_levels(image, short_side)
+            stored = jpeg.decode(image, short_side)
             if stored is not None:
                 return np.ascontiguousarray(apply_orientation(stored, shown_orientation(image)))
         return np.array(to_rgb(oriented(image), name), order="C")
@@ -351,29 +350,6 @@ def to_rgb(image: Image.Image, name: str) -> Image.Image:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _jpeg_levels(image: Image.Image, short_side: int | None) -> npt.NDArray[np.uint8] | None:
-    """The pixels of a JPEG file as they are stored, at the least part of their size that suffices.
-
-    They are what Pillow gives, without its copies. None leaves to Pillow, drafted, what simplejpeg does not read: other
-    colours, damage, and lossless files, which libjpeg, asked for a part of their size, writes beyond its buffer.
-    """
-    file: IO[bytes] = image.fp  # type: ignore[attr-defined]
-    file.seek(0)
-    data = file.read()
-    if not has_cosines(data):
-        return None
-    if image.mode in ("L", "RGB"):
-        parts = [part for part in (8, 4, 2) if short_side is not None and min(image.size) // part >= short_side]
-        width, height = (-(-side // max(parts, default=1)) for side in image.size)
-        with suppress(ValueError):
-            return simplejpeg.decode_jpeg(
-                data, "RGB", fastdct=False, fastupsample=False, min_height=height, min_width=width
-            )
-    if short_side is not None:
-        image.draft(None, (short_side, short_side))
-    return None
 
 
 def _levels(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
