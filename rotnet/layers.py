@@ -1,8 +1,7 @@
 """Turning pictures where the network runs, on any backend of Keras, instead of on the processor beforehand.
 
-    turned, labels = RandomUprightRotation((224, 224), sigma=3.0)(upright)
-
-JPEG artefacts, of which `rotnet.augmentation` has them too, cannot be made here.
+turned, labels = RandomUprightRotation((280, 280), sigma=3.0)(upright)
+examples = RandomDegradation(size=(224, 224))(turned)
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from rotnet.angles import LABELS
+from rotnet.compression import jpeg_round_trip
 
 
 @keras.saving.register_keras_serializable("rotnet")
@@ -70,8 +70,7 @@ class RandomUprightRotation(keras.layers.Layer):
         # levels up to 255 and coordinates want more digits than a half-precision policy has
         super().__init__(**{"dtype": "float32", **kwargs})
         label = label or ("one_hot" if sigma is None else "soft")
-        if size is not None and (len(size) != 2 or min(size) < 1):
-            raise ValueError(f"size must be None or (height, width), at least 1 pixel each. Received: size={size}.")
+        _check_size(size)
         if label not in LABELS or (label == "soft") != (sigma is not None):
             raise ValueError(
                 f"label must be one of {LABELS}, with a sigma if and only if it is 'soft'. "
@@ -142,36 +141,60 @@ class RandomUprightRotation(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("rotnet")
 class RandomDegradation(keras.layers.Layer):
-    """Blurs pictures and adds noise, after they were turned, to hide what the turning left behind.
+    """Blurs pictures, adds noise and compresses them, after they were turned, to hide what the turning left behind.
 
     Args:
         blur: Probability of a Gaussian blur of 0.3 to 1.5 pixels.
         noise: Probability of noise of 1 to 12 levels.
+        jpeg: Probability of what JPEG loses. Without it, what an earlier compression left in the source shows how far
+            it was turned, which no crooked file shows as clearly.
+        jpeg_quality: Lowest and highest quality, of 1 to 100.
+        size: `(height, width)` to which the pictures are scaled in the end, with anti-aliasing; None leaves theirs.
+            What a network sees of a file is mostly smaller than the file: let `RandomUprightRotation` make more.
         seed: Integer, or None to draw one.
         **kwargs: As for `keras.layers.Layer`.
 
+    Raises:
+        ValueError: An argument is not as described.
+
     Example:
-        >>> tuple(RandomDegradation(seed=1)(np.zeros((2, 32, 32, 3), np.float32)).shape)
-        (2, 32, 32, 3)
+        >>> tuple(RandomDegradation(size=(24, 24), seed=1)(np.zeros((2, 32, 32, 3), np.float32)).shape)
+        (2, 24, 24, 3)
     """
 
     RADIUS = 4
 
-    def __init__(self, blur: float = 0.4, noise: float = 0.25, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        blur: float = 0.4,
+        noise: float = 0.25,
+        seed: int | None = None,
+        *,
+        jpeg: float = 1.0,
+        jpeg_quality: tuple[int, int] = (50, 95),
+        size: tuple[int, int] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
-        for name, share in {"blur": blur, "noise": noise}.items():
+        for name, share in {"blur": blur, "noise": noise, "jpeg": jpeg}.items():
             if not 0 <= share <= 1:
                 raise ValueError(f"{name} must be in [0, 1]. Received: {name}={share}.")
+        if np.shape(jpeg_quality) != (2,) or not 1 <= jpeg_quality[0] <= jpeg_quality[1] <= 100:
+            raise ValueError(f"jpeg_quality must be (low, high) of 1 to 100. Received: jpeg_quality={jpeg_quality}.")
+        _check_size(size)
         self.blur = blur
         self.noise = noise
+        self.jpeg = jpeg
+        self.jpeg_quality = (int(jpeg_quality[0]), int(jpeg_quality[1]))
+        self.size = None if size is None else (int(size[0]), int(size[1]))
         self.seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
         self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def call(self, images: Any) -> Any:
         """Degrade `(N, H, W, C)` pictures of levels 0 to 255; whole levels come back."""
         images = ops.cast(images, "float32")
-        chance = keras.random.uniform((ops.shape(images)[0], 4), seed=self.seed_generator)
-        blurred, width, noisy, strength = ops.unstack(chance, 4, axis=1)
+        chance = keras.random.uniform((ops.shape(images)[0], 6), seed=self.seed_generator)
+        blurred, width, noisy, strength, saved, quality = ops.unstack(chance, 6, axis=1)
         # as narrow as to be none at all for those that stay sharp
         sigma = ops.where(blurred < self.blur, 0.3 + 1.2 * width, 0.01)
         distance = ops.arange(-self.RADIUS, self.RADIUS + 1, dtype="float32")
@@ -179,11 +202,20 @@ class RandomDegradation(keras.layers.Layer):
         images = _blur_along(_blur_along(images, kernel, 1), kernel, 2)
         level = ops.where(noisy < self.noise, 1.0 + 11.0 * strength, 0.0)
         noise = keras.random.normal(ops.shape(images), seed=self.seed_generator)
-        return ops.round(ops.clip(images + noise * level[:, None, None, None], 0.0, 255.0))
+        images = ops.round(ops.clip(images + noise * level[:, None, None, None], 0.0, 255.0))
+        if self.jpeg > 0:
+            low, high = self.jpeg_quality
+            compressed = jpeg_round_trip(images, low + quality * (high + 1 - low))
+            images = ops.where(saved[:, None, None, None] < self.jpeg, compressed, images)
+        if self.size is not None and self.size != tuple(images.shape[1:3]):
+            images = ops.image.resize(images, self.size, antialias=True, data_format="channels_last")
+            images = ops.clip(ops.round(images), 0.0, 255.0)
+        return images
 
     def get_config(self) -> dict[str, Any]:
         """Arguments to make the layer anew."""
-        return {**super().get_config(), "blur": self.blur, "noise": self.noise, "seed": self.seed}
+        names = ("blur", "noise", "seed", "jpeg", "jpeg_quality", "size")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 class RotationTrainer(keras.Model):
@@ -287,6 +319,11 @@ def rotate_views(
     fineness = max(1, math.ceil(min(rows / size[0], columns / size[1]) / 1.5 - 1e-6))
     shifts = [(number + 0.5) / fineness - 0.5 for number in range(fineness)]
     return sum(sample(y, x) for y in shifts for x in shifts) / fineness**2
+
+
+def _check_size(size: tuple[int, int] | None) -> None:
+    if size is not None and (len(size) != 2 or min(size) < 1):
+        raise ValueError(f"size must be None or (height, width), at least 1 pixel each. Received: size={size}.")
 
 
 def _inscribed(height: int, width: int, angle: Any) -> tuple[Any, Any]:

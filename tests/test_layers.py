@@ -1,17 +1,22 @@
 """Turning on the device: the same pictures as on the processor, true labels, in every place Keras runs layers."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
+import cv2
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from rotnet import angle_difference, decode_angles, largest_rotated_rect
+from rotnet import angle_difference, decode_angles, largest_rotated_rect, read_image
+from rotnet.compression import jpeg_round_trip
 from rotnet.geometry import warp_view
 from rotnet.layers import RandomDegradation, RandomUprightRotation, _inscribed, rotate_views
+
+PHOTOGRAPH = pathlib.Path(__file__).parent.parent / "examples" / "photos" / "coffee.jpg"
 
 rng = np.random.default_rng(0)
 
@@ -119,7 +124,10 @@ def test_the_seed_decides():
 
 @pytest.mark.parametrize(
     "layer",
-    [RandomUprightRotation((16, 20), sigma=2.0, angles=(-5, 5), seed=3), RandomDegradation(blur=0.1, seed=4)],
+    [
+        RandomUprightRotation((16, 20), sigma=2.0, angles=(-5, 5), seed=3),
+        RandomDegradation(blur=0.1, seed=4, jpeg=0.5, jpeg_quality=(60, 80), size=(20, 24)),
+    ],
     ids=lambda layer: type(layer).__name__,
 )
 def test_a_layer_is_made_anew_from_its_config(layer):
@@ -138,20 +146,48 @@ def test_a_layer_is_made_anew_from_its_config(layer):
 def test_wrong_arguments_are_named_with_what_came(wrong):
     with pytest.raises(ValueError, match=f"^{next(iter(wrong))} must .*Received"):
         RandomUprightRotation(**wrong)
-    with pytest.raises(ValueError, match="blur must .*Received"):
-        RandomDegradation(blur=1.5)
+
+
+@pytest.mark.parametrize("wrong", [{"blur": 1.5}, {"jpeg": -1}, {"jpeg_quality": (90, 50)}, {"size": (0, 8)}], ids=str)
+def test_wrong_arguments_of_degradation_are_named_with_what_came(wrong):
+    with pytest.raises(ValueError, match=f"^{next(iter(wrong))} must .*Received"):
+        RandomDegradation(**wrong)
 
 
 def test_degradation_blurs_and_adds_noise_to_some():
     edge = np.zeros((40, 16, 16, 3), np.float32)
     edge[:, :, 8:] = 200
-    blurred = numpy(RandomDegradation(blur=0.5, noise=0.0, seed=0)(edge))[0]
+    blurred = numpy(RandomDegradation(blur=0.5, noise=0.0, jpeg=0.0, seed=0)(edge))[0]
     soft = (np.abs(blurred - edge) > 0).any(axis=(1, 2, 3))
     assert 8 < soft.sum() < 32
     np.testing.assert_allclose(blurred.mean(axis=(1, 2, 3)), 100, atol=1)
-    noisy = numpy(RandomDegradation(blur=0.0, noise=1.0, seed=0)(edge + 20))[0] - edge - 20
+    noisy = numpy(RandomDegradation(blur=0.0, noise=1.0, jpeg=0.0, seed=0)(edge + 20))[0] - edge - 20
     assert 1 < noisy.std() < 12 and abs(noisy.mean()) < 0.5
-    np.testing.assert_array_equal(numpy(RandomDegradation(blur=0.0, noise=0.0)(edge))[0], edge)
+    np.testing.assert_array_equal(numpy(RandomDegradation(blur=0.0, noise=0.0, jpeg=0.0)(edge))[0], edge)
+
+
+@pytest.mark.parametrize("quality", [10, 50, 75, 95])
+@pytest.mark.parametrize("size", [(96, 128), (91, 75)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_jpeg_loses_is_what_a_jpeg_file_has_lost(quality, size, channels):
+    picture = cv2.resize(read_image(PHOTOGRAPH), size[::-1], interpolation=cv2.INTER_AREA)[..., :channels]
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    file = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), options)[1]
+    expected = read_image(file.tobytes())[..., :channels].astype(int)
+    found = numpy(jpeg_round_trip(picture[np.newaxis], np.array([quality])))[0][0]
+    lost = np.abs(expected - picture).mean()
+    assert np.abs(found - expected).mean() < (0.4 if channels == 1 else 1.2) and lost > 1
+
+
+def test_degradation_compresses_some_and_shrinks_all():
+    pictures = rng.integers(0, 256, (40, 16, 16, 3)).astype(np.float32)
+    layer = RandomDegradation(blur=0.0, noise=0.0, jpeg=0.5, jpeg_quality=(50, 50), seed=0)
+    changed = (numpy(layer(pictures))[0] != pictures).any(axis=(1, 2, 3))
+    assert 8 < changed.sum() < 32
+    ramp = bright_above(48, 60)[np.newaxis]
+    (small,) = numpy(RandomDegradation(blur=0.0, noise=0.0, jpeg=0.0, size=(24, 30))(ramp))
+    means = ramp.reshape(24, 2, 30, 2, 3).mean(axis=(1, 3))
+    assert np.abs(small[0] - means)[2:-2, 2:-2].max() <= 1.5 and (small == small.round()).all()
 
 
 # In its places --------------------------------------------------------------------------------------------------------
