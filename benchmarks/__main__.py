@@ -1,7 +1,7 @@
 """Measure rotnet beside others, print the tables and write them down.
 
     python -m benchmarks                    # everything: less than ten minutes on two idle cores
-    python -m benchmarks --only generating  # one part: generating, answering or growing
+    python -m benchmarks --only generating  # one part: generating, training, answering or growing
     python -m benchmarks --tiny             # only whether it runs
 
 What is compared with and not installed is left out: `pip install albumentations occular-deskew`, and
@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
-PARTS = ("generating", "answering", "growing")
+PARTS = ("generating", "training", "answering", "growing")
 RESULTS = Path(__file__).parent / "results"
 
 

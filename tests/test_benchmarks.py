@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("part", ["generating", "answering", "growing"])
+@pytest.mark.parametrize("part", ["generating", "training", "answering", "growing"])
 def test_benchmarks_run_on_a_tiny_input(part, tmp_path):
     command = [sys.executable, "-m", "benchmarks", "--tiny", "--only", part, "--output", str(tmp_path)]
     settings = {**os.environ, "MPLBACKEND": "Agg"}
