@@ -108,7 +108,8 @@ def graft(original: bytes, bare: bytes, format: str, facts: Facts) -> bytes:
 def _true_of(block: Block, facts: Facts) -> Block:
     content = block.content
     if block.role == "exif":
-        content = retag_exif(content, facts, room=_SEGMENT - len(block.head) if block.kind == b"\xff\xe1" else 1 << 32)
+        room = max(_SEGMENT - len(block.head), len(content)) if block.kind == b"\xff\xe1" else 1 << 32
+        content = retag_exif(content, facts, room=room)
     elif block.role == "xmp":
         content = retag_xmp(content, facts)
     elif facts.thumbnail is not None and block.role == "photoshop":
@@ -121,6 +122,7 @@ def _true_of(block: Block, facts: Facts) -> Block:
 # JPEG -----------------------------------------------------------------------------------------------------------------
 
 _SEGMENT = 65533  # bytes that one segment holds
+_TIFF_STARTS = (b"II*\0", b"MM\0*")
 # marker and first bytes of the segments that are more than cargo
 _SEGMENTS = {
     (0xE0, b"JFIF\0"): "jfif",
@@ -145,17 +147,23 @@ def _split_jpeg(data: bytes) -> tuple[list[Block], bytes, bytes]:
         for (expected, start), known in _SEGMENTS.items():
             if marker == expected and payload.startswith(start):
                 role, head = known, start
-        blocks.append(Block(data[at : at + 2], role, head, payload[len(head) :]))
+        block = Block(data[at : at + 2], role, head, payload[len(head) :])
+        if role == "exif" and blocks and blocks[-1].role == "exif" and block.content[:4] not in _TIFF_STARTS:
+            blocks[-1] = replace(blocks[-1], content=blocks[-1].content + block.content)  # what went on in a second one
+        else:
+            blocks.append(block)
     raise ValueError("its segments are damaged")
 
 
 def _join_jpeg(blocks: Sequence[Block], scan: bytes) -> bytes:
     parts = [b"\xff\xd8"]
     for block in blocks:
-        length = len(block.head) + len(block.content)
-        if length > _SEGMENT:
+        most = _SEGMENT - len(block.head)
+        if len(block.content) > most and block.role != "exif":
             raise ValueError("its metadata leave no room")
-        parts += [block.kind, (length + 2).to_bytes(2, "big"), block.head, block.content]
+        for start in range(0, max(1, len(block.content)), most):
+            content = block.content[start : start + most]
+            parts += [block.kind, (2 + len(block.head) + len(content)).to_bytes(2, "big"), block.head, content]
     return b"".join([*parts, scan])
 
 

@@ -100,6 +100,32 @@ def test_metadata_survive_in_new_formats(format, extra):
     assert 0.7 < len(turned) / len(data) < 1.4
 
 
+@pytest.mark.parametrize("orientation", [None, 6])
+@pytest.mark.parametrize("angle", [17.0, 90.0, 180.0])
+def test_exif_that_goes_on_in_a_second_segment(orientation, angle):
+    note = np.random.default_rng(0).bytes(100_000)
+    exif = Image.Exif()
+    exif[0x8769] = {0x927C: note}
+    if orientation:
+        exif[0x0112] = orientation
+    block = exif.tobytes()[6:]
+    plain = encoded(PICTURE, "JPEG")
+    segments = b""
+    for start in range(0, len(block), 65527):
+        part = b"Exif\0\0" + block[start : start + 65527]
+        segments += b"\xff\xe1" + (len(part) + 2).to_bytes(2, "big") + part
+    data = plain[:2] + segments + plain[2:]
+    assert opened(data).getexif().get_ifd(0x8769)[0x927C] == note
+    turned, how = turn_bytes(data, angle, quarter_turns="exif")
+    found = opened(turned).getexif()
+    assert found.get_ifd(0x8769)[0x927C] == note
+    if how == "exif":
+        assert found[0x0112] != (orientation or 1)
+        np.testing.assert_array_equal(shown(turned), np.rot90(shown(data), -round(angle / 90)))
+    else:
+        assert found.get(0x0112, 1) == 1
+
+
 def test_blocks_of_a_jpeg_that_nobody_here_knows_are_kept():
     data = photo(comment=b"by hand")
     unknown = b"\xff\xeb\0\x0aANYTHING"
