@@ -1,6 +1,6 @@
 """Measure rotnet beside others, print the tables and write them down.
 
-    python -m benchmarks                    # everything: less than ten minutes on two idle cores
+    python -m benchmarks                    # everything: a quarter of an hour on two idle cores
     python -m benchmarks --only generating  # one part: generating, training, answering or growing
     python -m benchmarks --tiny             # only whether it runs
 

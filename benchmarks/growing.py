@@ -27,7 +27,9 @@ def tables(*, tiny: bool) -> Iterator[Table]:
         turning = ["--min-confidence", "0", "--overwrite", "-o", str(folder / "straight")]
         for command, options in (("predict", []), ("correct", turning)):
             yield from _pixels(pictures, [command, *options], 1 if tiny else 3)
-        yield from _files((2, 4) if tiny else FILES, folder)
+        folders = _folders((2, 4) if tiny else FILES, folder)
+        for command, options in (("predict", []), ("correct", turning)):
+            yield from _files(folders, [command, "--model", "mnist", *options])
 
 
 def _picture(folder: Path, megapixels: float) -> Path:
@@ -51,19 +53,24 @@ def _pixels(pictures: dict[float, Path], command: list[str], rounds: int) -> Ite
     yield Table(f"{title}, memory", "MB", tuple(memory))
 
 
-def _files(numbers: tuple[int, ...], folder: Path) -> Iterator[Table]:
+def _folders(numbers: tuple[int, ...], folder: Path) -> dict[int, Path]:
     (picture,) = street_views(folder / "small", 1, size=(64, 64))
-    seconds: list[Row] = []
-    memory: list[Row] = []
-    for number in numbers:
-        many = folder / f"{number} files"
+    folders = {number: folder / f"{number} files" for number in numbers}
+    for number, many in folders.items():
         many.mkdir()
         for index in range(number):
             os.link(picture, many / f"{index:05}.jpg")
-        spent, peak = run([*ROTNET, "predict", str(many), "--model", "mnist"])
+    return folders
+
+
+def _files(folders: dict[int, Path], command: list[str]) -> Iterator[Table]:
+    seconds: list[Row] = []
+    memory: list[Row] = []
+    for number, many in folders.items():
+        spent, peak = run([*ROTNET, *command, str(many)])
         seconds.append(row(f"{number:,} files", [spent]))
         memory.append(row(f"{number:,} files", [peak]))
-    title = "More files, rotnet predict"
+    title = f"More files, rotnet {command[0]}"
     note = "64x64 JPEG files and the quickest model, so that it is the files that cost"
     yield Table(title, "s", tuple(seconds), (note, "with the start of the program"))
     yield Table(f"{title}, memory", "MB", tuple(memory))
