@@ -40,11 +40,15 @@ def jpeg_round_trip(images: Any, quality: Any) -> Any:
     """Pictures as they come back from JPEG files with halved chroma, as most programs write them.
 
     Args:
-        images: `(N, H, W, C)` levels 0 to 255, C = 1 or 3.
+        images: `(N, H, W, C)` levels 0 to 255, H and W known, C = 1 or 3.
         quality: `(N,)` numbers from 1 to 100, as libjpeg takes them.
 
     Returns:
-        `(N, H, W, C)` whole levels, float32: those of libjpeg to within rounding.
+        `(N, H, W, C)` whole levels, float32: those of libjpeg, but for what it rounds the other way: less than 1 level
+        in the mean, where JPEG itself takes several.
+
+    Raises:
+        ValueError: The pictures have another number of channels.
 
     Example:
         >>> tuple(jpeg_round_trip(np.zeros((2, 20, 30, 3), np.float32), np.array([50.0, 90.0])).shape)
@@ -52,6 +56,8 @@ def jpeg_round_trip(images: Any, quality: Any) -> Any:
     """
     images = ops.cast(images, "float32")
     height, width, channels = images.shape[1:]
+    if channels not in (1, 3):
+        raise ValueError(f"images must have 1 or 3 channels to be compressed. Received: shape {tuple(images.shape)}.")
     quality = ops.floor(ops.cast(quality, "float32"))
     percent = ops.where(quality < 50, ops.floor(5000.0 / quality), 200.0 - 2.0 * quality)
     if channels == 1:

@@ -110,6 +110,8 @@ def _true_of(block: Block, facts: Facts) -> Block:
     if block.role == "exif":
         room = max(_SEGMENT - len(block.head), len(content)) if block.kind == b"\xff\xe1" else 1 << 32
         content = retag_exif(content, facts, room=room)
+        if len(content) > room:  # what is added would lie in a further segment, where most programs do not look
+            raise ValueError("its metadata leave no room")
     elif block.role == "xmp":
         content = retag_xmp(content, facts)
     elif facts.thumbnail is not None and block.role == "photoshop":

@@ -27,7 +27,8 @@ def decode(image: Image.Image, short_side: int | None) -> NDArray[np.uint8] | No
     """The pixels of a JPEG file as they are stored, at the least part of their size that suffices.
 
     They are what Pillow gives, without its copies. What simplejpeg does not read, other colours and damage, is left to
-    Pillow, which is told of the part. Lossless files stay whole; asked for a part, libjpeg writes beyond its buffer.
+    Pillow, which is told of the part. Lossless files, which libjpeg, asked for a part, writes beyond its buffer, stay
+    whole, and with them files whose segments do not say that they are none.
 
     Args:
         image: The file as Pillow opened it, not decoded yet.

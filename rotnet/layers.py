@@ -180,7 +180,7 @@ class RandomDegradation(keras.layers.Layer):
             if not 0 <= share <= 1:
                 raise ValueError(f"{name} must be in [0, 1]. Received: {name}={share}.")
         if np.shape(jpeg_quality) != (2,) or not 1 <= jpeg_quality[0] <= jpeg_quality[1] <= 100:
-            raise ValueError(f"jpeg_quality must be (low, high) of 1 to 100. Received: jpeg_quality={jpeg_quality}.")
+            raise ValueError(f"jpeg_quality must be (low, high), 1 to 100. Received: jpeg_quality={jpeg_quality}.")
         _check_size(size)
         self.blur = blur
         self.noise = noise
@@ -191,7 +191,7 @@ class RandomDegradation(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def call(self, images: Any) -> Any:
-        """Degrade `(N, H, W, C)` pictures of levels 0 to 255; whole levels come back."""
+        """Degrade `(N, H, W, C)` pictures of levels 0 to 255, H and W known, C = 1 or 3; whole levels come back."""
         images = ops.cast(images, "float32")
         chance = keras.random.uniform((ops.shape(images)[0], 6), seed=self.seed_generator)
         blurred, width, noisy, strength, saved, quality = ops.unstack(chance, 6, axis=1)
@@ -322,7 +322,7 @@ def rotate_views(
 
 
 def _check_size(size: tuple[int, int] | None) -> None:
-    if size is not None and (len(size) != 2 or min(size) < 1):
+    if size is not None and (np.shape(size) != (2,) or min(size) < 1):
         raise ValueError(f"size must be None or (height, width), at least 1 pixel each. Received: size={size}.")
 
 
