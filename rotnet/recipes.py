@@ -155,6 +155,7 @@ PHOTO_STAGES = (
     "192:18:2e-4:stage3",
     "224:16:1.2e-4:stage3",
     "224:7:6e-5:stage3",
+    "224:14:1.1e-4:stage3",
 )
 
 
@@ -231,7 +232,7 @@ def calibrate_photos(exported: str | Path, val: Sequence[Path], *, seed: int = 0
         exported: `.onnx` file; its metadata is replaced.
         val: Upright photographs that the model has not learned from.
         seed: Of the angles; the figures come from other angles than the calibration.
-        repeats: Angles a photograph is turned by, for the calibration.
+        repeats: Angles a photograph is turned by, for the calibration and again for the figures.
 
     Returns:
         Scores by protocol and number of turns, and what the default threshold does.
@@ -245,11 +246,11 @@ def calibrate_photos(exported: str | Path, val: Sequence[Path], *, seed: int = 0
     card["max_upright"] = largest_harmless(upright, min_confidence=MIN_CONFIDENCE)
     set_metadata(exported, card)
     predictor = Predictor(exported)
-    crooked = evaluate(val, model=predictor, seed=seed)
+    crooked = evaluate(val, model=predictor, seed=seed, repeats=repeats)
     report: dict[str, Any] = {"files": summary(crooked)}
-    report["files_one_turn"] = summary(evaluate(val, model=predictor, seed=seed, turns=1))
+    report["files_one_turn"] = summary(evaluate(val, model=predictor, seed=seed, repeats=repeats, turns=1))
     for protocol in ("memory", "twice", "noise"):
-        report[protocol] = summary(evaluate(val, model=predictor, seed=seed, protocol=protocol))
+        report[protocol] = summary(evaluate(val, model=predictor, seed=seed, repeats=repeats, protocol=protocol))
     held_out = held_out_confidence(found.mass, found.right, [trial.seed[1] for trial in found.trials])
     report["calibration_error_held_out"] = round(calibration_error(held_out, found.right), 4)
     harm = rates(crooked, evaluate(val, model=predictor, protocol="upright"))
