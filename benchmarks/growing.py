@@ -1,4 +1,4 @@
-"""What more costs: pictures of more pixels, and more pictures. Time should grow in proportion, memory should not."""
+"""What more costs: pictures of more pixels, and more pictures. Memory should grow with the pixels of one picture alone."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from benchmarks.answering import ROTNET, run
-from benchmarks.pictures import street_views
+from benchmarks.pictures import PHOTOS, street_views
 from benchmarks.timing import Row, Table, row
-from rotnet import rotate
 
 MEGAPIXELS = (1, 2, 5, 10, 20, 40)
 FILES = (100, 1000, 10000)
@@ -33,11 +31,12 @@ def tables(*, tiny: bool) -> Iterator[Table]:
 
 
 def _picture(folder: Path, megapixels: float) -> Path:
-    height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
-    (path,) = street_views(folder / f"{megapixels:g}", 1, size=(height, height * 4 // 3))
-    with Image.open(path) as upright:
-        crooked = rotate(np.asarray(upright), 20.0, crop="same")  # for one that stands upright is only copied
-    Image.fromarray(crooked).save(path, quality=85)
+    """A crooked photograph of which the model is sure, for one that stands upright is only copied."""
+    path = folder / f"{megapixels:g} megapixels.jpg"
+    with Image.open(PHOTOS / "hopper.jpg") as photograph:
+        scale = (megapixels * 1e6 / (photograph.width * photograph.height)) ** 0.5
+        size = round(scale * photograph.width), round(scale * photograph.height)
+        photograph.resize(size, Image.Resampling.BICUBIC).save(path, quality=85)
     return path
 
 
