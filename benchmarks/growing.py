@@ -1,4 +1,4 @@
-"""What more costs: pictures of more pixels, and more pictures. Memory should grow with the pixels of one picture alone."""
+"""What more costs: more pixels, and more pictures. Memory should grow with the pixels of one picture alone."""
 
 from __future__ import annotations
 
