@@ -68,7 +68,7 @@ def test_street_views_end_with_a_model_that_answers(tmp_path):
     for original in (False, True):
         run = tmp_path / f"run{original}"
         report = example("train_street_view")["run"](folder, run, original=original, **quick)
-        assert report["files"]["pictures"] == len(split_street_view(folder).val)
+        assert report["files"]["pictures"] == 4 * len(split_street_view(folder).val)
         assert json.loads((run / "plan.json").read_text())["sigma"] == (None if original else 3.0)
         assert Predictor(run / "model.onnx").input_size == (24, 24)
     for head in ("sigmoid", "sincos"):
