@@ -46,7 +46,7 @@ def tables(*, tiny: bool) -> Iterator[Table]:
         side, batch, steps, rounds = (32, 2, 1, 1) if tiny else (224, 256, 20, 5) if device else (224, 16, 1, 3)
         # a processor would take minutes for the others
         names = tuple(BACKBONES) if device else ("EfficientNet-Lite0",)
-        yield _teaching(device or "the processor, one thread", names, side, batch, steps, rounds)
+        yield _teaching(device, names, side, batch, steps, rounds)
     finally:
         keras.config.set_dtype_policy(before)
 
@@ -62,7 +62,7 @@ def _teaching(device: str, names: Sequence[str], side: int, batch: int, steps: i
 
     def fitting(network: keras.Model, rotation: keras.layers.Layer, **options: Any) -> Callable[[], object]:
         trainer = RotationTrainer(network, rotation, pictures=upright, **options)
-        trainer.compile("adam", keras.losses.CategoricalCrossentropy(), jit_compile="auto" if _accelerator() else False)
+        trainer.compile("adam", keras.losses.CategoricalCrossentropy(), jit_compile="auto" if device else False)
         return lambda: trainer.fit(numbers, batch_size=batch, shuffle=False, verbose=0)
 
     degradation = RandomDegradation(size=(side, side))
@@ -83,7 +83,7 @@ def _teaching(device: str, names: Sequence[str], side: int, batch: int, steps: i
         f"{side}x{side}, batches of {batch}, {policy}, Keras on {keras.backend.backend()}",
         f"share of a step that making its examples takes: {', '.join(told)}",
     )
-    return Table(f"Teaching, on {device}", "pictures/s", found, notes)
+    return Table(f"Teaching, on {device or 'the processor, one thread'}", "pictures/s", found, notes)
 
 
 def _accelerator() -> str:

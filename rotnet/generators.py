@@ -199,7 +199,7 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         image, channels = self.images[index], CHANNELS[self.color_mode]
         if self._cache is not None and isinstance(image, (str, PathLike)):
             return self._cache.read(Path(image), self._decode, variant=f"{channels} {self._short_side}")
-        if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size and not _may_be_mask(image):
+        if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size and not pictures.is_mask(image):
             image = image[..., np.newaxis] if image.ndim == 2 else image.view()
             if image.shape[2:] == (channels,):
                 image.flags.writeable = False
@@ -247,8 +247,3 @@ class RotNetDataGenerator(keras.utils.PyDataset):
                 f"color_mode={self.color_mode!r}. Received: input_shape={input_shape}."
             )
         return (int(input_shape[0]), int(input_shape[1]), channels)
-
-
-def _may_be_mask(image: NDArray[np.uint8]) -> bool:
-    """Whether a picture is brightest at 1, so that reading scales it; one pixel settles it for most."""
-    return bool(image.flat[image.size // 2] <= 1 and image.max() == 1)

@@ -32,6 +32,7 @@ __all__ = [
     "binarize_images",
     "decoding",
     "format_of",
+    "is_mask",
     "open_file",
     "open_pil",
     "opened",
@@ -148,7 +149,7 @@ def binarize_images(images: npt.ArrayLike, *, threshold: float = 0.1) -> npt.NDA
     values = np.asarray(images)
     if values.size == 0:
         return np.zeros(values.shape, np.float32)
-    levels = _scaled(values.astype(bool) if _is_mask(values) else values, "images")
+    levels = _scaled(values.astype(bool) if is_mask(values) else values, "images")
     return (levels >= threshold * 255).astype(np.float32)
 
 
@@ -362,7 +363,7 @@ def _levels(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
         )
     if array.size == 0:
         raise ImageError(f"{name} has no pixels")
-    if _is_mask(array):
+    if is_mask(array):
         array = array.astype(bool)
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:
         levels = (array.astype(np.uint32) + 128) // 257
@@ -371,9 +372,11 @@ def _levels(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
     return np.asarray(levels, np.uint8, order="C").reshape(shape)
 
 
-def _is_mask(array: npt.NDArray[Any]) -> bool:
-    """Whether integers are zeros and ones: binarized digits are often handed over like that."""
-    return array.dtype.kind in "ui" and bool(array.max() == 1 and array.min() == 0)
+def is_mask(array: npt.NDArray[Any]) -> bool:
+    """Whether an array, not empty, holds zeros and ones as integers, as binarized digits are often handed over."""
+    if array.dtype.kind not in "ui" or array.flat[array.size // 2] > 1:  # one pixel settles it for most pictures
+        return False
+    return bool(array.max() == 1 and array.min() == 0)
 
 
 def _scaled(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
