@@ -1,4 +1,4 @@
-"""Pictures that are decoded once and then kept, in memory or in a folder."""
+"""Pictures that are made ready once and then kept, in memory or in a folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -14,13 +14,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rotnet.finding import Stamp, stamp
+from rotnet.finding import stamp
 
 Decode = Callable[[Path], NDArray[np.uint8]]
 
 
 class Cache(Protocol):
-    """Keeps what `decode` makes of files, as long as the files stay as they are and there is room."""
+    """Keeps what is made of pictures, as long as there is room and files stay as they are."""
 
     def read(self, path: Path, decode: Decode, *, variant: str = "") -> NDArray[np.uint8]:
         """What `decode` makes of the file, or made of it before.
@@ -33,6 +33,10 @@ class Cache(Protocol):
         Returns:
             A uint8 array, not to be written into.
         """
+        ...
+
+    def array(self, number: int, make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """What `make` returns, or returned before for a picture of this number, which is not a file."""
         ...
 
 
@@ -51,20 +55,27 @@ class MemoryCache:
     def __init__(self, limit: int) -> None:
         self._free = limit
         self._lock = threading.Lock()
-        self._kept: dict[tuple[str, str], tuple[Stamp, NDArray[np.uint8]]] = {}
+        self._kept: dict[Hashable, tuple[object, NDArray[np.uint8]]] = {}
 
     def read(self, path: Path, decode: Decode, *, variant: str = "") -> NDArray[np.uint8]:
         """As `Cache.read`."""
-        key, found = (str(path), variant), stamp(path)
+        return self._keep((str(path), variant), stamp(path), lambda: decode(path))
+
+    def array(self, number: int, make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """As `Cache.array`."""
+        return self._keep(number, (), make)
+
+    def _keep(self, key: Hashable, version: object, make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """What was kept of this version, or is made now; `None` is a version of which nothing is kept."""
         kept = self._kept.get(key)
-        if kept is not None and kept[0] == found:
+        if kept is not None and kept[0] == version:
             return kept[1]
-        image = decode(path)
-        with self._lock:  # another thread may have decoded the same meanwhile
+        image = make()
+        with self._lock:  # another thread may have made the same meanwhile
             before = self._kept[key][1].nbytes if key in self._kept else 0
-            if found is not None and image.nbytes - before <= self._free:
+            if version is not None and image.nbytes - before <= self._free:
                 self._free -= image.nbytes - before
-                self._kept[key] = found, image
+                self._kept[key] = version, image
         return image
 
 
@@ -98,6 +109,10 @@ class FolderCache:
         image = decode(path)
         self._keep(target, version, image)
         return image
+
+    def array(self, number: int, make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Made anew, for a later run may have another picture of this number."""
+        return make()
 
     def _keep(self, target: Path, version: tuple[int, int], image: NDArray[np.uint8]) -> None:
         if image.nbytes - self._size(target) > self._free:

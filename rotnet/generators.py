@@ -16,6 +16,7 @@ from rotnet import images as pictures
 from rotnet.angles import LABELS, encode_angles
 from rotnet.cache import open_cache
 from rotnet.geometry import crop_around_center, generate_rotated_image
+from rotnet.reading import Reader
 
 CHANNELS = {"rgb": 3, "grayscale": 1}
 
@@ -29,8 +30,9 @@ class RotNetDataGenerator(keras.utils.PyDataset):
 
     Args:
         images: Upright pictures: an array `(N, H, W)` or `(N, H, W, C)`, a sequence of arrays of various sizes, or a
-            sequence of file paths, read when they are needed, JPEG no larger than needed. Levels as for
-            `rotnet.read_image`. The pictures themselves are never changed.
+            sequence of file paths, read when they are needed. Levels as for `rotnet.read_image`. Examples are made from
+            as few pixels as they need: JPEG is decoded no larger, and what else is larger is halved first. The pictures
+            themselves are never changed.
         input_shape: `(height, width)` or `(height, width, channels)` of the pictures in a batch, pixels. None takes it
             from the first picture.
         color_mode: `"rgb"` or `"grayscale"`.
@@ -50,8 +52,9 @@ class RotNetDataGenerator(keras.utils.PyDataset):
             `(image, angle, size, rng)`: `Augmentation`, which varies photographs by view, flip, colour, blur, noise and
             JPEG, `DigitAugmentation`, or a function of one's own, which must not write into the image.
         same_every_epoch: True gives the same pictures in every epoch, as a validation set needs.
-        cache: None; or where files are kept once they are decoded, `"memory"` or a folder. What is kept of a file whose
-            time or size has changed is not used.
+        cache: None; or where pictures are kept once they are decoded and scaled down: `"memory"`, for files and for
+            arrays, which must not change then; or a folder, for files. What is kept of a file whose time or size has
+            changed is not used.
         cache_bytes: How much is kept at most.
         **kwargs: `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
 
@@ -126,9 +129,9 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         self.same_every_epoch = same_every_epoch
         self.epoch = 0
         self._cache = None if cache is None else open_cache(cache, cache_bytes)
-        self._short_side: int | None = None
         self.input_shape = self._full_shape(input_shape)
-        self._short_side = self._sufficient_side()
+        square = crop_center and augmentation is None
+        self._reader = Reader(CHANNELS[color_mode], short_side=self._sufficient_side(), square=square)
 
     def __len__(self) -> int:
         return -(-len(self.images) // self.batch_size)
@@ -185,8 +188,8 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         rng = np.random.default_rng((self.seed, epoch, index))
         chosen = self._order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
         angles = rng.uniform(0.0, 360.0, len(chosen)) if self.rotate else np.zeros(len(chosen))
-        batch = np.stack([self._example(i, angle, rng) for i, angle in zip(chosen, angles, strict=True)])
-        batch = batch.astype(np.float32)
+        examples = [self._example(i, angle, rng) for i, angle in zip(chosen, angles, strict=True)]
+        batch = np.stack(examples, dtype=np.float32)
         return (self.preprocess_func(batch) if self.preprocess_func else batch), self._labels(angles)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
@@ -196,18 +199,12 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         return np.random.default_rng((self.seed, epoch, 0, 1)).permutation(len(self.images))
 
     def _read(self, index: int) -> NDArray[np.uint8]:
-        image, channels = self.images[index], CHANNELS[self.color_mode]
-        if self._cache is not None and isinstance(image, (str, PathLike)):
-            return self._cache.read(Path(image), self._decode, variant=f"{channels} {self._short_side}")
-        if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size and not pictures.is_mask(image):
-            image = image[..., np.newaxis] if image.ndim == 2 else image.view()
-            if image.shape[2:] == (channels,):
-                image.flags.writeable = False
-                return image
-        return self._decode(image)
-
-    def _decode(self, image: Any) -> NDArray[np.uint8]:
-        return pictures.as_channels(pictures.read(image, short_side=self._short_side), CHANNELS[self.color_mode])
+        image = self.images[index]
+        if self._cache is None or self._reader.is_idle(image):
+            return self._reader(image)
+        if isinstance(image, (str, PathLike)):
+            return self._cache.read(Path(image), self._reader, variant=str(self._reader))
+        return self._cache.array(index, lambda: self._reader(image))
 
     def _sufficient_side(self) -> int | None:
         """Pixels along the shorter side of a picture that no window holds fewer of than the output; None for all."""
@@ -236,7 +233,7 @@ class RotNetDataGenerator(keras.utils.PyDataset):
     def _full_shape(self, input_shape: tuple[int, ...] | None) -> tuple[int, int, int]:
         channels = CHANNELS[self.color_mode]
         if input_shape is None:
-            image = self._read(0)
+            image = Reader(channels)(self.images[0])
             if self.crop_center or hasattr(self.augmentation, "min_view"):
                 side = min(image.shape[:2])
                 image = crop_around_center(image, side, side)

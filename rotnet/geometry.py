@@ -174,7 +174,7 @@ def warp_view(
     ratios = view_size[0] / size[0], view_size[1] / size[1]
     scale = 1
     while min(ratios) / scale >= 3.0:
-        work, scale = _halve(work), 2 * scale
+        work, scale = halve(work), 2 * scale
     reduction = max(1, math.ceil(max(ratios) / scale / 1.5 - 1e-6))
     height, width = size[0] * reduction, size[1] * reduction
     if max(*work.shape[:2], height, width) > MAX_WARP_SIDE:
@@ -328,6 +328,24 @@ def square_view(image: NDArray, size: tuple[int, int]) -> NDArray:
     return cv2.resize(window, (size[1], size[0]), interpolation=interpolation).reshape(*size, *image.shape[2:])
 
 
+def halve(image: NDArray) -> NDArray:
+    """Average 2x2 pixels; an odd last row or column is dropped.
+
+    Args:
+        image: `(H, W)` or `(H, W, C)` of a dtype that `rotate` takes, but bool.
+
+    Returns:
+        A new array of half the sides, at least 1, and the dtype and channels of `image`.
+
+    Example:
+        >>> halve(np.array([[0, 2, 9], [4, 6, 9]], np.uint8))
+        array([[3]], dtype=uint8)
+    """
+    height, width = (max(1, side // 2) for side in image.shape[:2])
+    even = image[: 2 * height, : 2 * width]
+    return cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, *image.shape[2:])
+
+
 def _window_matrix(
     source_size: tuple[float, float], angle: float, size: tuple[int, int], window: Sequence[float], flip: bool
 ) -> NDArray[np.float64]:
@@ -351,13 +369,6 @@ def _window_matrix(
             [sin * step_x, cos * step_y, sin * x0 + cos * y0 + source_size[0] / 2 - 0.5],
         ]
     )
-
-
-def _halve(image: NDArray) -> NDArray:
-    """Average 2x2 pixels; an odd last row or column is dropped."""
-    height, width = (max(1, side // 2) for side in image.shape[:2])
-    even = image[: 2 * height, : 2 * width]
-    return cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _exact_sin_cos(angle: float) -> tuple[float, float]:

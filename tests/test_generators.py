@@ -17,6 +17,7 @@ from rotnet import (
     angle_error,
     decode_angles,
     largest_rotated_rect,
+    reading,
 )
 from rotnet import images as pictures
 from rotnet.augmentation import UNDEGRADED, Augmentation, DigitAugmentation
@@ -314,7 +315,7 @@ def test_what_is_decoded_smaller_looks_the_same(photographs):
 
 def test_no_window_of_a_decoded_picture_holds_fewer_pixels_than_the_output():
     generator = RotNetDataGenerator(np.zeros((1, 9, 9), np.uint8), (60, 60), crop_largest_rect=True)
-    side = generator._short_side
+    side = generator._reader.short_side
     for length in (1, 4 / 3, 2, 5):
         for angle in range(0, 360, 3):
             assert min(largest_rotated_rect(length * side, side, np.radians(angle))) >= 60 - 1e-6
@@ -355,6 +356,25 @@ def test_a_full_cache_keeps_no_more(photographs, where, tmp_path):
     assert same([*list(cached), *list(cached)], [*list(RotNetDataGenerator(photographs, **options))] * 2)
     if where == "folder":
         assert len(list(place.iterdir())) == 2
+
+
+def test_arrays_larger_than_needed_are_scaled_down_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    arrays = [rng.integers(0, 256, (401, 301, 3), np.uint8), flat(90, 100, 120), rng.random((200, 300))]
+    options = {"input_shape": (50, 50), "seed": 1, "crop_center": True, "crop_largest_rect": True, "batch_size": 2}
+    plain = list(RotNetDataGenerator(arrays, **options))
+    cached = RotNetDataGenerator(arrays, cache="memory", **options)
+    assert same(list(cached), plain)
+    monkeypatch.setattr(reading, "halve", lambda _: pytest.fail("scaled down again"))
+    monkeypatch.setattr(pictures, "read", lambda *_, **__: pytest.fail("converted again"))
+    assert same(list(cached), plain)
+
+
+def test_arrays_are_not_kept_in_a_folder(tmp_path):
+    """Where a later run would take them for its own."""
+    arrays = [flat(level, 400, 300) for level in (10, 200)]
+    list(RotNetDataGenerator(arrays, (50, 50), crop_largest_rect=True, cache=tmp_path / "cache"))
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_a_cache_counts_each_picture_once_among_threads(tmp_path):
