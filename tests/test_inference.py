@@ -366,6 +366,13 @@ def test_keras_file_without_keras_says_what_to_install(tmp_path, monkeypatch):
         predict_angle(crooked(0.0), model=path)
 
 
+def test_8_bits_say_what_float32_says():
+    photographs = sorted((pathlib.Path(__file__).parents[1] / "examples" / "photos").glob("*.jpg"))
+    one, other = (Predictor(name).predict(photographs) for name in ("photo", "photo_int8"))
+    assert max(angle_difference(a.angle, b.angle) for a, b in zip(one, other, strict=True)) < 2
+    assert max(abs(a.confidence - b.confidence) for a, b in zip(one, other, strict=True)) < 0.1
+
+
 def test_shipped_preset_answers_elsewhere_without_a_training_framework(tmp_path):
     Image.fromarray(crooked(30.0)).save(tmp_path / "picture.png")
     code = """

@@ -409,6 +409,11 @@ def test_an_exported_model_of_another_kind_is_refused(exported):
             build_model(**({"backbone": "efficientnet_lite0", "input_shape": SMALL, "weights": path} | wrong))
 
 
+def test_8_bit_weights_cannot_be_taught_further():
+    with pytest.raises(WeightsError, match="photo_int8.onnx answers with 8-bit arithmetic"):
+        build_model("efficientnet_lite0", input_shape=(256, 256, 3), weights="photo_int8")
+
+
 def test_a_model_saved_by_keras_comes_back(tmp_path):
     model = build_model("small_cnn", input_shape=(24, 24, 3))
     model.save(tmp_path / "best.keras")

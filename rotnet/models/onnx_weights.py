@@ -52,7 +52,13 @@ def load_onnx_weights(model: keras.Model, path: str | Path) -> None:
             f"{path} must take pictures of {wanted} to fit {model.name}. It takes {network.input_shape}."
         )
     kinds = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
-    found = _read(require("onnx", "train", "reading ONNX weights").load(str(path)).graph)
+    graph = require("onnx", "train", "reading ONNX weights").load(str(path)).graph
+    if any(node.op_type == "DequantizeLinear" for node in graph.node):
+        raise WeightsError(
+            f"{path} answers with 8-bit arithmetic and can neither be taught further nor converted: take the file in "
+            "float32 that it was made from."
+        )
+    found = _read(graph)
     taught = [layer for layer in _leaves(model) if isinstance(layer, kinds)]
     if len(found) != len(taught):
         raise WeightsError(f"{path} must have {len(taught)} layers to fit {model.name}. Found: {len(found)}.")
