@@ -150,7 +150,7 @@ def _convert(source: Path, target: Path, format: str) -> None:
             raise
         raise UsageError(
             f"{source} is an ONNX file whose layers are not those of a network that rotnet knows, so that no {format} "
-            "file can be made of it: export the .keras file of its training."
+            "file can be made of it: export the .keras file of its training, or what an 8-bit model was made from."
         ) from error
     if format == "onnx":
         export_onnx(model, target)

@@ -132,7 +132,7 @@ def load_rotation_model(model: str | PathLike = "photo") -> keras.Model:
             return build_model(backbone, input_shape=(height, width, 3), weights=path)
         except WeightsError as error:
             reasons.append(str(error))
-    raise WeightsError(f"{path} must be a model of one of {', '.join(EXPORTED)}. " + " ".join(reasons))
+    raise WeightsError(f"{path} must be a model of one of {', '.join(EXPORTED)}. " + " ".join(dict.fromkeys(reasons)))
 
 
 def _imagenet(weights: str | None) -> bool:
