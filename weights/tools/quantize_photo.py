@@ -13,6 +13,7 @@ it was. It ends with `model.onnx` and, measured as `photo` is, `metrics.json`.
 """
 
 import argparse
+import copy
 import json
 import tempfile
 from pathlib import Path
@@ -117,8 +118,7 @@ def merged(path):
 
 def of_any_size(model):
     """The same for pictures of other sizes."""
-    free = onnx.ModelProto()
-    free.CopyFrom(model)
+    free = copy.deepcopy(model)
     for number in (1, 2):
         free.graph.input[0].type.tensor_type.shape.dim[number].dim_param = f"side{number}"
     del free.graph.value_info[:]
@@ -144,8 +144,7 @@ def shifts(model):
 def ranges(model, paths):
     """Lowest and highest value of each result on photographs, outliers aside, by name."""
     names = rounded_results(model)
-    tapped = onnx.ModelProto()
-    tapped.CopyFrom(model)
+    tapped = copy.deepcopy(model)
     tapped.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
     network, predictor, rng = session(tapped), Predictor("photo"), np.random.default_rng(0)
     found = {name: [] for name in names}
@@ -208,8 +207,7 @@ def layer_name(node):
 
 def with_weights(model, network):
     """A graph with the weights of its Keras network."""
-    taught = onnx.ModelProto()
-    taught.CopyFrom(model)
+    taught = copy.deepcopy(model)
     tensors = {tensor.name: tensor for tensor in taught.graph.initializer}
     for node in taught.graph.node:
         if node.op_type not in ("Conv", "Gemm"):
@@ -244,7 +242,7 @@ def write(model, bounds, target):
         zero = round(-low / scale)
         overrides[name] = [{"scale": np.array(scale, np.float32), "zero_point": np.array(zero, np.uint8)}]
     quantize_static(
-        model,
+        copy.deepcopy(model),  # which it empties
         target,
         Blank(model.graph),
         quant_format=QuantFormat.QDQ,
