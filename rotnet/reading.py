@@ -18,8 +18,8 @@ class Reader:
 
     Attributes:
         channels: 1 or 3.
-        short_side: Pixels that suffice along the shorter side. A JPEG file is decoded no larger than half a size above,
-            everything else is halved to that by averaging. None leaves every picture as large as it is.
+        short_side: Pixels that suffice along the shorter side. A JPEG file is decoded at the least part of its size
+            that has them, everything else is halved as often as leaves them. None keeps pictures as large as they are.
         square: Only the square amid a picture is looked at, so that the rest need not be halved.
 
     Example:

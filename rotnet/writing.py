@@ -24,7 +24,7 @@ from rotnet.errors import ImageError, OutputError, UsageError
 from rotnet.images import FORMATS, StrPath, open_file, open_pil, readable_formats, to_rgb
 from rotnet.metadata import EXIF_TAG, GPS_TAG, XMP_TAG, exif_for, xmp_of
 
-__all__ = ["atomic_file", "copy", "copy_into", "encode", "fitted", "write"]
+__all__ = ["atomic_file", "copy", "copy_into", "encode", "fitted", "make_folder", "move_new", "write"]
 
 # Modes a format can hold; a picture in any other mode becomes RGBA where it is transparent and that fits, else RGB.
 _MODES = {
@@ -199,6 +199,24 @@ def move_new(temporary: StrPath, path: StrPath) -> None:
         os.replace(temporary, path)  # a file system without hard links
     else:
         os.unlink(temporary)
+
+
+def make_folder(folder: Path, *, like: Path | None = None) -> None:
+    """Make a folder and those above it, where they are missing, or raise `OutputError`.
+
+    Args:
+        folder: Its path.
+        like: A folder; one that is newly made is open to nobody to whom this one is not.
+    """
+    try:
+        if not folder.is_dir():
+            for one in reversed((folder, *folder.parents)):  # which may be deeper than calls may
+                one.mkdir(exist_ok=True)
+            if like is not None:
+                with suppress(OSError):  # some file systems know no permissions
+                    folder.chmod(folder.stat().st_mode & (like.stat().st_mode | 0o700))
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made: {error.strerror or error}; choose another folder") from error
 
 
 def fitted(image: Image.Image, format: str) -> Image.Image:

@@ -22,7 +22,7 @@ from rotnet import (
 from rotnet import images as pictures
 from rotnet.augmentation import UNDEGRADED, Augmentation, DigitAugmentation
 from rotnet.cache import MemoryCache
-from rotnet.errors import ImageError
+from rotnet.errors import ImageError, OutputError
 
 
 def bright_above(height=40, width=52, channels=3):
@@ -375,6 +375,12 @@ def test_arrays_are_not_kept_in_a_folder(tmp_path):
     arrays = [flat(level, 400, 300) for level in (10, 200)]
     list(RotNetDataGenerator(arrays, (50, 50), crop_largest_rect=True, cache=tmp_path / "cache"))
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_cache_needs_a_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file cannot be made: File exists; choose another folder"):
+        RotNetDataGenerator([flat(1)], cache=tmp_path / "file")
 
 
 def test_a_cache_counts_each_picture_once_among_threads(tmp_path):

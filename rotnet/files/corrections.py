@@ -303,7 +303,7 @@ def _finish(
     with images.open_file(source) as original:
         if in_place and not os.access(source, os.W_OK):
             raise OutputError(f"{source} is read-only; make it writable, or turn it into another folder with -o")
-        make_folder(target.parent, like=source.parent)
+        writing.make_folder(target.parent, like=source.parent)
         if decision.action != "turned":
             with _writing(decision, target, how, journal, overwrite=overwrite) as file:
                 writing.copy_into(file, original, str(source))
@@ -371,24 +371,6 @@ def _keep_status(source: Path, file: IO[bytes], *, owner: bool) -> None:
             os.chown(file.name, status.st_uid, status.st_gid)
     with suppress(OSError):  # some network and memory-card file systems
         shutil.copystat(source, file.name)
-
-
-def make_folder(folder: Path, *, like: Path | None = None) -> None:
-    """Make a folder and those above it, where they are missing, or raise `OutputError`.
-
-    Args:
-        folder: Its path.
-        like: A folder; one that is newly made is open to nobody to whom this one is not.
-    """
-    try:
-        if not folder.is_dir():
-            for one in reversed((folder, *folder.parents)):  # which may be deeper than calls may
-                one.mkdir(exist_ok=True)
-            if like is not None:
-                with suppress(OSError):  # some file systems know no permissions
-                    folder.chmod(folder.stat().st_mode & (like.stat().st_mode | 0o700))
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror or error}; choose another folder") from error
 
 
 def _outcome(result: FileCorrection) -> dict[str, Any]:

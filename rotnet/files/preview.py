@@ -21,9 +21,9 @@ from rotnet import images
 from rotnet.ahead import ahead
 from rotnet.cores import JOBS
 from rotnet.correction import turn_back
-from rotnet.files.corrections import FileCorrection, Turning, make_folder
+from rotnet.files.corrections import FileCorrection, Turning
 from rotnet.files.report import row_of
-from rotnet.writing import atomic_file
+from rotnet.writing import atomic_file, make_folder
 
 THUMBNAIL = 168  # pixels of the longer side
 _CARDS, _SUMMARY = "<!-- cards -->", "<!-- summary -->"

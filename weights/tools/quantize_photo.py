@@ -31,7 +31,7 @@ from rotnet import Predictor, RotNetDataGenerator, weights
 from rotnet.augmentation import SAVED, Augmentation
 from rotnet.datasets import load_photos, split_photos
 from rotnet.evaluation.trials import make_trials
-from rotnet.export import set_metadata, store_as_half
+from rotnet.export import store_as_half
 from rotnet.recipes import calibrate_photos, parse_stage
 from rotnet.training import fit
 from rotnet.views import turned_views
@@ -89,8 +89,8 @@ class Distilled(RotNetDataGenerator):
         self.teacher = teacher
         super().__init__(images, **kwargs)
 
-    def _batch(self, epoch, index):
-        images, labels = super()._batch(epoch, index)
+    def __getitem__(self, index):
+        images, labels = super().__getitem__(index)
         return images, (TEACHER_SHARE * run(self.teacher, images)[0] + (1 - TEACHER_SHARE) * labels).astype(np.float32)
 
 
@@ -270,9 +270,10 @@ def main():
     teacher = session(of_any_size(model))
     drawn = np.random.default_rng(0).choice(len(split.train), min(SEEN, len(split.train)), replace=False)
     bounds = ranges(model, [split.train[number] for number in drawn])
-    for number, text in enumerate(options.stages, start=1):
-        stage = parse_stage(text, seed=SEED + number - 1)
-        upright = {side: load_photos(getattr(split, side), short_side=2 * stage.size) for side in ("train", "val")}
+    stages = [parse_stage(text, seed=seed) for seed, text in enumerate(options.stages, start=SEED)]
+    largest = max(stage.size for stage in stages)
+    upright = {side: load_photos(getattr(split, side), short_side=2 * largest) for side in ("train", "val")}
+    for number, stage in enumerate(stages, start=1):
         common = {"input_shape": (stage.size, stage.size), "batch_size": stage.plan.batch_size}
         common |= {"sigma": stage.plan.sigma, "seed": stage.plan.seed}
         train = Distilled(upright["train"], teacher, shuffle=True, augmentation=Augmentation(), workers=2, **common)
@@ -282,7 +283,6 @@ def main():
         model = with_weights(model, network)
     exported = options.output / "model.onnx"
     write(model, bounds, exported)
-    set_metadata(exported, {})
     report = calibrate_photos(exported, split.val)
     (options.output / "metrics.json").write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report, indent=2))
