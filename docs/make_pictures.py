@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from skimage import data
 
 import rotnet
-from rotnet.plotting import display_examples
+from rotnet.evaluation.figures import display_examples
 
 DOCS = Path(__file__).parent
 CROOKED = [DOCS.parent / "examples" / "photos" / f"{name}.jpg" for name in ("camera", "pavilion", "hopper", "rocket")]

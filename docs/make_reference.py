@@ -7,26 +7,26 @@ import inspect
 from importlib import import_module
 from pathlib import Path
 
-from rotnet.cli import COMMANDS
+from rotnet.cli.main import COMMANDS
 
 PAGE = Path(__file__).with_name("reference.md")
 MODULES = (
     "rotnet",
     "rotnet.datasets",
-    "rotnet.augmentation",
+    "rotnet.datasets.augmentation",
     "rotnet.models",
-    "rotnet.training",
-    "rotnet.recipes",
-    "rotnet.metrics",
-    "rotnet.export",
+    "rotnet.training.fitting",
+    "rotnet.training.recipes",
+    "rotnet.training.metrics",
+    "rotnet.models.export",
     "rotnet.evaluation",
     "rotnet.evaluation.plots",
-    "rotnet.plotting",
-    "rotnet.checking",
+    "rotnet.evaluation.figures",
+    "rotnet.inference.upright",
     "rotnet.files",
-    "rotnet.preparing",
-    "rotnet.classification",
-    "rotnet.classification_plots",
+    "rotnet.datasets.prepare",
+    "rotnet.training.classification",
+    "rotnet.evaluation.classification_plots",
     "rotnet.errors",
 )
 

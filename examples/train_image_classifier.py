@@ -16,11 +16,11 @@ from pathlib import Path
 
 import keras
 
-from rotnet.classification import ImageClassifier, LabelledBatches, Tilted, teach
-from rotnet.classification_plots import plot_confusion
 from rotnet.datasets import load_class_folders, split_labelled
+from rotnet.evaluation.classification_plots import plot_confusion
+from rotnet.evaluation.figures import plot_learning_curves
 from rotnet.models import backbone_with_imagenet, build_classifier, load_rotation_model
-from rotnet.plotting import plot_learning_curves
+from rotnet.training.classification import ImageClassifier, LabelledBatches, Tilted, teach
 
 BACKBONES = ("small_cnn", "vgg", "mobilenetv2", "xception", "efficientnetb0", "resnet50", "rotnet")
 

@@ -27,8 +27,8 @@ from rotnet import Predictor, RotNetDataGenerator, rotate
 from rotnet.datasets import load_mnist, rotated_mnist
 from rotnet.evaluation import evaluate_views, summary
 from rotnet.models import mnist_cnn
-from rotnet.recipes import run_mnist
-from rotnet.training import Plan, fit
+from rotnet.training.fitting import Plan, fit
+from rotnet.training.recipes import run_mnist
 
 RECIPE = Plan(epochs=50, batch_size=128, sigma=None, patience=2)
 

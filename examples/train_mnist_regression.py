@@ -15,9 +15,9 @@ import keras
 
 from rotnet import RotNetDataGenerator, angle_error_regression
 from rotnet.datasets import load_mnist
-from rotnet.metrics import angle_error_sincos
 from rotnet.models import mnist_regression
-from rotnet.training import Plan, fit
+from rotnet.training.fitting import Plan, fit
+from rotnet.training.metrics import angle_error_sincos
 
 
 def run(output, *, head, data=None, epochs=10, limit=None):

@@ -21,10 +21,10 @@ import keras
 
 from rotnet import RotNetDataGenerator, build_model
 from rotnet.datasets import StreetViewAugmentation, download_street_view, split_street_view
-from rotnet.export import export_onnx
 from rotnet.models import backbone_with_imagenet
-from rotnet.recipes import calibrate_photos
-from rotnet.training import Plan, fit
+from rotnet.models.export import export_onnx
+from rotnet.training.fitting import Plan, fit
+from rotnet.training.recipes import calibrate_photos
 
 DEFAULT = Plan(epochs=20, batch_size=64, learning_rate=1e-3, sigma=3.0)
 ORIGINAL = Plan(epochs=50, batch_size=64, sigma=None, patience=2)

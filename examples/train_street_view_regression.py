@@ -19,9 +19,9 @@ import numpy as np
 from rotnet import RotNetDataGenerator, angle_error_regression
 from rotnet.datasets import download_street_view, split_street_view
 from rotnet.evaluation import score
-from rotnet.metrics import angle_error_sincos
 from rotnet.models import backbone_with_imagenet, build_regression
-from rotnet.training import Plan, fit
+from rotnet.training.fitting import Plan, fit
+from rotnet.training.metrics import angle_error_sincos
 
 PLAN = Plan(epochs=50, batch_size=64, sigma=None, patience=2)
 # what the generator answers with, the loss, and the error in degrees

@@ -19,8 +19,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from rotnet.augmentation import Augmentation
-from rotnet.classification import (
+from rotnet.datasets import load_class_folders, split_labelled, split_photos
+from rotnet.datasets.augmentation import Augmentation
+from rotnet.evaluation.classification_plots import plot_predictions
+from rotnet.evaluation.figures import plot_learning_curves
+from rotnet.models import backbone_with_imagenet, build_classifier
+from rotnet.training.classification import (
     UPRIGHT_CLASSES,
     ImageClassifier,
     LabelledBatches,
@@ -28,11 +32,7 @@ from rotnet.classification import (
     UprightBatches,
     teach,
 )
-from rotnet.classification_plots import plot_predictions
-from rotnet.datasets import load_class_folders, split_labelled, split_photos
-from rotnet.metrics import BinaryAUC
-from rotnet.models import backbone_with_imagenet, build_classifier
-from rotnet.plotting import plot_learning_curves
+from rotnet.training.metrics import BinaryAUC
 
 
 def streams(folder, shape, batch_size, seed, workers):

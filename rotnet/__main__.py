@@ -2,7 +2,7 @@
 
 import sys
 
-from rotnet.cli import main
+from rotnet.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from trees import everything
 
-from rotnet import Predictor, turning
+from rotnet import Predictor
 from rotnet.files import Journal, correct_files, plan_in_place, plan_targets
+from rotnet.images import turn_file
 
 CHANGES = {"os.rename", "os.remove", "os.link", "os.mkdir", "os.utime", "os.chmod", "os.truncate"}
 
@@ -25,7 +26,7 @@ class Steps:
     def __init__(self, last: int) -> None:
         self.left = last
         sys.addaudithook(self.hear)
-        fsync, record, turn = os.fsync, Journal._record, turning.turn_bytes
+        fsync, record, turn = os.fsync, Journal._record, turn_file.turn_bytes
 
         def heard_fsync(file):
             self.step()
@@ -43,7 +44,7 @@ class Steps:
                 turned.write(f"{name}\n")
             return turn(data, angle, name=name, **options)
 
-        os.fsync, Journal._record, turning.turn_bytes = heard_fsync, torn_record, counted_turn
+        os.fsync, Journal._record, turn_file.turn_bytes = heard_fsync, torn_record, counted_turn
 
     def hear(self, event, arguments):
         if event in CHANGES or (event == "open" and "w" in str(arguments[1]) and arguments[0] != "turned"):

@@ -13,9 +13,9 @@ from pictures import encoded
 from PIL import Image
 
 from rotnet import Predictor
-from rotnet.cli import main
+from rotnet.cli.main import main
 from rotnet.datasets import split_street_view
-from rotnet.writing import write
+from rotnet.images.writing import write
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from rotnet.errors import RotNetError
-from rotnet.weights import sha256
-from rotnet.writing import atomic_file
+from rotnet.images.writing import atomic_file
+from rotnet.inference.presets import sha256
 
 SUMS = "SHA256SUMS"
 BLOCK = 1 << 20

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.errors import UsageError
-from rotnet.finding import find_images
+from rotnet.images.finding import find_images
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.errors import ImageError, RotNetError, require
-from rotnet.geometry import generate_rotated_image
+from rotnet.geometry.warping import generate_rotated_image
 
 ENVIRONMENT = "ROTNET_MNIST"
 TEST_SEED = 20150607

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rotnet import images
 from rotnet.errors import ImageError, UsageError
-from rotnet.finding import find_images
+from rotnet.images import reading
+from rotnet.images.finding import find_images
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def load_photos(paths: Iterable[Path], *, short_side: int, workers: int = 2) -> 
 
     def load(path: Path) -> NDArray[np.uint8] | None:
         try:
-            image = images.read(path)
+            image = reading.read_image(path)
         except ImageError:
             return None
         scale = short_side / min(image.shape[:2])

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rotnet.augmentation import Augmentation
+from rotnet.datasets.augmentation import Augmentation
 from rotnet.datasets.download import check_sum, fetch
 from rotnet.datasets.photos import Split, fixed_share
 from rotnet.errors import RotNetError, UsageError
-from rotnet.finding import find_images
-from rotnet.geometry import crop_around_center
-from rotnet.writing import atomic_file
+from rotnet.geometry.warping import crop_around_center
+from rotnet.images.finding import find_images
+from rotnet.images.writing import atomic_file
 
 URL = "https://www.cs.ucf.edu/~aroshan/index_files/Dataset_PitOrlManh/zipped%20images"
 PARTS = tuple(f"part{number}.zip" for number in range(1, 11))

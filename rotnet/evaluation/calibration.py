@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rotnet.card import UPRIGHT_WITHIN
 from rotnet.evaluation.measuring import Evaluation
+from rotnet.inference.model_card import UPRIGHT_WITHIN
 
 
 def calibrate(mass: ArrayLike, right: ArrayLike) -> tuple[float, float]:
@@ -77,7 +77,7 @@ def largest_harmless(upright: Evaluation, *, min_confidence: float, at_most: flo
         at_most: The share of pictures turned by more than 5 degrees must stay below this.
 
     Returns:
-        The `max_upright` of a `rotnet.card.ModelCard`, in [0, 1].
+        The `max_upright` of a `rotnet.inference.model_card.ModelCard`, in [0, 1].
     """
     harmful = (upright.confidence >= min_confidence) & (upright.errors > UPRIGHT_WITHIN)
     doubts = np.sort(upright.upright[harmful])

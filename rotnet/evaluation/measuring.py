@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rotnet import images as pictures
-from rotnet.ahead import ahead
-from rotnet.angles import angle_difference, wrap_angle
-from rotnet.card import ModelCard
-from rotnet.decoding import AngleRange
 from rotnet.errors import ImageError, UsageError
 from rotnet.evaluation.scores import Scores, calibration_error, score
 from rotnet.evaluation.trials import Trial, make_trials
-from rotnet.finding import find_images
-from rotnet.inference import AnglePrediction, Predictor, as_predictor, is_single
+from rotnet.geometry.angles import angle_difference, wrap_angle
+from rotnet.images import reading
+from rotnet.images.finding import find_images
+from rotnet.images.prefetch import ahead
+from rotnet.inference.allowed_angles import AngleRange
+from rotnet.inference.model_card import ModelCard
+from rotnet.inference.predictor import AnglePrediction, Predictor, as_predictor, is_single
 
 NO_PROBABILITIES = np.full(360, np.nan, np.float32)  # of a function that only says an angle
 
@@ -35,7 +35,7 @@ class Evaluation:
         truth, angles: Degrees that pictures are turned by, and that were answered.
         confidence: Of the answers; NaN where the model gives none.
         mass: Probability near the answer, from which the confidence is calibrated.
-        upright: Probability that the picture stands upright; see `rotnet.card.ModelCard.upright`.
+        upright: Probability that the picture stands upright; see `rotnet.inference.model_card.ModelCard.upright`.
         turned: Whether the model's own threshold would have the picture turned.
         tolerance: Degrees; the confidence is the probability of an error no larger than this.
     """
@@ -118,7 +118,7 @@ def evaluate(
     def show(trial: Trial) -> tuple[Trial, NDArray[np.uint8]] | None:
         try:
             rendered = trial.render()
-            return trial, pictures.read(rendered) if predictor is None else predictor.view(rendered)
+            return trial, reading.read_image(rendered) if predictor is None else predictor.view(rendered)
         except ImageError as error:
             unread.append(error)
             return None

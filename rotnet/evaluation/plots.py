@@ -1,4 +1,4 @@
-"""What was measured, drawn; as in `rotnet.plotting`, every function returns a figure."""
+"""What was measured, drawn; as in `rotnet.evaluation.figures`, every function returns a figure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rotnet import images as pictures
 from rotnet.errors import UsageError
+from rotnet.evaluation.figures import ACCENT, QUIET, TRAIN, new_figure, open_frame
 from rotnet.evaluation.measuring import Evaluation
 from rotnet.evaluation.scores import angle_curve, calibration_error, quadrants, reliability, risk_coverage
-from rotnet.plotting import ACCENT, QUIET, TRAIN, new_figure, open_frame
+from rotnet.images import reading
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -171,7 +171,7 @@ def show_worst(evaluation: Evaluation, *, count: int = 12) -> Figure:
     for axis in axes:
         axis.set_axis_off()
     for axis, number in zip(axes, worst, strict=False):
-        image = pictures.read(evaluation.trials[number].render())
+        image = reading.read_image(evaluation.trials[number].render())
         axis.imshow(image, interpolation="antialiased")
         height, width = image.shape[:2]
         for angle, style in ((evaluation.truth[number], "-"), (evaluation.angles[number], ":")):

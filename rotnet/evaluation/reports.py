@@ -91,7 +91,7 @@ class Report:
             MissingExtraError: matplotlib is not installed.
         """
         from rotnet.evaluation import plots as drawn
-        from rotnet.plotting import plot_error_histogram
+        from rotnet.evaluation.figures import plot_error_histogram
 
         found = self.first
         plots = [plot_error_histogram(found.errors), drawn.plot_angle_curve(found.truth, found.angles)]

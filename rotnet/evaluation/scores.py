@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rotnet.angles import angle_difference, signed_difference, wrap_angle
+from rotnet.geometry.angles import angle_difference, signed_difference, wrap_angle
 
 
 @dataclass(frozen=True)
@@ -177,3 +177,68 @@ def risk_coverage(
     order = np.argsort(-sure, kind="stable")
     number = np.arange(1, len(sure) + 1)
     return number / len(sure), np.cumsum(np.asarray(wrong, np.float64)[order]) / number, sure[order]
+
+
+@dataclass(frozen=True)
+class UprightScores:
+    """How well upright pictures are told from wrong ones; a *positive* is a picture that is not upright.
+
+    Attributes:
+        pictures: How many were answered for.
+        tolerance: Degrees that an upright picture may be off.
+        precision: Share of those called wrong that are.
+        recall: Share of the wrong ones that are called so.
+        accuracy: Share of right answers.
+        auc: Area under the receiver operating characteristic: the probability that a wrong picture looks more wrong
+            than an upright one.
+        false_alarms: Share of the upright ones that are called wrong.
+    """
+
+    pictures: int
+    tolerance: float
+    precision: float
+    recall: float
+    accuracy: float
+    auc: float
+    false_alarms: float
+
+
+def upright_scores(truth: ArrayLike, upright: ArrayLike, *, tolerance: float = 10.0) -> UprightScores:
+    """Summarize how well upright pictures were told from wrong ones.
+
+    Args:
+        truth: `(N,)` degrees that the pictures are turned by.
+        upright: `(N,)` probabilities that they stand upright.
+        tolerance: Degrees that an upright picture may be off.
+
+    Returns:
+        The summary; a share of nothing is nan.
+
+    Raises:
+        ValueError: The shapes differ, or one of the two kinds is missing.
+
+    Example:
+        >>> upright_scores([0.0, 90.0, 180.0, 0.0], [0.9, 0.2, 0.1, 0.3]).precision
+        0.6666666666666666
+    """
+    angles, probability = np.asarray(truth, np.float64), np.asarray(upright, np.float64)
+    wrong = np.asarray(angle_difference(angles, 0.0)) > tolerance
+    if angles.shape != probability.shape or angles.ndim != 1 or wrong.all() or not wrong.any():
+        raise ValueError(
+            "truth and upright must be (N,) and hold upright and wrong pictures. "
+            f"Received: shapes {angles.shape} and {probability.shape}, {int(wrong.sum())} wrong ones."
+        )
+    called = probability < 0.5
+    hits = int((called & wrong).sum())
+    # for each wrong picture, the share of upright ones that look more upright, a tie counting half
+    rest = np.sort(probability[~wrong])
+    below = np.searchsorted(rest, probability[wrong], "left"), np.searchsorted(rest, probability[wrong], "right")
+    return UprightScores(
+        pictures=len(angles),
+        tolerance=float(tolerance),
+        precision=hits / int(called.sum()) if called.any() else float("nan"),
+        recall=hits / int(wrong.sum()),
+        accuracy=float((called == wrong).mean()),
+        auc=float(1 - np.mean(below) / len(rest)),
+        false_alarms=float(called[~wrong].mean()),
+    )

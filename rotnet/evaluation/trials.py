@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rotnet import images as pictures
-from rotnet.decoding import AngleRange, allowed_right_angles, check_allowed
 from rotnet.errors import ImageError, UsageError
-from rotnet.geometry import rotate
+from rotnet.geometry.warping import rotate
+from rotnet.images import reading
+from rotnet.inference.allowed_angles import AngleRange, allowed_right_angles, check_allowed
 
 PROTOCOLS = ("memory", "files", "twice", "noise", "upright")
 JPEG_QUALITY = 90
@@ -54,14 +54,14 @@ class Trial:
         repeat = self.seed[2]
         if self.protocol == "upright" and repeat == 0:
             return self.upright
-        image = pictures.read(self.upright)
+        image = reading.read_image(self.upright)
         rng = np.random.default_rng(self.seed)
         angle = self.angle
         if self.protocol == "upright":
             image = _window(image, rng)
         elif self.protocol == "twice":
             first = float(rng.uniform(0.0, 360.0))
-            image = pictures.read(_jpeg(_turn(image, first)))
+            image = reading.read_image(_jpeg(_turn(image, first)))
             angle -= first
         elif self.protocol == "noise":
             size = min(image.shape[0], LARGEST_NOISE), min(image.shape[1], LARGEST_NOISE)

@@ -4,7 +4,7 @@ plan_targets ─▶ decide_files ─▶ carry_out       each picture's target, a
                      └──▶ report, preview       what was decided, for programs and for people; `carry_out` later
 """
 
-from rotnet.files.corrections import (
+from rotnet.files.correct import (
     FileCorrection,
     Turning,
     carry_out,
@@ -15,7 +15,7 @@ from rotnet.files.corrections import (
 )
 from rotnet.files.journal import Journal, journal_path
 from rotnet.files.plan import check_targets, is_nested, plan_in_place, plan_targets
-from rotnet.files.predictions import FilePrediction, predict_files
+from rotnet.files.predict import FilePrediction, predict_files
 
 __all__ = [
     "FileCorrection",

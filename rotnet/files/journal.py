@@ -32,8 +32,8 @@ from typing import IO, Any
 
 from rotnet.errors import OutputError, UsageError
 from rotnet.files.plan import place_of
-from rotnet.finding import stamp
-from rotnet.writing import atomic_file
+from rotnet.images.finding import stamp
+from rotnet.images.writing import atomic_file
 
 try:
     import fcntl

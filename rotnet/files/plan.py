@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rotnet.errors import OutputError, UsageError
-from rotnet.finding import find_images
+from rotnet.images.finding import find_images
 
 Targets = dict[Path, Path]
 

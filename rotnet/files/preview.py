@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rotnet import images
-from rotnet.ahead import ahead
-from rotnet.cores import JOBS
-from rotnet.correction import turn_back
-from rotnet.files.corrections import FileCorrection, Turning
+from rotnet.files.correct import FileCorrection, Turning
 from rotnet.files.report import row_of
-from rotnet.writing import atomic_file, make_folder
+from rotnet.images import reading
+from rotnet.images.prefetch import JOBS, ahead
+from rotnet.images.turning import turn_back
+from rotnet.images.writing import atomic_file, make_folder
 
 THUMBNAIL = 168  # pixels of the longer side
 _CARDS, _SUMMARY = "<!-- cards -->", "<!-- summary -->"
@@ -88,7 +87,7 @@ def _card(decision: FileCorrection, how: Turning) -> str:
     if decision.angle is None or decision.confidence is None:
         return f'<p class="card failed">{html.escape(decision.error or "")}</p>\n'
     row = html.escape(json.dumps(row_of(decision, how)))
-    before = images.read(decision.path, short_side=THUMBNAIL, max_pixels=how.max_pixels)
+    before = reading.read_image(decision.path, short_side=THUMBNAIL, max_pixels=how.max_pixels)
     if decision.action == "turned":
         signed = (decision.angle + 180.0) % 360.0 - 180.0  # the shorter way round
         told = f"{'↻' if signed > 0 else '↺'} {abs(signed):.1f}°"

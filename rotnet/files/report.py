@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from rotnet.errors import OutputError, UsageError
-from rotnet.files.corrections import FileCorrection, Turning
+from rotnet.files.correct import FileCorrection, Turning
 
 SCHEMA = 1
 COLUMNS = ("schema", "path", "target", "action", "angle", "confidence", "method", "error")

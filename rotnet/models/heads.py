@@ -7,11 +7,11 @@ from os import PathLike
 import keras
 from keras import layers
 
-from rotnet import weights as registry
 from rotnet.errors import UsageError, WeightsError
+from rotnet.inference import presets
+from rotnet.inference.networks import OnnxNetwork
 from rotnet.models.efficientnet_lite import VARIANTS
 from rotnet.models.transfer import backbone_of, build_model, copy_weights, picture_features
-from rotnet.networks import OnnxNetwork
 
 HEADS = ("sigmoid", "sincos")
 # what an .onnx file is tried as
@@ -117,7 +117,7 @@ def load_rotation_model(model: str | PathLike = "photo") -> keras.Model:
         >>> load_rotation_model("photo").output_shape
         (None, 360)
     """
-    path = registry.find(model)
+    path = presets.find(model)
     if path.suffix == ".keras":
         try:
             return keras.models.load_model(path, compile=False, safe_mode=True)

@@ -17,7 +17,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from rotnet.errors import WeightsError, require
-from rotnet.networks import OnnxNetwork
+from rotnet.inference.networks import OnnxNetwork
 
 TOLERANCE = 1e-4
 
@@ -39,7 +39,7 @@ def load_onnx_weights(model: keras.Model, path: str | Path) -> None:
 
     Args:
         model: Made by `rotnet.build_model`, with the arguments of the exported one.
-        path: An `.onnx` file made by `rotnet.export.export_onnx`.
+        path: An `.onnx` file made by `rotnet.models.export.export_onnx`.
 
     Raises:
         MissingExtraError: `onnx` is not installed.

@@ -10,8 +10,8 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from rotnet import weights as registry
 from rotnet.errors import UsageError, WeightsError
+from rotnet.inference import presets
 from rotnet.models.efficientnet_lite import VARIANTS, efficientnet_lite
 from rotnet.models.onnx_weights import load_onnx_weights
 from rotnet.models.small_cnn import small_cnn
@@ -242,7 +242,7 @@ def _backbone(name: str, input_shape: tuple[int, int, int], *, imagenet: bool) -
     if name in VARIANTS:
         model = efficientnet_lite(name, input_shape=input_shape)
         if imagenet:
-            load_tensors_into(model, registry.load_tensors(registry.find(f"{name}_imagenet")))
+            load_tensors_into(model, presets.load_tensors(presets.find(f"{name}_imagenet")))
         return "efficientnet_lite", model
     application = getattr(keras.applications, _application_names()[name])
     model = application(include_top=False, weights=None, input_shape=input_shape, name=name)
@@ -293,8 +293,8 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
 
 def _load(model: keras.Model, weights: str | PathLike) -> None:
     path = Path(fspath(weights))
-    if fspath(weights) in registry.presets():
-        path = registry.find(fspath(weights))
+    if fspath(weights) in presets.presets():
+        path = presets.find(fspath(weights))
     if not path.is_file():
         raise WeightsError(f"weights must be None, 'imagenet', a preset or a file. Received: {path}, which is neither.")
     try:

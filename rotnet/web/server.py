@@ -32,12 +32,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from rotnet import images
 from rotnet.errors import ImageError, RotNetError, UsageError
-from rotnet.geometry import CROPS
-from rotnet.inference import as_predictor
-from rotnet.metadata import shown_orientation
-from rotnet.turning import quarter_turn, turn_bytes
+from rotnet.geometry.warping import CROPS
+from rotnet.images import reading
+from rotnet.images.orientation import shown_orientation
+from rotnet.images.turn_file import quarter_turn, turn_bytes
+from rotnet.inference.predictor import as_predictor
 from rotnet.web.guard import LOOPBACK, Guard
 
 T = TypeVar("T")
@@ -135,7 +135,8 @@ class Service:
         data = await self._body(request)
 
         def drawn() -> Response:
-            picture = Image.fromarray(images.read(_named(data), short_side=PREVIEW, max_pixels=self._limits.pixels))
+            pixels = reading.read_image(_named(data), short_side=PREVIEW, max_pixels=self._limits.pixels)
+            picture = Image.fromarray(pixels)
             picture.thumbnail((PREVIEW, PREVIEW))
             file = io.BytesIO()
             picture.save(file, "JPEG", quality=88)
@@ -146,7 +147,7 @@ class Service:
     def _prediction(self, data: bytes) -> dict[str, Any]:
         view = self._predictor.view(_named(data), max_pixels=self._limits.pixels)
         # only of what can be read, for reading EXIF may read the picture
-        with images.opened(_named(data), "this file", self._limits.pixels) as opened:
+        with reading.opened(_named(data), "this file", self._limits.pixels) as opened:
             width, height = opened.size
             on_its_side = shown_orientation(opened) in (5, 6, 7, 8)
         answer = next(self._predictor.predict_views([view]))
@@ -212,5 +213,5 @@ def _angle(text: str | None) -> float | None:
 
 
 def _media_type(data: bytes) -> str:
-    with images.opened(data, "this file", None) as opened:
-        return Image.MIME.get(images.format_of(opened), "application/octet-stream")
+    with reading.opened(data, "this file", None) as opened:
+        return Image.MIME.get(reading.format_of(opened), "application/octet-stream")

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from efficientnet_lite_pytorch import EfficientNet
 
+from rotnet.inference.presets import save_tensors
 from rotnet.models.efficientnet_lite import VARIANTS, efficientnet_lite
 from rotnet.models.transfer import load_tensors_into, named_variables
-from rotnet.weights import save_tensors
 
 WEIGHTS = Path(__file__).parents[1]
 BATCH_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}

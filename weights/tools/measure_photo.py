@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from rotnet import Predictor, weights
+from rotnet import Predictor
 from rotnet.datasets import split_photos
 from rotnet.evaluation import evaluate, rates, summary
-from rotnet.recipes import calibrate_photos
+from rotnet.inference import presets
+from rotnet.training.recipes import calibrate_photos
 
 # angles for each of the few pictures with a clear up: one that is upside down weighs two degrees of the mean
 REPEATS = 8
@@ -43,7 +44,7 @@ def main():
     val = split_photos(options.folder).val
     clear = [path for path in val if path.parent.name in CLEAR_UP]
     with tempfile.TemporaryDirectory() as folder:
-        exported = Path(shutil.copy(weights.find(options.model), folder))
+        exported = Path(shutil.copy(presets.find(options.model), folder))
         report = calibrate_photos(exported, val)
         predictor = Predictor(exported)
     crooked = evaluate(clear, model=predictor, repeats=REPEATS)

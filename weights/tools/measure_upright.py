@@ -17,8 +17,10 @@ from measure_photo import CLEAR_UP
 from PIL import Image
 
 from rotnet import Predictor, read_image, rotate
-from rotnet.checking import check_files, upright_probability, upright_scores
 from rotnet.datasets import split_photos
+from rotnet.evaluation.scores import upright_scores
+from rotnet.files.check import check_files
+from rotnet.inference.upright import upright_probability
 
 TOLERANCES = (5.0, 10.0, 20.0, 45.0)
 

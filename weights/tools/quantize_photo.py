@@ -27,14 +27,15 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from rotnet import Predictor, RotNetDataGenerator, weights
-from rotnet.augmentation import SAVED, Augmentation
+from rotnet import Predictor, RotNetDataGenerator
 from rotnet.datasets import load_photos, split_photos
+from rotnet.datasets.augmentation import SAVED, Augmentation
 from rotnet.evaluation.trials import make_trials
-from rotnet.export import store_as_half
-from rotnet.recipes import calibrate_photos, parse_stage
-from rotnet.training import fit
-from rotnet.views import turned_views
+from rotnet.inference import presets
+from rotnet.inference.views import turned_views
+from rotnet.models.export import store_as_half
+from rotnet.training.fitting import fit
+from rotnet.training.recipes import calibrate_photos, parse_stage
 
 STAGES = ("224:3:1e-4", "224:4:7e-5")
 SEED = 8
@@ -266,7 +267,7 @@ def main():
     parser.add_argument("--stages", nargs="+", default=STAGES, metavar="SIZE:EPOCHS:RATE")
     options = parser.parse_args()
     split = split_photos(options.folder)
-    model = merged(weights.find("photo"))
+    model = merged(presets.find("photo"))
     teacher = session(of_any_size(model))
     drawn = np.random.default_rng(0).choice(len(split.train), min(SEEN, len(split.train)), replace=False)
     bounds = ranges(model, [split.train[number] for number in drawn])

@@ -2,15 +2,15 @@
 
     python weights/tools/register.py photo photo.onnx --set kind=model --set 'errors={"files": {"mean": 1.0}}'
 
-Each `--set` takes a field of `rotnet.weights.Preset`; a value that is JSON is read as JSON. Fields that are not named
-keep what they were.
+Each `--set` takes a field of `rotnet.inference.presets.Preset`; a value that is JSON is read as JSON. Fields
+that are not named keep what they were.
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from rotnet.weights import sha256
+from rotnet.inference.presets import sha256
 
 REGISTRY = Path(__file__).parents[1] / "registry.json"
 

@@ -1,0 +1,60 @@
+__version__: str
+
+__all__ = [
+    "AngleError",
+    "AnglePrediction",
+    "Evaluation",
+    "ImageError",
+    "Predictor",
+    "Preset",
+    "RandomDegradation",
+    "RandomUprightRotation",
+    "RotNetDataGenerator",
+    "RotNetError",
+    "RotationTrainer",
+    "angle_difference",
+    "angle_error",
+    "angle_error_regression",
+    "binarize_images",
+    "build_model",
+    "circular_mean",
+    "correct_rotation",
+    "crop_around_center",
+    "crop_largest_rectangle",
+    "decode_angles",
+    "display_examples",
+    "encode_angles",
+    "evaluate",
+    "generate_rotated_image",
+    "is_upright",
+    "largest_rotated_rect",
+    "predict_angle",
+    "presets",
+    "read_image",
+    "rotate",
+    "square_view",
+    "wrap_angle",
+]
+
+from .errors import ImageError, RotNetError
+from .evaluation import Evaluation, evaluate
+from .evaluation.figures import display_examples
+from .geometry.angles import angle_difference, circular_mean, decode_angles, encode_angles, wrap_angle
+from .geometry.warping import (
+    crop_around_center,
+    crop_largest_rectangle,
+    generate_rotated_image,
+    largest_rotated_rect,
+    rotate,
+    square_view,
+)
+from .images.converting import binarize_images
+from .images.reading import read_image
+from .inference.correct import correct_rotation
+from .inference.predictor import AnglePrediction, Predictor, predict_angle
+from .inference.presets import Preset, presets
+from .inference.upright import is_upright
+from .models import build_model
+from .training.generators import RotNetDataGenerator
+from .training.layers import RandomDegradation, RandomUprightRotation, RotationTrainer
+from .training.metrics import AngleError, angle_error, angle_error_regression

@@ -1,0 +1,61 @@
+"""`rotnet apply`: do what a report has planned."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from contextlib import closing
+from typing import Any
+
+from rotnet.cli.common import add_command, path
+from rotnet.cli.progress import add_progress, follow, open_report, shown_unsure
+from rotnet.errors import UsageError
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "apply",
+        run,
+        "turn the pictures in the rows that were kept of a plan",
+        "rotnet correct photos/ -o straight/ --preview sheet.html --report report.jsonl",
+        "rotnet apply report.jsonl",
+    )
+    parser.add_argument("plan", type=path, metavar="REPORT", help="JSON lines of --dry-run or --preview, all or some")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are in OUT already")
+    add_progress(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options ask for, and return the exit status."""
+    from rotnet.files import Journal, carry_out, check_targets, journal_path
+    from rotnet.files.report import read_plan, row_of
+
+    named = [os.path.realpath(one) for one in (options.plan, options.report, options.journal) if one]
+    if len(set(named)) < len(named):
+        raise UsageError("The plan, --report and --journal must be three files: give them different names.")
+    decisions, how = read_plan(options.plan)
+    if not any(os.path.lexists(decision.path) for decision in decisions):
+        raise UsageError(
+            f"None of the {len(decisions)} pictures of {options.plan} is here: "
+            "run it in the folder where the plan was made, for its paths start there."
+        )
+    targets = {decision.path: decision.target for decision in decisions if decision.target}
+    in_place = all(source == target for source, target in targets.items())
+    place = options.journal or journal_path("apply", os.path.realpath(options.plan))
+    with Journal(place, resume=options.resume) as journal:
+        check_targets(
+            targets, overwrite=options.overwrite, in_place=in_place, backup=how.backup, finished=journal.touched
+        )
+        journal.begin(vars(how), forget=not in_place)  # before the report of an earlier run is emptied
+        with open_report(options.report, targets) as report:
+            with closing(
+                carry_out(decisions, how, journal=journal, jobs=options.jobs, overwrite=options.overwrite)
+            ) as results:
+                return follow(
+                    results,
+                    len(targets),
+                    write=lambda result: report(row_of(result)),
+                    show=shown_unsure if options.list_unsure else None,
+                )

@@ -1,0 +1,76 @@
+"""`rotnet check`: list the pictures that are not upright."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from rotnet.cli.common import add_command, add_pictures
+from rotnet.cli.listing import add_format, print_listing
+from rotnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from rotnet.files.check import FileCheck
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "check",
+        run,
+        "list the pictures that are not upright; nothing is written",
+        "rotnet check photos/",
+        "rotnet check photos/ --tolerance 45 --format csv > wrong.csv",
+    )
+    parser.epilog = f"{parser.epilog}\nexit status: 0 all upright, 1 some are not or cannot be read, 2 wrong use\n"
+    add_pictures(parser)
+    parser.add_argument(
+        "--tolerance", type=float, default=10.0, metavar="D", help="degrees an upright picture may be off; default: 10"
+    )
+    add_format(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options ask for, and return the exit status."""
+    from rotnet.files.check import check_files
+    from rotnet.images.reading import MAX_PIXELS
+
+    results = check_files(
+        options.paths,
+        options.model,
+        tolerance=options.tolerance,
+        turns=options.turns,
+        max_pixels=options.max_pixels or MAX_PIXELS,
+    )
+    found = wrong = failed = 0
+
+    def problems() -> Iterator[FileCheck]:
+        nonlocal found, wrong, failed
+        for result in results:
+            found += 1
+            failed += result.error is not None
+            wrong += result.is_wrong
+            if result.is_wrong or result.error is not None:
+                yield result
+
+    print_listing(
+        problems(),
+        options.format,
+        columns=("path", "angle", "confidence", "upright", "error"),
+        header=f"{'angle':>7} {'confidence':>10} {'upright':>8}",
+        line=_row,
+    )
+    if not found:
+        raise UsageError("There are no pictures to look at: name files, or folders that hold pictures.")
+    unread = f", {failed} cannot be read" if failed else ""
+    print(f"{wrong} of {found} pictures {'is' if wrong == 1 else 'are'} not upright{unread}", file=sys.stderr)
+    return 1 if wrong or failed else 0
+
+
+def _row(result: FileCheck) -> str:
+    assert result.prediction is not None
+    angle = round(result.prediction.angle, 1) % 360.0
+    return f"{angle:>7.1f} {result.prediction.confidence:>10.2f} {result.upright:>8.2f}"

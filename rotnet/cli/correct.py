@@ -1,0 +1,252 @@
+"""`rotnet correct`: turn pictures upright, as copies or in their place."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Collection
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from rotnet.cli.common import add_allowed_angles, add_command, add_pictures, complain, path, share
+from rotnet.cli.progress import add_progress, check_replaceable, follow, open_report, shown_plan, shown_unsure
+from rotnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from rotnet.files import Turning
+    from rotnet.files.plan import Targets
+
+NOT_FOR_STREAMS = (
+    "in_place",
+    "backup",
+    "overwrite",
+    "dry_run",
+    "preview",
+    "report",
+    "list_unsure",
+    "resume",
+    "journal",
+)
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "correct",
+        run,
+        "turn pictures upright, as copies or in their place",
+        "rotnet correct photos/ -o straight/",
+        "rotnet correct photos/ -o straight/ --preview sheet.html --report report.jsonl",
+        "rotnet correct photos/ --in-place --backup .orig",
+        "rotnet correct - < crooked.jpg > upright.jpg",
+    )
+    add_pictures(parser)
+    add_allowed_angles(parser)
+    where = parser.add_argument_group("where the results go")
+    where.add_argument("-o", "--output", type=path, metavar="OUT", help="folder of the results; - is standard output")
+    where.add_argument("--in-place", action="store_true", help="put each turned picture in the place of its original")
+    where.add_argument("--backup", type=_suffix, metavar="SUFFIX", help="in place: keep the originals, SUFFIX appended")
+    where.add_argument("--overwrite", action="store_true", help="replace files that are in OUT already")
+    how = parser.add_argument_group("how pictures are turned")
+    how.add_argument("--crop", choices=("inscribed", "expand", "same"), default="inscribed", help="default: inscribed")
+    how.add_argument("--fill", type=_levels, default=0, metavar="LEVEL", help="of empty corners: 255, or 255,0,0")
+    how.add_argument(
+        "--quarter-turns",
+        choices=("auto", "exif", "pixels", "off"),
+        default="auto",
+        help="pictures within 3 degrees of a quarter turn: turn them by just that and without loss, by their EXIF tag "
+        "or their pixels, or like any other; default: auto",
+    )
+    how.add_argument(
+        "--min-confidence",
+        type=share,
+        metavar="P",
+        help="below it a picture is left as it is; default: the model's own",
+    )
+    first = parser.add_argument_group("look first")
+    first.add_argument("--dry-run", action="store_true", help="print plan and predictions, and write no picture")
+    first.add_argument(
+        "--preview", type=path, metavar="FILE", help="likewise, and write a page to review; see `rotnet apply`"
+    )
+    add_progress(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options ask for, and return the exit status."""
+    _check(options)
+    from rotnet.files import Turning
+    from rotnet.images.reading import MAX_PIXELS
+
+    how = Turning(options.crop, options.fill, options.quarter_turns, options.max_pixels or MAX_PIXELS, options.backup)
+    if _streams(options):
+        return _run_stream(options, how)
+    others = _others(options.paths)  # before there are backups
+    status = (_run_plan if options.dry_run or options.preview else _run_files)(options, how)
+    if others:
+        complain(f"passed over what is no picture by its name: {others}")
+    return status
+
+
+def _run_files(options: argparse.Namespace, how: Turning) -> int:
+    from rotnet.files import Journal, correct_files, journal_path
+    from rotnet.files.report import row_of
+    from rotnet.inference.predictor import as_predictor
+
+    predictor = as_predictor(options.model)
+    predictor.check_options(**_allowed(options))  # before an earlier run is forgotten
+    output = os.path.realpath(options.output) if options.output else "in place"
+    place = options.journal or journal_path(output, *map(os.path.realpath, options.paths))
+    with Journal(place, resume=options.resume) as journal:
+        targets = _plan(options, journal.touched)
+        asked = {**_asked(options), **vars(how)}
+        # before the report of an earlier run is emptied
+        journal.begin({"model": options.model, **asked}, forget=not options.in_place)
+        with open_report(options.report, targets) as report:
+            results = correct_files(
+                targets, predictor, journal=journal, jobs=options.jobs, overwrite=options.overwrite, **asked
+            )
+            with closing(results):
+                return follow(
+                    results,
+                    len(targets),
+                    write=lambda result: report(row_of(result)),
+                    show=shown_unsure if options.list_unsure else None,
+                    spares_tilts=_spares_tilts(options),
+                )
+
+
+def _run_plan(options: argparse.Namespace, how: Turning) -> int:
+    from rotnet.files import decide_files, with_digests
+    from rotnet.files.preview import write_preview
+    from rotnet.files.report import row_of
+    from rotnet.inference.predictor import as_predictor
+
+    predictor = as_predictor(options.model)
+    predictor.check_options(**_allowed(options))
+    targets = _plan(options)
+    if options.preview:
+        check_replaceable(options.preview, targets)
+    with open_report(options.report, targets) as report:
+        decisions = decide_files(targets, predictor, max_pixels=how.max_pixels, jobs=options.jobs, **_asked(options))
+        decisions = with_digests(decisions, jobs=options.jobs)
+        if options.preview:
+            decisions = write_preview(decisions, options.preview, how, jobs=options.jobs)
+        with closing(decisions):
+            return follow(
+                decisions,
+                len(targets),
+                write=lambda decision: report(row_of(decision, how)),
+                show=shown_plan if options.dry_run else shown_unsure if options.list_unsure else None,
+                planned=True,
+                spares_tilts=_spares_tilts(options),
+            )
+
+
+def _run_stream(options: argparse.Namespace, how: Turning) -> int:
+    from rotnet.files import correct_bytes
+    from rotnet.images.reading import open_file
+    from rotnet.inference.predictor import as_predictor
+
+    source = options.paths[0]
+    if sys.stdout is None or (source == "-" and sys.stdin is None):
+        raise UsageError("Standard input or output is closed: redirect them from and into files.")
+    if sys.stdout.isatty():
+        raise UsageError("The picture would go to the terminal: redirect standard output into a file.")
+    predictor = as_predictor(options.model)
+    with open_file(sys.stdin.buffer if source == "-" else source) as file:
+        data = file.read()
+    name = "standard input" if source == "-" else source
+    upright, done = correct_bytes(data, predictor, how, name=name, **_asked(options))
+    sys.stdout.buffer.write(upright)
+    complain(shown_plan(done))
+    return 0
+
+
+def _others(paths: list[str]) -> str:
+    """What in the folders is not taken for pictures; people miss raw files and films in the results."""
+    from rotnet.images.finding import count_others
+
+    kinds = [f"{number} {extension or 'without extension'}" for extension, number in count_others(paths).most_common()]
+    return ", ".join(kinds[:5]) + ", ..." * (len(kinds) > 5)
+
+
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
+    """What the model is asked, and from when on it is believed."""
+    return {**_allowed(options), "min_confidence": options.min_confidence}
+
+
+def _allowed(options: argparse.Namespace) -> dict[str, Any]:
+    """How the model looks, and which angles it may answer."""
+    angle_range = tuple(options.angle_range) if options.angle_range else None
+    return {"turns": options.turns, "angle_range": angle_range, "right_angles": options.right_angles}
+
+
+def _plan(options: argparse.Namespace, finished: Collection[str] = ()) -> Targets:
+    from rotnet.files import is_nested, plan_in_place, plan_targets
+
+    if options.in_place:
+        return plan_in_place(options.paths, backup=options.backup, finished=finished)
+    targets = plan_targets(options.paths, options.output, overwrite=options.overwrite, finished=finished)
+    for folder in options.paths:
+        if is_nested(options.output, folder):
+            complain(f"{options.output} lies in {folder}: what is in it already is not corrected once more")
+    return targets
+
+
+def _spares_tilts(options: argparse.Namespace) -> bool:
+    return options.angle_range is None and options.min_confidence is None
+
+
+def _streams(options: argparse.Namespace) -> bool:
+    return "-" in options.paths or options.output == "-"
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options that make no sense together."""
+    if _streams(options):
+        if len(options.paths) > 1 or options.output not in (None, "-"):
+            raise UsageError("- is one picture from standard input to standard output: name no other, or none of both.")
+        for name in NOT_FOR_STREAMS:
+            if getattr(options, name):
+                raise UsageError(f"- is one picture that comes and goes: leave out --{name.replace('_', '-')}.")
+    elif (options.output is None) != options.in_place:
+        raise UsageError("Say where the results go: into a folder with -o OUT, or --in-place.")
+    elif options.output and _is_picture_name(options.output):
+        raise UsageError(f"OUT is a folder, and {options.output} looks like a picture: name a folder, as -o straight/.")
+    elif options.in_place and options.overwrite:
+        raise UsageError("--overwrite is for results in a folder; --in-place replaces nothing but what it turns.")
+    written = [os.path.realpath(one) for one in (options.report, options.preview, options.journal) if one]
+    if len(set(written)) < len(written):
+        raise UsageError("--report, --preview and --journal are written to a file each: give them different names.")
+    if options.backup is not None and not options.in_place:
+        raise UsageError("--backup is for --in-place: originals of results in a folder stay as they are anyway.")
+    if options.resume and (options.dry_run or options.preview):
+        raise UsageError("--resume goes on with work that was begun; --dry-run and --preview begin none.")
+
+
+def _is_picture_name(name: str) -> bool:
+    from rotnet.images.reading import EXTENSIONS
+
+    return os.path.splitext(name)[1].lower() in EXTENSIONS and not os.path.lexists(name)
+
+
+def _suffix(text: str) -> str:
+    """What is appended to a file's name, as an argument's type."""
+    from rotnet.images.reading import EXTENSIONS
+
+    if not text or os.path.basename(text) != text or os.path.splitext(f"name{text}")[1].lower() in EXTENSIONS:
+        raise argparse.ArgumentTypeError(f"must be the end of a name that is no picture's, like .orig, not {text!r}")
+    return text
+
+
+def _levels(text: str) -> float | tuple[float, ...]:
+    """One level, or several with commas between, as an argument's type."""
+    try:
+        levels = tuple(float(level) for level in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, or one a channel such as 255,0,0, not {text!r}") from None
+    if len(levels) not in (1, 3, 4):
+        raise argparse.ArgumentTypeError(f"must be one number, three or four, not {len(levels)}")
+    return levels if len(levels) > 1 else levels[0]

@@ -1,0 +1,100 @@
+"""`rotnet evaluate`: measure a model on upright pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rotnet.cli.common import add_allowed_angles, add_command, add_model, add_turns, complain, count, path
+from rotnet.cli.progress import check_replaceable
+from rotnet.errors import OutputError, require
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "evaluate",
+        run,
+        "measure a model on upright pictures",
+        "rotnet evaluate upright/",
+        "rotnet evaluate upright/ --model mine.onnx --protocol files memory twice noise --report mine.html",
+    )
+    parser.add_argument("folders", nargs="+", type=path, metavar="DIR", help="upright pictures, in sub-folders too")
+    add_model(parser)
+    parser.add_argument(
+        "--protocol",
+        nargs="+",
+        choices=("memory", "files", "twice", "noise"),
+        default=["files"],
+        help="what is done to the pictures: files are turned and saved, memory does not save, twice turns and saves a "
+        "second time, noise shows turned noise instead; default: files",
+    )
+    add_turns(parser)
+    add_allowed_angles(parser)
+    parser.add_argument("--seed", type=int, default=0, help="of the angles, uniform in [0, 360); default: 0")
+    parser.add_argument("--repeats", type=count, default=1, metavar="N", help="angles for each picture; default: 1")
+    parser.add_argument("--val", action="store_true", help="only what `rotnet train photos DIR` measures on")
+    parser.add_argument("--rivals", action="store_true", help="put other packages beside it that are installed")
+    parser.add_argument("--json", type=path, metavar="FILE", help="write all figures and curves")
+    parser.add_argument("--report", type=path, metavar="FILE.html", help="write a page with plots and bad cases")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options ask for, and return the exit status."""
+    if options.report is not None:
+        require("matplotlib", "train", "plotting")
+    from rotnet.evaluation import evaluate, reports, rivals
+    from rotnet.images.finding import find_images
+    from rotnet.inference.predictor import as_predictor
+
+    upright: list[Path]
+    if options.val:
+        from rotnet.datasets import split_photos
+
+        upright = [one for folder in options.folders for one in split_photos(folder).val]
+    else:
+        upright = list(find_images(options.folders))
+    for target in filter(None, (options.json, options.report)):
+        _check_target(target, upright)
+    angle_range = options.angle_range and tuple(options.angle_range)
+    asked: dict[str, Any] = {"model": as_predictor(options.model), "turns": options.turns, "seed": options.seed}
+    allowed: dict[str, Any] = {"angle_range": angle_range, "right_angles": options.right_angles}
+
+    def measured(protocol: str) -> Any:
+        return evaluate(upright, protocol=protocol, repeats=options.repeats, **asked, **allowed)
+
+    absent = [rival.name for rival in rivals.RIVALS if options.rivals and not rival.is_installed]
+    if absent:
+        complain(f"left out, for they are not installed: {', '.join(absent)}; pip install 'rotnet[rivals]'")
+    report = reports.Report(
+        options.model,
+        {protocol: measured(protocol) for protocol in dict.fromkeys(options.protocol)},
+        measured("upright"),
+        rivals.compare(upright, **asked) if options.rivals else {},
+    )
+    print(report.as_text())
+    if options.json is not None:
+        _write(options.json, json.dumps(report.as_dict(), indent=2) + "\n")
+    if options.report is not None:
+        _write(options.report, report.as_html())
+    unread = len(upright) * options.repeats - len(report.first.trials)
+    if unread:
+        complain(f"{unread // options.repeats} of {len(upright)} pictures cannot be read and were left out")
+    return 1 if unread else 0
+
+
+def _check_target(name: str, upright: list[Path]) -> None:
+    """Say what cannot be written before the measurement, not after."""
+    check_replaceable(name, dict(zip(upright, upright, strict=True)))
+    if not Path(name).absolute().parent.is_dir():
+        raise OutputError(f"{name} cannot be written: its folder does not exist; make it, or choose another path")
+
+
+def _write(name: str, text: str) -> None:
+    from rotnet.images.writing import atomic_file
+
+    with atomic_file(name) as file:
+        file.write(text.encode())

@@ -1,0 +1,48 @@
+"""`rotnet export`: write a model in another file format."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rotnet.cli.common import add_command, path
+
+EXTENSIONS = {"onnx": ".onnx", "litert": ".tflite", "keras": ".keras"}
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "export",
+        run,
+        "write a model in another file format, checked to answer alike on photographs",
+        "rotnet export photo --format litert",
+        "rotnet export runs/mine/best.keras --format onnx -o mine.onnx",
+    )
+    parser.add_argument("model", type=path, metavar="MODEL", help="a preset, or an .onnx or .keras file")
+    parser.add_argument("--format", choices=tuple(EXTENSIONS), default="onnx", help="default: onnx")
+    parser.add_argument(
+        "-o", "--output", type=path, metavar="FILE", help="default: the model's name, with the extension of the format"
+    )
+    parser.add_argument(
+        "--pictures", type=path, metavar="PATH", help="check on these pictures; default: those of scikit-image"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options ask for, and return the exit status."""
+    from rotnet.errors import UsageError
+    from rotnet.images.finding import find_images
+    from rotnet.models.export import export_model
+
+    target = Path(options.output or Path(options.model).with_suffix(EXTENSIONS[options.format]).name)
+    if target.exists() and options.output is None:
+        raise UsageError(f"{target} is there already: name the file with -o.")
+    pictures = None if options.pictures is None else list(find_images(options.pictures))
+    if pictures == []:
+        raise UsageError(f"There are no pictures in {options.pictures}: name a picture, or a folder that holds some.")
+    difference = export_model(options.model, target, format=options.format, pictures=pictures)
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, probabilities within {difference:.1g} of {options.model}")
+    return 0

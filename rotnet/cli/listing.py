@@ -1,0 +1,45 @@
+"""What `predict` and `check` share: a line for each picture, for people or programs."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from rotnet.cli.common import complain, on_one_line
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Declare `--format`."""
+    parser.add_argument("--format", choices=("table", "jsonl", "csv"), default="table", help="default: table")
+
+
+def print_listing(
+    results: Iterable[Any], format: str, *, columns: Sequence[str], header: str, line: Callable[[Any], str]
+) -> None:
+    """Print results as they come.
+
+    Args:
+        results: With `path`, `error` and `as_dict()`.
+        format: `"table"`, `"jsonl"` or `"csv"`.
+        columns: Of the CSV.
+        header: Of the table.
+        line: A result's row of the table, without its path; those with an error go to standard error instead.
+    """
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    if format == "csv":
+        writer.writeheader()
+    elif format == "table":
+        print(f"{header}  picture")
+    for result in results:
+        if format == "csv":
+            writer.writerow(result.as_dict())
+        elif format == "jsonl":
+            print(json.dumps(result.as_dict()), flush=True)
+        elif result.error is not None:
+            complain(result.error)
+        else:
+            print(f"{line(result)}  {on_one_line(str(result.path))}", flush=True)

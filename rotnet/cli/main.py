@@ -1,0 +1,95 @@
+"""The command `rotnet`: parse, run one sub-command, turn errors into exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Sequence
+
+from rotnet import __version__
+from rotnet.cli import apply, check, correct, evaluate, export, models, predict, prepare, serve, train
+from rotnet.cli.common import complain
+from rotnet.errors import RotNetError
+
+# in the order in which help lists them
+COMMANDS = (predict, check, correct, apply, serve, models, evaluate, prepare, train, export)
+
+EXAMPLES = """examples:
+  rotnet predict photo.jpg
+  rotnet correct photos/ -o straight/
+  rotnet models
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: What follows the command's name; None takes the process's own.
+
+    Returns:
+        Exit status: 0 all fine, 1 some pictures failed or the work could not be done, 2 wrong use, 130 interrupted.
+    """
+    # names that are no text are printed with escapes instead of ending the run
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        options = _parser().parse_args(arguments)
+        with warnings.catch_warnings():
+            # Pillow warns of damaged metadata; what matters to a picture is an error of ours
+            warnings.filterwarnings("ignore", module="PIL")
+            status: int = options.run(options)
+            if sys.stdout is not None:  # closed by whoever started the command
+                sys.stdout.flush()
+            return status
+    except RotNetError as error:
+        complain(error)
+        return error.exit_code
+    except (KeyboardInterrupt, ImportError) as error:
+        # an extension that is interrupted while it loads raises an ImportError because of it
+        if not isinstance(error, KeyboardInterrupt) and not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        complain("interrupted; what was finished is whole")
+        _leave_threads()
+        return 130
+    except BrokenPipeError:  # whoever read our output has seen enough
+        _discard_output()
+        return 141
+    except OSError as error:
+        if error.filename is not None:
+            complain(f"{error.filename} cannot be read or written: {error.strerror}; check path and permissions")
+        else:  # our own output, for want of space
+            _discard_output()
+            complain(f"the output cannot be written: {error.strerror or error}")
+        return 1
+
+
+def _leave_threads() -> None:
+    """End at once if threads are amid large pictures, which Python would wait for; they put nothing in place."""
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+        os._exit(130)
+
+
+def _discard_output() -> None:
+    """Let nothing complain again of an output that takes no more when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rotnet",
+        description="Tell how far pictures are turned, and turn them upright.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"rotnet {__version__}")
+    commands = parser.add_subparsers(metavar="command", required=True)
+    for command in COMMANDS:
+        command.add(commands)
+    return parser

@@ -1,0 +1,99 @@
+"""`rotnet prepare`: make a data set of a messy folder."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from functools import partial
+from typing import Any
+
+from rotnet.cli.common import add_command, path, share
+
+FILES = """OUT receives the pictures as JPEG, manifest.csv with every picture found (path, split, sha256, size in bytes,
+width, height, group, source, and the reason if it is left out) and review.csv with those found not upright.
+Interrupted, the same command goes on where it stopped. With other options, or once DIR has changed, it brings OUT up to
+date: pictures that no longer belong there go.
+"""
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "prepare",
+        run,
+        "make a data set of a messy folder, which stays as it is",
+        "rotnet prepare photos/ -o dataset/",
+        "rotnet prepare photos/ -o dataset/ --upright --group folder",
+        "rotnet train photos dataset/",
+    )
+    parser.epilog = f"{parser.epilog}\n{FILES}"
+    parser.add_argument("folder", type=path, metavar="DIR", help="pictures, in sub-folders too")
+    parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT", help="folder of the data set")
+    parser.add_argument(
+        "--min-side", type=int, default=160, metavar="PX", help="leave out pictures with a shorter side; default: 160"
+    )
+    parser.add_argument(
+        "--short-side",
+        type=int,
+        default=320,
+        metavar="PX",
+        help="scale the shorter side of larger pictures down to this, 0 keeps sizes; default: 320",
+    )
+    parser.add_argument("--crop-center", action="store_true", help="keep the centre square only")
+    parser.add_argument(
+        "--distance", type=int, default=6, metavar="BITS", help="in which near-duplicates differ at most; default: 6"
+    )
+    parser.add_argument("--keep-duplicates", action="store_true", help="do not look for near-duplicates")
+    parser.add_argument(
+        "--upright", action="store_true", help="leave out pictures that are not upright, and list them for review"
+    )
+    parser.add_argument("--model", default="photo", metavar="M", help="that tells upright pictures; default: photo")
+    parser.add_argument(
+        "--tolerance", type=float, default=10.0, metavar="D", help="degrees an upright picture may be off; default: 10"
+    )
+    groups = parser.add_mutually_exclusive_group()
+    groups.add_argument(
+        "--group",
+        choices=("duplicates", "folder"),
+        default="duplicates",
+        help="what stays on one side of the split; default: duplicates",
+    )
+    groups.add_argument(
+        "--group-pattern", metavar="REGEX", help="searched for in the path; its first (group) stays on one side"
+    )
+    parser.add_argument("--val", type=share, default=0.1, metavar="SHARE", help="of the pictures; default: 0.1")
+    parser.add_argument("--test", type=share, default=0.1, metavar="SHARE", help="of the pictures; default: 0.1")
+    parser.add_argument("--seed", type=int, default=0, help="of the split; default: 0")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options ask for, and return the exit status."""
+    from tqdm import tqdm
+
+    from rotnet.datasets.prepare import Settings, prepare
+
+    settings = Settings(
+        min_side=options.min_side,
+        short_side=options.short_side or None,
+        crop_center=options.crop_center,
+        distance=None if options.keep_duplicates else options.distance,
+        model=options.model if options.upright else None,
+        tolerance=options.tolerance,
+        group=options.group,
+        pattern=options.group_pattern,
+        val_share=options.val,
+        test_share=options.test,
+        seed=options.seed,
+    )
+    progress = partial(tqdm, unit="picture", disable=None, leave=False)
+    rows = prepare(options.folder, options.output, settings, progress=progress)
+    print(f"kept      {_counts(row.split for row in rows if row.split)}")
+    print(f"left out  {_counts(row.reason.partition(':')[0] for row in rows if row.reason)}")
+    return 0
+
+
+def _counts(kinds: Any) -> str:
+    counts = Counter(kinds)
+    parts = ", ".join(f"{number} {kind}" for kind, number in counts.most_common())
+    return f"{counts.total():>6}" + (f": {parts}" if parts else "")

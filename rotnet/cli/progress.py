@@ -1,0 +1,150 @@
+"""What `correct` and `apply` share: how a run is told about, and taken up again."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rotnet.cli.common import complain, count, on_one_line, path
+from rotnet.errors import OutputError, UsageError
+from rotnet.images.prefetch import JOBS
+
+if TYPE_CHECKING:
+    from rotnet.files import FileCorrection
+
+
+def add_progress(parser: argparse.ArgumentParser) -> None:
+    """Declare what a run may tell, and how it is taken up again."""
+    run = parser.add_argument_group("the run")
+    run.add_argument("--report", type=path, metavar="FILE", help="write JSON lines, or CSV into a FILE.csv")
+    run.add_argument("--list-unsure", action="store_true", help="print the pictures that the model was not sure of")
+    run.add_argument(
+        "--jobs",
+        type=count,
+        default=JOBS,
+        metavar="N",
+        help="pictures at once; default: one a core, 4 at most",
+    )
+    run.add_argument("--resume", action="store_true", help="go on with a run that was interrupted or killed")
+    run.add_argument(
+        "--journal", type=path, metavar="FILE", help="where the run is recorded; default: in ~/.local/state"
+    )
+
+
+def follow(
+    results: Iterable[FileCorrection],
+    total: int,
+    *,
+    write: Callable[[FileCorrection], None],
+    show: Callable[[FileCorrection], str | None] | None = None,
+    planned: bool = False,
+    spares_tilts: bool = False,
+) -> int:
+    """Go through the results of a run, and tell people how it goes.
+
+    Args:
+        results: What became of each picture.
+        total: How many there will be.
+        write: Takes each result to the report.
+        show: A line for standard output, or None, for each result; the summary then goes to standard error.
+        planned: Whether nothing is done yet.
+        spares_tilts: Whether pictures that may as well stand upright are left; it is then said how to turn them.
+
+    Returns:
+        The exit status: 1 if a picture failed, else 0.
+    """
+    from tqdm import tqdm
+
+    counts: Counter[str] = Counter()
+    tilts = 0
+    started = time.monotonic()
+    try:
+        with tqdm(results, total=total, unit="picture", disable=None, leave=False) as progress:
+            for result in progress:
+                counts[result.action] += 1
+                tilts += result.action == "unsure" and _is_tilt(result.angle)
+                write(result)
+                line = show(result) if show else None
+                if result.error is not None or line is not None:
+                    with tqdm.external_write_mode(sys.stderr):
+                        if result.error is not None:
+                            complain(result.error)
+                        if line is not None:
+                            print(line)
+    finally:
+        took, left = _duration(time.monotonic() - started), total - sum(counts.values())
+        print(
+            f"{counts['turned']} turned, {counts['upright']} left alone, {counts['unsure']} unsure, "
+            f"{counts['failed']} failed in {took}",
+            *["(planned, nothing is written yet)"] * planned,
+            *[f"({left} left, go on with --resume)"] * (left > 0 and not planned),
+            file=sys.stderr if show else sys.stdout,
+        )
+    if spares_tilts and tilts:
+        advice = f"--angle-range -{TILT} {TILT} takes them for tilted"
+        print(f"{tilts} of the unsure may be tilted or upright: {advice}", file=sys.stderr)
+    return 1 if counts["failed"] else 0
+
+
+@contextmanager
+def open_report(name: str | None, targets: Mapping[Path, Path]) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A function that writes a row of the report, to nowhere if there is none."""
+    from rotnet.files import report
+
+    if name is None:
+        yield lambda row: None
+        return
+    check_replaceable(name, targets)
+    with report.open_report(name) as write:
+        yield write
+
+
+TILT = 20  # degrees
+
+# what files that are written beside the pictures begin with
+OURS = (b"{", b"schema,", b"path,", b"<!doctype html")
+
+
+def check_replaceable(name: str, targets: Mapping[Path, Path]) -> None:
+    """Refuse to write a report or page in the place of a picture, or of any file but an earlier one of its kind."""
+    from rotnet.images.reading import EXTENSIONS
+
+    pictures = {os.path.realpath(one) for pair in targets.items() for one in pair}
+    if os.path.splitext(name)[1].lower() in EXTENSIONS or os.path.realpath(name) in pictures:
+        raise UsageError(f"{name} would replace a picture: give it another name, such as report.jsonl.")
+    if os.path.isdir(name):
+        raise OutputError(f"{name} cannot be written: it is a folder; choose another path")
+    if os.path.isfile(name):
+        with open(name, "rb") as file:
+            start = file.read(16)
+        if start and not start.lower().startswith(OURS):
+            raise UsageError(f"{name} is there already, and nothing that rotnet writes: choose another name.")
+
+
+def shown_plan(result: FileCorrection) -> str | None:
+    """A picture's line of a plan."""
+    if result.angle is None:
+        return None
+    line = f"{result.action:<8}{result.angle:>6.1f}° {result.confidence:>5.2f}  {result.path}"
+    return on_one_line(line if result.target == result.path else f"{line} -> {result.target}")
+
+
+def shown_unsure(result: FileCorrection) -> str | None:
+    """A picture's path, if the model was not sure of it."""
+    return on_one_line(str(result.path)) if result.action == "unsure" else None
+
+
+def _is_tilt(angle: float | None) -> bool:
+    return angle is not None and min(angle, 360.0 - angle) <= TILT
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{seconds:.1f} s" if seconds < 60 else f"{minutes} min {rest} s"

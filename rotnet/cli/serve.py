@@ -1,0 +1,60 @@
+"""`rotnet serve`: a page in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import socket
+from typing import Any
+
+from rotnet.cli.common import add_command, add_model, count
+from rotnet.errors import OutputError, require
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "serve",
+        run,
+        "open a page on which pictures are dropped and turned upright",
+        "rotnet serve",
+        "curl --data-binary @crooked.jpg http://127.0.0.1:8360/predict",
+        "curl --data-binary @crooked.jpg 'http://127.0.0.1:8360/correct?crop=expand' -o upright.jpg",
+    )
+    add_model(parser)
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; any but the default lets others on the network in; default: 127.0.0.1",
+    )
+    parser.add_argument("--port", type=int, default=8360, help="default: 8360")
+    parser.add_argument("--max-megabytes", type=count, default=64, metavar="MB", help="of a file; default: 64")
+    parser.add_argument("--max-megapixels", type=count, default=100, metavar="MP", help="of a picture; default: 100")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options ask for, and return the exit status."""
+    for package in ("starlette", "uvicorn"):
+        require(package, "web", "the page")
+    import uvicorn
+
+    from rotnet.web import Limits, create_app
+    from rotnet.web.guard import LOOPBACK
+
+    limits = Limits(bytes=options.max_megabytes * 1_000_000, pixels=options.max_megapixels * 1_000_000)
+    hosts = LOOPBACK if options.host in LOOPBACK else ()
+    app = create_app(options.model, limits=limits, hosts=hosts)
+    shown = f"[{options.host}]" if ":" in options.host else options.host
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    try:
+        listening = socket.create_server((options.host, options.port), family=family)
+    except (OSError, OverflowError) as error:
+        problem = f"{shown}:{options.port} cannot be listened on: {error}; choose another --port or --host"
+        raise OutputError(problem) from error
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
+    signal.signal(signal.SIGINT, server.handle_exit)  # for whoever ends it as soon as it has told where it is
+    with listening:
+        print(f"rotnet is at http://{shown}:{listening.getsockname()[1]} (Ctrl-C ends it)", flush=True)
+        server.run(sockets=[listening])
+    return 0

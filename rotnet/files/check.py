@@ -1,0 +1,84 @@
+"""Which pictures in folders do not stand upright?"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rotnet.files.predict import answer_files
+from rotnet.images.reading import MAX_PIXELS
+from rotnet.inference.predictor import AnglePrediction, as_predictor
+from rotnet.inference.upright import TOLERANCE, check_tolerance, upright_probability
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """What became of one file to check: an answer, or the reason why not.
+
+    Attributes:
+        path: The file.
+        prediction: The model's answer; None if the file cannot be read.
+        upright: Probability that the picture stands upright, see `upright_probability`; None likewise.
+        error: Why it cannot be read.
+    """
+
+    path: Path
+    prediction: AnglePrediction | None = None
+    upright: float | None = None
+    error: str | None = None
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the picture was read and is more likely turned than upright."""
+        return self.upright is not None and self.upright < 0.5
+
+    def as_dict(self) -> dict[str, Any]:
+        """`{"path", "angle", "confidence", "upright"}` or `{"path", "error"}`, ready for JSON."""
+        if self.prediction is None or self.upright is None:
+            return {"path": str(self.path), "error": self.error}
+        return {
+            "path": str(self.path),
+            "angle": round(self.prediction.angle, 3) % 360.0,  # 359.9996 does not become 360
+            "confidence": round(self.prediction.confidence, 4),
+            "upright": round(self.upright, 4),
+        }
+
+
+def check_files(
+    paths: Iterable[str | Path],
+    model: Any = "photo",
+    *,
+    tolerance: float = TOLERANCE,
+    turns: int | None = None,
+    max_pixels: int | None = MAX_PIXELS,
+) -> Iterator[FileCheck]:
+    """Check each picture among files and folders; nothing is written.
+
+    Args:
+        paths: Files, and folders that are walked.
+        model, tolerance, turns: As for `is_upright`.
+        max_pixels: Refuse larger pictures; None for no limit.
+
+    Returns:
+        One result a file, in order, as they come; a file that cannot be read gives its error and the others go on.
+
+    Raises:
+        UsageError: An option is not as described.
+        WeightsError: The model cannot be loaded or is none.
+    """
+    check_tolerance(tolerance)
+    return _checks(answer_files(paths, as_predictor(model), turns=turns, max_pixels=max_pixels), tolerance)
+
+
+def _checks(
+    answers: Generator[tuple[Path, AnglePrediction | str], None, None], tolerance: float
+) -> Iterator[FileCheck]:
+    with closing(answers):
+        for path, answer in answers:
+            if isinstance(answer, str):
+                yield FileCheck(path, error=answer)
+            else:
+                yield FileCheck(path, answer, float(upright_probability(answer.probabilities, tolerance=tolerance)))

@@ -1,0 +1,382 @@
+"""Many files, turned upright without losing one: decide what becomes of each, then do it."""
+
+from __future__ import annotations
+
+import errno
+import filecmp
+import hashlib
+import os
+import shutil
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+from rotnet.errors import ImageError, OutputError, UsageError
+from rotnet.files.journal import Journal
+from rotnet.files.plan import Targets, backup_of, place_of
+from rotnet.files.predict import answer_files, as_row, reason
+from rotnet.geometry.angles import angle_difference
+from rotnet.geometry.warping import Fill
+from rotnet.images import reading, turn_file, writing
+from rotnet.images.finding import Stamp, stamp
+from rotnet.images.prefetch import JOBS, ahead
+from rotnet.inference.allowed_angles import AngleRange
+from rotnet.inference.predictor import AnglePrediction, Predictor
+
+# what no other file would fare better with
+_FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+@dataclass(frozen=True)
+class FileCorrection:
+    """What becomes, or became, of one file to correct.
+
+    Attributes:
+        path: The input.
+        target: Where its successor lies, the input itself in place; None if it failed.
+        action: `"turned"`, `"upright"` (it stood upright already), `"unsure"` (not confident enough) or `"failed"`. All
+            but the first and last are byte-for-byte copies, and in place nothing at all.
+        angle: Degrees, of the prediction, to three decimals; None if it failed before.
+        confidence: Of the prediction, to four decimals; None likewise.
+        method: How it was turned: `"exif"` (by the orientation tag), `"pixels"` (by an exact quarter turn) or
+            `"resampled"`; None if it was not.
+        error: Why it failed.
+        sha256: Of the bytes that were looked at, in a plan for later: what has changed since is refused.
+        seen: `stamp` of the file before it was looked at; what has changed since is refused likewise.
+    """
+
+    path: Path
+    target: Path | None
+    action: str
+    angle: float | None = None
+    confidence: float | None = None
+    method: str | None = None
+    error: str | None = None
+    sha256: str | None = None
+    seen: Stamp | None = field(default=None, compare=False, repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields that have a value and say something beyond this run, ready for JSON."""
+        return as_row(replace(self, seen=None))
+
+    def failed(self, error: Exception) -> FileCorrection:
+        """The same, had it failed."""
+        return replace(self, target=None, action="failed", method=None, error=reason(self.path, error), sha256=None)
+
+
+@dataclass(frozen=True)
+class Turning:
+    """How crooked pictures are turned.
+
+    Attributes:
+        crop, fill: As for `correct_rotation`.
+        quarter_turns: `"auto"`, `"exif"`, `"pixels"` or `"off"`, as for `turning.turn_bytes`.
+        max_pixels: Refuse larger pictures; None for no limit.
+        backup: What is appended to the name under which the original of a picture turned in place is kept; None keeps
+            none.
+
+    Raises:
+        UsageError: An option is not as described.
+    """
+
+    crop: str = "inscribed"
+    fill: Fill = 0
+    quarter_turns: str = "auto"
+    max_pixels: int | None = reading.MAX_PIXELS
+    backup: str | None = None
+
+    def __post_init__(self) -> None:
+        turn_file.check_options(
+            crop=self.crop,
+            fill=self.fill,
+            interpolation="cubic",
+            quarter_turns=self.quarter_turns,
+            tolerance=turn_file.QUARTER_WITHIN,
+        )
+        if self.backup is not None and (not self.backup or os.path.basename(self.backup) != self.backup):
+            raise UsageError(f"backup must be the end of a name, as .orig. Received: backup={self.backup!r}.")
+
+
+def correct_files(
+    targets: Targets,
+    predictor: Predictor,
+    *,
+    min_confidence: float | None = None,
+    turns: int | None = None,
+    angle_range: AngleRange | None = None,
+    right_angles: bool = False,
+    journal: Journal | None = None,
+    jobs: int = JOBS,
+    overwrite: bool = False,
+    **turning_options: Any,
+) -> Generator[FileCorrection, None, None]:
+    """Turn pictures upright; what is not turned is copied byte for byte, and in place left alone.
+
+    Args:
+        targets: Target by input, from `plan_targets` or `plan_in_place`; folders are made when needed.
+        predictor: The model.
+        min_confidence: Below it a picture is left as it is; None asks `Predictor.should_turn`.
+        turns, angle_range, right_angles: As for `predict_angle`.
+        journal: Where each step is recorded; what it has as finished comes first, and is not done again.
+        jobs: Threads that decode, and threads that turn: memory holds twice as many pictures, however many there are.
+        overwrite: Whether copies may replace files. Where that was not planned there are none, unless they have come
+            since.
+        **turning_options: Fields of `Turning`: `crop`, `fill`, `quarter_turns`, `max_pixels`, `backup`.
+
+    Yields:
+        One result a file; one that fails gives its error and the others go on.
+
+    Raises:
+        OutputError: The disk is full or takes no writing.
+    """
+    how = Turning(**turning_options)
+    remaining = {}
+    for source, target in targets.items():
+        finished = _recorded(source, target, journal)
+        if finished is None:
+            remaining[source] = target
+        else:
+            yield finished
+    asked: dict[str, Any] = {"turns": turns, "angle_range": angle_range, "right_angles": right_angles}
+    decisions = decide_files(
+        remaining, predictor, min_confidence=min_confidence, max_pixels=how.max_pixels, jobs=jobs, **asked
+    )
+    with closing(decisions):
+        yield from carry_out(decisions, how, journal=journal, jobs=jobs, overwrite=overwrite)
+
+
+def decide_files(
+    targets: Targets,
+    predictor: Predictor,
+    *,
+    min_confidence: float | None = None,
+    max_pixels: int | None = reading.MAX_PIXELS,
+    jobs: int = JOBS,
+    **asked: Any,
+) -> Generator[FileCorrection, None, None]:
+    """Say what is to become of each picture; nothing is written. Arguments and results are as for `correct_files`."""
+    seen: dict[Path, Stamp | None] = {}
+
+    def stamped() -> Iterator[Path]:
+        for path in targets:
+            seen[path] = stamp(path)
+            yield path
+
+    with closing(answer_files(stamped(), predictor, max_pixels=max_pixels, jobs=jobs, **asked)) as answers:
+        for path, answer in answers:
+            if isinstance(answer, str):
+                yield FileCorrection(path, None, "failed", error=answer)
+            else:
+                decision = _decide(path, targets[path], answer, predictor, min_confidence, asked.get("angle_range"))
+                yield replace(decision, seen=seen.pop(path))
+
+
+def carry_out(
+    decisions: Iterable[FileCorrection],
+    how: Turning,
+    *,
+    journal: Journal | None = None,
+    jobs: int = JOBS,
+    overwrite: bool = False,
+) -> Generator[FileCorrection, None, None]:
+    """Do what was decided.
+
+    Args:
+        decisions: From `decide_files`, or read from a report.
+        how: How crooked pictures are turned.
+        journal, jobs, overwrite: As for `correct_files`.
+
+    Yields:
+        What became of each, in order.
+
+    Raises:
+        OutputError: The disk is full or takes no writing.
+    """
+
+    def finish(decision: FileCorrection) -> FileCorrection:
+        if decision.target is None:
+            return decision
+        if finished := _recorded(decision.path, decision.target, journal):
+            return finished
+        try:
+            return _finish(decision, decision.target, how, journal, overwrite=overwrite)
+        except Exception as error:
+            if isinstance(cause := error.__cause__, OSError) and cause.errno in _FATAL:
+                raise OutputError(f"{error}; what was finished is whole, go on with --resume") from cause
+            return decision.failed(error)
+
+    return ahead(finish, decisions, jobs=jobs)
+
+
+def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Generator[FileCorrection, None, None]:
+    """Decisions with the `sha256` of what is to be turned, so that they can be carried out later."""
+
+    def sign(decision: FileCorrection) -> FileCorrection:
+        if decision.action != "turned":
+            return decision
+        try:
+            with reading.open_file(decision.path) as file:
+                return replace(decision, sha256=hashlib.sha256(file.read()).hexdigest())
+        except Exception as error:
+            return decision.failed(error)
+
+    return ahead(sign, decisions, jobs=jobs)
+
+
+def correct_bytes(
+    data: bytes,
+    predictor: Predictor,
+    how: Turning,
+    *,
+    name: str,
+    min_confidence: float | None = None,
+    **asked: Any,
+) -> tuple[bytes, FileCorrection]:
+    """Turn one encoded picture upright.
+
+    Args:
+        data: A picture file.
+        predictor, min_confidence: As for `correct_files`.
+        how: How a crooked picture is turned.
+        name: What errors call it.
+        **asked: `turns`, `angle_range` and `right_angles`, as for `predict_angle`.
+
+    Returns:
+        The upright file, `data` itself if it is left as it is, and what became of it.
+
+    Raises:
+        ImageError: It cannot be read or turned.
+    """
+    answer = next(predictor.predict_views([predictor.view(data, max_pixels=how.max_pixels)], **asked))
+    decision = _decide(Path(name), Path(name), answer, predictor, min_confidence, asked.get("angle_range"))
+    return _turn(data, decision, how) if decision.action == "turned" else (data, decision)
+
+
+def _decide(
+    path: Path,
+    target: Path,
+    answer: AnglePrediction,
+    predictor: Predictor,
+    min_confidence: float | None,
+    angle_range: AngleRange | None,
+) -> FileCorrection:
+    angle = round(answer.angle, 3) % 360.0  # what is reported is what is done
+    is_sure = answer.confidence >= (predictor.card.min_confidence if min_confidence is None else min_confidence)
+    if is_sure and angle_difference(angle, 0.0) <= turn_file.LEFT_WITHIN:
+        action = "upright"
+    else:
+        turned = predictor.should_turn(answer, min_confidence, angle_range=angle_range)
+        action = "turned" if turned else "unsure"
+    return FileCorrection(path, target, action, angle, round(answer.confidence, 4))
+
+
+def _turn(data: bytes, decision: FileCorrection, how: Turning) -> tuple[bytes, FileCorrection]:
+    """The upright picture, and the decision with how it was turned."""
+    assert decision.angle is not None
+    upright, method = turn_file.turn_bytes(
+        data,
+        decision.angle,
+        crop=how.crop,
+        fill=how.fill,
+        quarter_turns=how.quarter_turns,
+        max_pixels=how.max_pixels,
+        name=str(decision.path),
+    )
+    return upright, replace(decision, method=method, sha256=None)
+
+
+def _finish(
+    decision: FileCorrection, target: Path, how: Turning, journal: Journal | None, *, overwrite: bool
+) -> FileCorrection:
+    source = decision.path
+    in_place = source == target
+    if decision.seen is None:
+        decision = replace(decision, seen=stamp(source))
+    _check_unchanged(decision)
+    if decision.action != "turned" and in_place:
+        if journal is not None:
+            journal.done(source, _outcome(decision))
+        return decision
+    with reading.open_file(source) as original:
+        if in_place and not os.access(source, os.W_OK):
+            raise OutputError(f"{source} is read-only; make it writable, or turn it into another folder with -o")
+        writing.make_folder(target.parent, like=source.parent)
+        if decision.action != "turned":
+            with _writing(decision, target, how, journal, overwrite=overwrite) as file:
+                writing.copy_into(file, original, str(source))
+                _keep_status(source, file, owner=False)
+            return decision
+        data = original.read()
+    if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
+        raise _changed(source)
+    upright, done = _turn(data, decision, how)
+    with _writing(done, target, how, journal, overwrite=overwrite) as file:
+        file.write(upright)
+        _keep_status(source, file, owner=in_place)
+    return done
+
+
+def _writing(
+    outcome: FileCorrection, target: Path, how: Turning, journal: Journal | None, *, overwrite: bool
+) -> AbstractContextManager[IO[bytes]]:
+    """The file that becomes `target`; in place, the original is kept under its other name until it has."""
+    source = outcome.path
+    may_replace = overwrite or source == target or (journal is not None and place_of(source) in journal.touched)
+
+    def move(temporary: Path, target: Path) -> None:
+        _check_unchanged(outcome)
+        if source == target and how.backup is not None:
+            _back_up(target, backup_of(target, how.backup))
+        if may_replace:
+            os.replace(temporary, target)
+        else:
+            writing.move_new(temporary, target)
+
+    if journal is None:
+        return writing.atomic_file(target, replace=move)
+    return journal.writing(source, target, _outcome(outcome), replace=move)
+
+
+def _check_unchanged(decision: FileCorrection) -> None:
+    """Refuse what another run or program has changed since it was looked at: the answer is about the old picture."""
+    if decision.seen is not None and stamp(decision.path) != decision.seen:
+        raise _changed(decision.path)
+
+
+def _changed(source: Path) -> ImageError:
+    return ImageError(f"{source} has changed since it was looked at; look at it anew with rotnet correct")
+
+
+def _back_up(source: Path, backup: Path) -> None:
+    if os.path.lexists(backup):
+        # of a run that was killed right here, before the source was replaced
+        if not filecmp.cmp(source, backup, shallow=False):
+            raise OutputError(f"{backup} is there already; move it, or choose another suffix")
+        return
+    try:
+        os.link(source, backup)
+    except OSError:  # a file system without hard links
+        writing.copy(source, backup)
+
+
+def _keep_status(source: Path, file: IO[bytes], *, owner: bool) -> None:
+    """Give a file that is being written the permissions and times of its original, and the owner in its place."""
+    file.flush()
+    if owner and hasattr(os, "chown"):
+        with suppress(OSError):  # another user's
+            status = os.stat(source)
+            os.chown(file.name, status.st_uid, status.st_gid)
+    with suppress(OSError):  # some network and memory-card file systems
+        shutil.copystat(source, file.name)
+
+
+def _outcome(result: FileCorrection) -> dict[str, Any]:
+    return {name: value for name, value in result.as_dict().items() if name not in ("path", "target", "sha256")}
+
+
+def _recorded(source: Path, target: Path, journal: Journal | None) -> FileCorrection | None:
+    """What became of a picture by the journal, if its successor is still there."""
+    outcome = journal.outcome_of(source) if journal is not None else None
+    return FileCorrection(source, target, **outcome) if outcome is not None and os.path.lexists(target) else None

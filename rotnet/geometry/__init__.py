@@ -1,0 +1,1 @@
+"""Arrays and degrees: angles around the circle, and warping. No files, no networks."""

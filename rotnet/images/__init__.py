@@ -1,0 +1,1 @@
+"""Files to pixels and back: reading, turning by a known angle, writing. No networks."""

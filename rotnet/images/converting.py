@@ -1,0 +1,122 @@
+"""From any pixel values to RGB or gray of 8 bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from rotnet.errors import ImageError, UsageError
+
+__all__ = ["as_channels", "binarize_images", "is_mask", "pixel_values", "to_rgb"]
+
+
+def binarize_images(images: npt.ArrayLike, *, threshold: float = 0.1) -> npt.NDArray[np.float32]:
+    """Turn gray levels into 0.0 and 1.0.
+
+    Args:
+        images: Array of any shape: integers in 0..255, or 0 and 1 alone; `bool`; or floats, in [0, 1] if the largest is
+            at most 1, else in [0, 255]. It is not changed.
+        threshold: The least share of full brightness that counts as 1, in [0, 1].
+
+    Returns:
+        `float32` of the same shape, 1.0 where the value is at least `threshold` of full brightness.
+
+    Raises:
+        ImageError: The values are not numbers, not finite or out of range.
+
+    Example:
+        >>> binarize_images(np.array([0, 25, 26, 255], np.uint8)).tolist()
+        [0.0, 0.0, 1.0, 1.0]
+    """
+    values = np.asarray(images)
+    if values.size == 0:
+        return np.zeros(values.shape, np.float32)
+    levels = _scaled(values.astype(bool) if is_mask(values) else values, "images")
+    return (levels >= threshold * 255).astype(np.float32)
+
+
+def as_channels(image: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:
+    """Give an RGB picture one channel or three.
+
+    Args:
+        image: RGB `uint8` of shape `(H, W, 3)`.
+        channels: 1 for gray (ITU-R 601 luma), 3 to leave it as it is.
+
+    Returns:
+        `uint8` of shape `(H, W, channels)`.
+
+    Raises:
+        ValueError: `channels` is neither 1 nor 3.
+
+    Example:
+        >>> as_channels(np.full((1, 1, 3), 7, np.uint8), 1).tolist()
+        [[[7]]]
+    """
+    if channels == 3:
+        return image
+    if channels != 1:
+        raise UsageError(f"channels must be 1 or 3; got {channels!r}")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)[:, :, np.newaxis]
+
+
+def to_rgb(image: Image.Image, name: str) -> Image.Image:
+    """Any mode to RGB: deep gray scaled to 8 bits, transparency laid on white. What is RGB comes back itself."""
+    if image.mode[0] in "IF":
+        levels = np.asarray(image)
+        if image.mode == "I" and (image.format == "PNG" or levels.max() > 255):  # 16 bits in 32
+            if levels.min() < 0 or levels.max() > 65535:
+                raise ImageError(f"{name} must hold gray levels in 0..65535; got {levels.min()} to {levels.max()}")
+            levels = levels.astype(np.uint16)
+        image = Image.fromarray(pixel_values(levels, name)[:, :, 0])
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def pixel_values(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
+    """An array of any accepted shape and type as `uint8` of shape `(H, W, C)`."""
+    shape = array.shape if array.ndim == 3 else (*array.shape, 1)
+    if len(shape) != 3 or shape[2] not in (1, 2, 3, 4):
+        raise ImageError(
+            f"a picture must have the shape (H, W) or (H, W, C) with C from 1 to 4; got {array.shape}: "
+            "put channels last, and several pictures into a list"
+        )
+    if array.size == 0:
+        raise ImageError(f"{name} has no pixels")
+    if is_mask(array):
+        array = array.astype(bool)
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:
+        levels = (array.astype(np.uint32) + 128) // 257
+    else:
+        levels = np.rint(_scaled(array, name)) if array.dtype != np.uint8 else array
+    return np.asarray(levels, np.uint8, order="C").reshape(shape)
+
+
+def is_mask(array: npt.NDArray[Any]) -> bool:
+    """Whether an array, not empty, holds zeros and ones as integers, as binarized digits are often handed over."""
+    if array.dtype.kind not in "ui" or array.flat[array.size // 2] > 1:  # one pixel settles it for most pictures
+        return False
+    return bool(array.max() == 1 and array.min() == 0)
+
+
+def _scaled(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+    """Numbers on the scale 0..255: `bool` and floats up to 1 multiplied, others checked."""
+    if values.dtype.kind not in "buif":
+        raise ImageError(f"{name} must hold numbers: bool, integers or floats; got {values.dtype}")
+    if values.dtype.kind == "b":
+        return values * np.uint8(255)
+    low, high = values.min(), values.max()
+    if not np.isfinite([low, high]).all():
+        raise ImageError(f"{name} must hold finite values; got NaN or infinity")
+    if values.dtype.kind == "f" and high <= 1.001:
+        if low < -0.001:
+            raise ImageError(f"{name} must hold floats in [0, 1] or [0, 255]; got {low:g} to {high:g}")
+        return np.clip(values.astype(np.float32), 0, 1) * np.float32(255)
+    if low < 0 or high > 255:
+        raise ImageError(f"{name} must hold values in 0..255; got {low:g} to {high:g}: scale them first")
+    return values

@@ -1,0 +1,73 @@
+"""The pictures in folders, what lies beside them, and whether they are still the same."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rotnet.images.reading import EXTENSIONS, StrPath
+
+Stamp = tuple[int, int, int]  # bytes, nanoseconds of the last change, inode
+
+
+def find_images(paths: StrPath | Iterable[StrPath]) -> Iterator[Path]:
+    """List pictures: files as given, folders walked.
+
+    Args:
+        paths: One path or several. A path that is not a folder is yielded whatever its name and even if it does not
+            exist, so that reading it says why. In folders, hidden entries are skipped, links to folders are not
+            followed, and a folder that cannot be listed is yielded itself, so that it is reported as well.
+
+    Yields:
+        Paths, each folder in the order of its sorted names.
+
+    Example:
+        >>> [str(path) for path in find_images(["b.jpg", "a.txt"])]
+        ['b.jpg', 'a.txt']
+    """
+    for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
+        if os.path.isdir(path):
+            yield from (found for found, is_image in _walk(Path(path)) if is_image)
+        else:
+            yield Path(path)
+
+
+def count_others(paths: Iterable[StrPath]) -> Counter[str]:
+    """Count the files in folders that `find_images` passes over, by their lower-case extension; hidden ones are not.
+
+    Example:
+        >>> count_others(["notes.txt"])
+        Counter()
+    """
+    folders = (Path(path) for path in paths if os.path.isdir(path))
+    return Counter(found.suffix.lower() for folder in folders for found, is_image in _walk(folder) if not is_image)
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """Files, and whether their names are those of pictures; a folder that cannot be listed counts as one."""
+    remaining = [(folder, True)]  # a stack: folders may lie deeper than calls may
+    while remaining:
+        path, is_folder = remaining.pop()
+        if not is_folder:
+            if not os.path.isdir(path):  # which a link in a circle is not
+                yield path, path.suffix.lower() in EXTENSIONS
+            continue
+        try:
+            with os.scandir(path) as entries:
+                found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        except OSError:
+            yield path, True
+        else:
+            shown = [entry for entry in sorted(found, reverse=True) if not entry[0].startswith(".")]
+            remaining += [(path / name, is_folder) for name, is_folder in shown]
+
+
+def stamp(path: StrPath) -> Stamp | None:
+    """What tells a file from another in its place, or from itself once it is changed; None if there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino

@@ -1,0 +1,1 @@
+"""Bytes to bytes: the blocks and tags that picture files are made of."""

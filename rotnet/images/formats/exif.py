@@ -1,0 +1,206 @@
+"""What a picture carries beside its pixels: orientation, EXIF and XMP, made true for an upright copy.
+
+Damaged metadata is never a reason to refuse a picture: it is left out.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+
+from PIL import Image
+
+from rotnet.images.formats.ifd import Tag, byte_order, first_directory, read_directory, set_number, with_number
+
+XMP_TAG, EXIF_TAG, GPS_TAG, INTEROP_TAG = 0x02BC, 0x8769, 0x8825, 0xA005
+ORIENTATION = 0x0112
+_EXIF_PREFIX = b"Exif\0\0"
+_EMPTY_EXIF = b"II*\0\x08\0\0\0" + bytes(6)
+_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:=["\']|>))([0-9])')
+# TIFF tags that say how this very file stores its pixels, wrong in any other
+LAYOUT_TAGS = {*range(254, 264), 266, 273, *range(277, 280), 284, 292, 293, 317, 320, *range(322, 326), 330, 338, 339}
+LAYOUT_TAGS |= {347, *range(512, 522), *range(529, 533)}
+_STORAGE_TAGS = LAYOUT_TAGS | {XMP_TAG, 34675}  # and those carried apart: XMP and ICC
+
+
+def exif_for(image: Image.Image, size: tuple[int, int]) -> Image.Exif | None:
+    """EXIF of an image for a picture of this `(width, height)`, upright; None without, or too damaged to rewrite."""
+    try:
+        old, new = image.getexif(), Image.Exif()
+        new.endian = old.endian
+        for tag, value in old.items():
+            if tag in (EXIF_TAG, GPS_TAG):
+                new[tag] = dict(old.get_ifd(tag))
+            elif tag not in _STORAGE_TAGS:
+                new[tag] = value
+        if EXIF_TAG in new:
+            if INTEROP_TAG in new[EXIF_TAG]:
+                new[EXIF_TAG][INTEROP_TAG] = old.get_ifd(INTEROP_TAG)
+            for tag, length in zip((0xA002, 0xA003), size, strict=True):  # PixelXDimension, PixelYDimension
+                if tag in new[EXIF_TAG]:
+                    new[EXIF_TAG][tag] = length
+        if set(new) <= {ORIENTATION}:
+            return None
+        new[ORIENTATION] = 1
+        new.tobytes()
+        return new
+    except Exception:  # damaged EXIF fails in Pillow in many ways, and is no reason not to write a picture
+        return None
+
+
+def xmp_of(image: Image.Image) -> bytes | None:
+    """XMP of an image with its orientation reset to 1."""
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    if not xmp:
+        return None
+    data = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
+    return retag_xmp(data, Facts(orientation=1))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the metadata of a turned picture must say.
+
+    Attributes:
+        orientation: 1 to 8, as in EXIF.
+        size: `(width, height)` of new pixels; None where the pixels stay as they are.
+        thumbnail: New picture from which a small one is made; None leaves the old thumbnail.
+    """
+
+    orientation: int
+    size: tuple[int, int] | None = None
+    thumbnail: Image.Image | None = None
+
+
+def orientation_of(exif: bytes | None, xmp: bytes | None, default: int = 1) -> int:
+    """The orientation that raw EXIF or, where that is silent, XMP tells; the default if neither does, or nonsense."""
+    found = None
+    if exif:
+        with suppress(ValueError):
+            data = exif.removeprefix(_EXIF_PREFIX)
+            tag = first_directory(data)[0].get(ORIENTATION)
+            found = tag.number(byte_order(data)) if tag else None
+    if found is None and xmp and (match := _XMP_ORIENTATION.search(xmp)):
+        found = int(match[2])
+    return found if found is not None and 1 <= found <= 8 else default
+
+
+def retag_exif(exif: bytes, facts: Facts, *, room: int = 1 << 32) -> bytes:
+    """Raw EXIF made true for a new picture.
+
+    Values are overwritten where they stand, so that the notes of the camera's maker, which point into the block, keep
+    their meaning. The thumbnail is made anew if there is one and the new one fits, and removed otherwise.
+
+    Args:
+        exif: With or without the prefix that JPEG gives it; empty for none.
+        facts: What is true now.
+        room: Bytes that the result may take.
+
+    Returns:
+        EXIF with the same prefix; as it was if nobody can read it, empty if there was none and nothing to say.
+    """
+    if not exif and facts.orientation == 1:
+        return b""
+    prefix = _EXIF_PREFIX if exif.startswith(_EXIF_PREFIX) else b""
+    data = exif.removeprefix(_EXIF_PREFIX) or _EMPTY_EXIF
+    try:
+        if facts.orientation != 1 or ORIENTATION in first_directory(data)[0]:
+            data = with_number(data, ORIENTATION, facts.orientation)
+    except ValueError:
+        return exif
+    changed = bytearray(data)
+    with suppress(ValueError):
+        if facts.size is not None:
+            set_size(changed, facts.size)
+        if facts.thumbnail is not None:
+            _set_thumbnail(changed, facts.thumbnail, room - len(prefix))
+        elif thumbnail := _thumbnail_tags(changed):
+            _set_if_there(changed, thumbnail, ORIENTATION, facts.orientation)
+    return prefix + bytes(changed)
+
+
+def retag_xmp(xmp: bytes, facts: Facts) -> bytes:
+    """Raw XMP made true for a new picture: orientation and size put right, thumbnails removed."""
+    xmp = _XMP_ORIENTATION.sub(rb"\g<1>%d" % facts.orientation, xmp)
+    if facts.size is not None:
+        for names, length in zip(
+            (b"PixelXDimension|ImageWidth", b"PixelYDimension|ImageLength"), facts.size, strict=True
+        ):
+            xmp = re.sub(rb'((?:exif|tiff):(?:%s)(?:=["\']|>))[0-9]+' % names, rb"\g<1>%d" % length, xmp)
+    if facts.thumbnail is not None:
+        xmp = re.sub(rb"<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>", b"", xmp, flags=re.DOTALL)
+    return xmp
+
+
+def without_thumbnails(resources: bytes) -> bytes:
+    """Photoshop's image resources without their thumbnails; as they were if they are damaged."""
+    kept, at = b"", 0
+    while at < len(resources):
+        if resources[at : at + 4] != b"8BIM" or len(resources) < at + 12:
+            return resources
+        number = int.from_bytes(resources[at + 4 : at + 6], "big")
+        start = at + 6 + (resources[at + 6] // 2 + 1) * 2  # a name of even length, its own length counted in
+        end = start + 4 + int.from_bytes(resources[start : start + 4], "big")
+        if end > len(resources):
+            return resources
+        end += end % 2 != at % 2
+        if number not in (1033, 1036):
+            kept += resources[at:end]
+        at = end
+    return kept
+
+
+def set_size(data: bytearray, size: tuple[int, int]) -> None:
+    """Overwrite width and height in raw EXIF without prefix, in both places where cameras write them.
+
+    Raises:
+        ValueError: The EXIF is damaged.
+    """
+    order, (tags, _) = byte_order(data), first_directory(data)
+    details: dict[int, Tag] = {}
+    if EXIF_TAG in tags:
+        details, _ = read_directory(data, tags[EXIF_TAG].number(order) or 0)
+    for found, numbers in ((tags, (0x0100, 0x0101)), (details, (0xA002, 0xA003))):
+        for number, length in zip(numbers, size, strict=True):
+            _set_if_there(data, found, number, length)
+
+
+def _thumbnail_tags(data: bytes | bytearray) -> dict[int, Tag]:
+    """The second directory of EXIF, which describes the thumbnail; empty without."""
+    _, following = first_directory(data)
+    return read_directory(data, following)[0] if following else {}
+
+
+def _set_thumbnail(data: bytearray, image: Image.Image, room: int) -> None:
+    order, tags = byte_order(data), _thumbnail_tags(data)
+    if not tags:
+        return
+    start, length = ((tags[tag].number(order) or 0) if tag in tags else 0 for tag in (0x0201, 0x0202))
+    end = start + length
+    if start and end <= len(data) and data[start : start + 2] == b"\xff\xd8":
+        last = len(data) - end < 4  # nothing but padding behind it, so that it may grow
+        small = image.copy()
+        small.thumbnail((160, 160), reducing_gap=3.0)
+        small = small.convert("RGB")
+        for quality in (85, 70, 50, 30):
+            file = io.BytesIO()
+            small.save(file, "JPEG", quality=quality)
+            if file.tell() <= (room - start if last else length):
+                data[start : len(data) if last else end] = file.getvalue().ljust(0 if last else length, b"\0")
+                values = ((0x0202, file.tell()), (ORIENTATION, 1), (0x0100, small.width), (0x0101, small.height))
+                for number, value in values:
+                    _set_if_there(data, tags, number, value)
+                return
+        data[start:end] = bytes(length)
+    # no JPEG, or none that fits: the first directory becomes the last one
+    (offset,) = struct.unpack_from(order + "I", data, 4)
+    (entries,) = struct.unpack_from(order + "H", data, offset)
+    struct.pack_into(order + "I", data, offset + 2 + 12 * entries, 0)
+
+
+def _set_if_there(data: bytearray, tags: dict[int, Tag], number: int, value: int) -> None:
+    if number in tags:
+        set_number(data, tags[number], value)

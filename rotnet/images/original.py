@@ -1,0 +1,292 @@
+"""Open a picture file with all that is needed to save its pixels again as they were saved.
+
+That is its format, its own quality (the very quantisation tables of a JPEG; for other lossy formats the quality that
+gives the same number of bytes), chroma subsampling, bits a channel, compression, and every block of metadata. Where the
+library that writes a format cannot hold what the original holds, the original is refused instead of spoilt.
+"""
+
+from __future__ import annotations
+
+import bisect
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image, JpegImagePlugin
+
+from rotnet.errors import ImageError
+from rotnet.images import reading
+from rotnet.images.formats import containers, webp
+from rotnet.images.formats.exif import Facts, retag_exif, retag_xmp
+from rotnet.images.orientation import apply_orientation, upright
+from rotnet.images.writing import encode, fitted
+
+__all__ = ["TAGGED", "Original", "encode_like", "open_original"]
+
+# formats whose metadata pass from file to file as they are, and that can hold an orientation
+TAGGED = ("JPEG", "PNG", "TIFF", "WEBP")
+_DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "F")
+_TIFF_COMPRESSIONS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "group3", "group4")
+# what people and cameras choose
+_QUALITIES = (20, 30, 40, 50, 60, 65, 70, 75, 80, 85, 88, 90, 92, 95, 98, 100)
+_SECOND_TIME = 0.97  # a picture that was compressed before takes a little less
+_SAMPLE = 1024  # pixels, side of the mosaic by which a quality is found
+_TILE = 256
+_BGRA = [2, 1, 0, 3]  # OpenCV's order of channels
+_ADOBE_DEFLATE = 8  # TIFF's number for it
+
+
+@dataclass(frozen=True)
+class Original:
+    """A picture file, decoded.
+
+    Attributes:
+        data: The file.
+        name: What an error calls it.
+        format: Pillow's name of its format.
+        picture: Its pixels, upright as its EXIF says, in its mode.
+        deep: The same as `uint16` `(H, W, C)`, C = 3 or 4, where Pillow would cut 16 bits to 8; else None.
+        options: For `Image.save`, so that the format is used as it was.
+        metadata: For `Image.save`, as they were: EXIF, XMP and ICC profile, raw.
+    """
+
+    data: bytes
+    name: str
+    format: str
+    picture: Image.Image
+    deep: NDArray[np.uint16] | None
+    options: dict[str, Any]
+    metadata: dict[str, Any]
+
+
+def open_original(data: bytes, name: str, max_pixels: int | None) -> Original:
+    """Decode a picture file, wholly or not at all.
+
+    Args:
+        data: The file.
+        name: What an error calls it.
+        max_pixels: Refuse a larger picture before decoding it; None for no limit.
+
+    Raises:
+        ImageError: It is no picture, damaged, incomplete, too large, one of several frames or pages, or has more bits a
+            channel than could be saved again.
+    """
+    with reading.opened(data, name, max_pixels) as opened, reading.decoding(name):
+        format = reading.format_of(opened)
+        _refuse_many(opened, format, name)
+        if format == "BMP" and opened.has_transparency_data:
+            raise ImageError(f"{name} is a BMP with transparency, which could not be kept; convert it to PNG first")
+        if format == "JPEG2000":
+            raise ImageError(f"{name} is JPEG 2000, whose metadata could not be kept; convert it to TIFF or PNG first")
+        if format == "JPEG":
+            if not opened.quantization:  # type: ignore[attr-defined]
+                raise ImageError(f"{name} is a lossless JPEG, which could not be saved as one; convert it to PNG first")
+            _refuse_broken_jpeg(data, name)
+        bits, options = _bits(opened, format, data), _OPTIONS.get(format, _no_options)(opened, data)
+        is_deep = bits > 8 and opened.mode not in _DEEP_MODES
+        metadata = {key: opened.info[key] for key in ("exif", "icc_profile", "xmp") if opened.info.get(key)}
+        picture = upright(opened)
+    deep = _deep_levels(data, format, bits, picture, name) if is_deep else None
+    return Original(data, name, format, picture, deep, options, metadata)
+
+
+def encode_like(original: Original, turned: Image.Image | NDArray[np.uint16]) -> bytes:
+    """A file like the original with other pixels, upright ones.
+
+    Args:
+        original: From `open_original`.
+        turned: The new pixels: a PIL image, or an array where the original is deep.
+
+    Raises:
+        ImageError: Its metadata are too damaged to be carried over.
+        OSError: The encoder fails.
+    """
+    picture = turned if isinstance(turned, Image.Image) else _shallow(turned)
+    facts = Facts(1, picture.size, picture)
+    if original.format in ("AVIF", "HEIF"):
+        metadata = dict(original.metadata)
+        for key, made_true in (("exif", retag_exif), ("xmp", retag_xmp)):
+            if key in metadata:
+                metadata[key] = made_true(metadata[key], facts)
+        return _save(picture, original.format, original.options | metadata | {"quality": _quality(original)})
+    if original.format not in TAGGED:
+        return encode(picture, original.format)
+    if not isinstance(turned, Image.Image):
+        bare = _encode_deep(turned, original.format)
+    elif original.format == "WEBP" and not original.options["lossless"]:
+        bare = _save(picture, original.format, original.options | {"quality": _quality(original)})
+    else:
+        bare = _save(picture, original.format, original.options)
+    try:
+        return containers.graft(original.data, bare, original.format, facts)
+    except ValueError as error:
+        raise ImageError(f"{original.name} cannot be turned without loss of metadata: {error}") from error
+
+
+# What is refused ------------------------------------------------------------------------------------------------------
+
+
+def _refuse_many(opened: Image.Image, format: str, name: str) -> None:
+    """Refuse what holds more pictures than one; those beside the first in a JPEG are turned with it."""
+    frames = int(getattr(opened, "n_frames", 1))
+    if format == "TIFF":
+        tags = opened.tag_v2  # type: ignore[attr-defined]
+        if frames > 1:
+            raise ImageError(f"{name} holds {frames} pages, for which one angle is not enough; split it into pages")
+        if 330 in tags or 50706 in tags:
+            raise ImageError(f"{name} holds pictures inside a picture, as raw photographs do; develop it first")
+        if tags.get(277, 1) > len(opened.getbands()):
+            raise ImageError(f"{name} has {tags[277]} channels, not all of which are read; leave it out, or convert it")
+    elif format != "JPEG" and (frames > 1 or getattr(opened, "is_animated", False)):
+        raise ImageError(f"{name} is an animation of {frames} frames, which is not turned; turn its frames one by one")
+
+
+def _refuse_broken_jpeg(data: bytes, name: str) -> None:
+    """Refuse what libjpeg decodes with a warning only: a picture that is gray or garbled from some place on."""
+    try:
+        # at full size: at a part of it, libjpeg writes a lossless one beyond its buffer
+        simplejpeg.decode_jpeg(data, "GRAY", strict=True)
+    except ValueError as error:
+        if "Corrupt" in str(error) or "Premature" in str(error):
+            raise ImageError(f"{name} is damaged or incomplete: {error}; restore it from a backup") from error
+
+
+def _bits(opened: Image.Image, format: str, data: bytes) -> int:
+    """Bits a channel in the file, where there may be more than Pillow reads."""
+    if format == "TIFF":
+        return max(opened.tag_v2.get(258, (1,)))  # type: ignore[attr-defined]
+    if format == "PNG":
+        return data[24]
+    if format == "HEIF":
+        return int(opened.info.get("bit_depth", 8))
+    if format == "AVIF" and (at := data.find(b"av1C")) > 0:
+        return 10 if data[at + 6] & 0x40 else 8
+    if format == "PPM" and (match := re.match(rb"P[36]" + 3 * rb"(?:\s|#[^\n]*\n)+(\d+)", data)):
+        return 16 if int(match[3]) > 255 else 8
+    return 8
+
+
+def _deep_levels(data: bytes, format: str, bits: int, picture: Image.Image, name: str) -> NDArray[np.uint16]:
+    """16 bits a channel of a file that Pillow reads as 8, if OpenCV sees the same picture in it."""
+    if format in ("PNG", "TIFF") and picture.mode in ("RGB", "RGBA"):
+        levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+        if levels is not None and levels.dtype == np.uint16 and levels.ndim == 3:
+            levels = levels[:, :, _BGRA[: levels.shape[2]]]
+            if format == "PNG":  # in a TIFF, OpenCV heeds it whatever it is told
+                levels = apply_orientation(levels, containers.orientation(data, format))
+            shallow = np.asarray(picture)
+            if shallow.shape == levels.shape and np.abs((levels >> 8) - shallow.astype(np.int16)).max() <= 1:
+                return np.ascontiguousarray(levels)
+    raise ImageError(f"{name} has {bits} bits a channel, which cannot be kept in {format} {picture.mode}; convert it")
+
+
+# How it was saved -----------------------------------------------------------------------------------------------------
+
+
+def _no_options(_opened: Image.Image, _data: bytes) -> dict[str, Any]:
+    return {}
+
+
+def _jpeg_options(opened: Image.Image, _data: bytes) -> dict[str, Any]:
+    tables, layers = opened.quantization, opened.layer  # type: ignore[attr-defined]
+    used = dict.fromkeys(layer[3] for layer in layers)  # that of brightness, then that of colour
+    identifiers = bytes(layer[0] for layer in layers)
+    stored_as_rgb = opened.mode == "RGB" and (identifiers == b"RGB" or opened.info.get("adobe_transform") == 0)
+    return {
+        "qtables": [tables[number] for number in [*used][:2]],
+        "subsampling": max(0, JpegImagePlugin.get_sampling(opened)),  # a layout that Pillow cannot write: none
+        "progressive": bool(opened.info.get("progressive")),
+        "keep_rgb": stored_as_rgb,
+    }
+
+
+def _tiff_options(opened: Image.Image, _data: bytes) -> dict[str, Any]:
+    compression = opened.info.get("compression", "raw")
+    if compression not in _TIFF_COMPRESSIONS:
+        compression = "tiff_adobe_deflate"
+    predictor = opened.tag_v2.get(317, 1)  # type: ignore[attr-defined]
+    differences = predictor == 2 and compression in ("tiff_lzw", "tiff_adobe_deflate")
+    return {"compression": compression, **({"tiffinfo": {317: 2}} if differences else {})}
+
+
+def _webp_options(_opened: Image.Image, data: bytes) -> dict[str, Any]:
+    return {"lossless": b"VP8L" in webp.webp_pixels(data), "exact": True}
+
+
+def _avif_options(_opened: Image.Image, data: bytes) -> dict[str, Any]:
+    at = data.find(b"av1C")
+    across, down = (data[at + 6] & 0x08, data[at + 6] & 0x04) if at > 0 else (1, 1)
+    return {"subsampling": "4:2:0" if down else "4:2:2" if across else "4:4:4"}
+
+
+def _heif_options(opened: Image.Image, _data: bytes) -> dict[str, Any]:
+    return {"chroma": opened.info.get("chroma") or 420}
+
+
+_OPTIONS: dict[str, Callable[[Image.Image, bytes], dict[str, Any]]] = {
+    "JPEG": _jpeg_options,
+    "TIFF": _tiff_options,
+    "WEBP": _webp_options,
+    "AVIF": _avif_options,
+    "HEIF": _heif_options,
+}
+
+
+# Saving ---------------------------------------------------------------------------------------------------------------
+
+
+def _save(picture: Image.Image, format: str, options: dict[str, Any]) -> bytes:
+    """The pixels alone, without the metadata that Pillow would take from `info`."""
+    file = io.BytesIO()
+    try:
+        fitted(picture, format).save(file, format, **{"icc_profile": None, "comment": None, **options})
+    except OSError:
+        if not options.get("progressive"):
+            raise
+        # Pillow gives these a buffer that the noisiest pictures outgrow
+        return _save(picture, format, options | {"progressive": False})
+    return file.getvalue()
+
+
+def _encode_deep(levels: NDArray[np.uint16], format: str) -> bytes:
+    extension, options = (".png", []) if format == "PNG" else (".tif", [cv2.IMWRITE_TIFF_COMPRESSION, _ADOBE_DEFLATE])
+    stored = np.ascontiguousarray(levels[:, :, _BGRA[: levels.shape[2]]])
+    return cv2.imencode(extension, stored, options)[1].tobytes()
+
+
+def _shallow(levels: NDArray[np.uint16]) -> Image.Image:
+    return Image.fromarray((levels >> 8).astype(np.uint8))
+
+
+def _quality(original: Original) -> int:
+    """The quality at which the original's own pixels, or a fair sample of them, take as many bytes as it does."""
+    sample = _sample(original.picture)
+    if original.format == "WEBP":
+        size = sum(webp.webp_pixels(original.data).values())
+    else:
+        size = len(original.data) - sum(len(block) for block in original.metadata.values())
+    target = size * sample.width * sample.height / (original.picture.width * original.picture.height)
+
+    def size_at(quality: int) -> int:
+        return len(_save(sample, original.format, original.options | {"quality": quality}))
+
+    return _QUALITIES[bisect.bisect_left(_QUALITIES[:-1], _SECOND_TIME * target, key=size_at)]
+
+
+def _sample(picture: Image.Image) -> Image.Image:
+    """The picture itself, or tiles from all over it where it is large."""
+    if picture.width * picture.height <= _SAMPLE**2 or min(picture.size) < _SAMPLE:
+        return picture
+    sample = Image.new(picture.mode, (_SAMPLE, _SAMPLE))
+    tiles = _SAMPLE // _TILE
+    for row in range(tiles):
+        for column in range(tiles):
+            x, y = (at * (side - _TILE) // (tiles - 1) for at, side in zip((column, row), picture.size, strict=True))
+            sample.paste(picture.crop((x, y, x + _TILE, y + _TILE)), (column * _TILE, row * _TILE))
+    return sample

@@ -1,0 +1,231 @@
+"""Turn one picture file upright and change nothing else about it.
+
+    >>> from pathlib import Path
+    >>> data = Path("examples/photos/coffee.jpg").read_bytes()
+    >>> turned, how = turn_bytes(data, 90.0)
+    >>> how, len(turned) - len(data) < 100  # an orientation tag is all that is new
+    ('exif', True)
+
+A quarter turn costs nothing: it is told by the EXIF orientation, or made by moving pixels. Any other angle takes one
+resampling of the picture at its full resolution, saved as the original was; see `rotnet.images.original`.
+
+What is kept byte for byte: EXIF with GPS, dates and the maker's notes, XMP, IPTC, ICC profile, comments, resolution,
+blocks that no one here knows, and what lies behind the end of a JPEG, such as the video of a moving photo. What is put
+right: orientation, the sizes that EXIF and XMP tell, and the thumbnail. The further pictures of a multi-picture JPEG
+(previews, gain maps) are turned by the same angle. Lost are the auxiliary pictures of HEIC and AVIF (depths, gain
+maps), and where pixels are resampled the palette: in-between colours need true colour.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rotnet.errors import ImageError, RotNetError, UsageError
+from rotnet.geometry.warping import Fill
+from rotnet.images import reading
+from rotnet.images.formats import containers, jpeg
+from rotnet.images.formats.exif import Facts
+from rotnet.images.orientation import TURNS, shown_orientation, turned_orientation
+from rotnet.images.original import TAGGED, Original, encode_like, open_original
+from rotnet.images.reading import MAX_PIXELS
+from rotnet.images.turning import check_options as check_turn
+from rotnet.images.turning import turn_back
+
+__all__ = ["LEFT_WITHIN", "QUARTER_TURNS", "QUARTER_WITHIN", "check_options", "quarter_turn", "turn_bytes"]
+
+QUARTER_TURNS = ("auto", "exif", "pixels", "off")
+# degrees; the model errs by as much, cameras held sideways are common, and a quarter turn costs nothing
+QUARTER_WITHIN = 3.0
+# degrees; a smaller turn is below what the model can tell, and costs sharpness
+LEFT_WITHIN = 2.0
+# formats that cannot be turned otherwise without loss, or whose viewers heed the orientation tag
+_AUTO_TAGGED = ("JPEG", "TIFF", "WEBP")
+
+
+def quarter_turn(angle: float, tolerance: float = QUARTER_WITHIN) -> float | None:
+    """What an angle is taken for, so that turning by it costs nothing.
+
+    Args:
+        angle: Degrees.
+        tolerance: Degrees; of pictures that nearly stand upright, 2 at the most.
+
+    Returns:
+        0, 90, 180 or 270, or None if it is none of these.
+
+    Example:
+        >>> quarter_turn(-88.0), quarter_turn(359.0), quarter_turn(2.5)
+        (270.0, 0.0, None)
+    """
+    quarter = 90.0 * round(angle / 90.0)
+    within = tolerance if quarter % 360.0 else min(tolerance, LEFT_WITHIN)
+    return quarter % 360.0 if abs(angle - quarter) <= within else None
+
+
+def turn_bytes(
+    data: bytes,
+    angle: float,
+    *,
+    crop: str = "inscribed",
+    fill: Fill = 0,
+    interpolation: str = "lanczos",
+    quarter_turns: str = "auto",
+    tolerance: float = QUARTER_WITHIN,
+    max_pixels: int | None = MAX_PIXELS,
+    name: str = "the picture",
+) -> tuple[bytes, str]:
+    """Turn an encoded picture upright: bytes of a file in, bytes of a file of the same format out.
+
+    Args:
+        data: JPEG, PNG, TIFF, WebP, BMP, AVIF, HEIC where `rotnet[heif]` is installed, or what else `rotnet.read_image`
+            reads.
+        angle: Degrees, counter-clockwise as seen, that the picture as shown has been turned by.
+        crop, interpolation: As for `correct_rotation`; of the kernels, `"lanczos"` blurs least.
+        fill: As for `correct_rotation`, in levels of 8 bits; pictures of 16 bits get the same shade.
+        quarter_turns: What to do about angles that are a quarter turn, or several, within the tolerance: `"exif"` turns
+            by the orientation tag alone, the pixels are the same bytes; `"pixels"` moves pixels, exactly, and a JPEG or
+            lossy WebP is encoded again; `"auto"` takes the tag in JPEG, TIFF and lossy WebP (where browsers do not heed
+            it) and the pixels elsewhere, where that loses nothing either; `"off"` treats them like any other angle.
+        tolerance: Degrees; of pictures that nearly stand upright, 2 at the most.
+        max_pixels: Refuse a larger picture before decoding it; None for no limit.
+        name: What an error calls the picture.
+
+    Returns:
+        The new file and how it was made: `"copy"` (it stood upright within the tolerance; the same bytes), `"exif"`,
+        `"pixels"` or `"resampled"`.
+
+    Raises:
+        ImageError: The picture is none, damaged, incomplete, too large, an animation, of several pages, or of a kind
+            that could not be saved as it was.
+        UsageError: An option is not as described.
+    """
+    check_options(crop=crop, fill=fill, interpolation=interpolation, quarter_turns=quarter_turns, tolerance=tolerance)
+    if not math.isfinite(angle):
+        raise UsageError(f"angle must be finite degrees. Received: angle={angle}.")
+    quarter = None if quarter_turns == "off" else quarter_turn(angle, tolerance)
+    if quarter == 0.0:
+        return data, "copy"
+    try:
+        original = open_original(data, name, max_pixels)
+        if quarter is not None and quarter_turns != "pixels":
+            by_tag = _turned_by_tag(original, -round(quarter / 90.0), required=quarter_turns == "exif")
+            if by_tag is not None:
+                return by_tag, "exif"
+        exact = angle if quarter is None else quarter
+        turned = _turned_pixels(
+            original, max_pixels, lambda one: _turn(one, exact, crop=crop, fill=fill, interpolation=interpolation)
+        )
+        return turned, "resampled" if quarter is None else "pixels"
+    except ImageError as error:
+        if name in str(error):
+            raise
+        raise ImageError(f"{name}: {error}") from error
+    except RotNetError:
+        raise
+    except MemoryError as error:
+        raise ImageError(f"{name} is too large for the memory at hand; shrink it or lower max_pixels") from error
+    except Exception as error:  # whatever a codec raises on a damaged or unusual file
+        raise ImageError(f"{name} cannot be turned: {error or type(error).__name__}") from error
+
+
+def check_options(*, crop: str, fill: Fill, interpolation: str, quarter_turns: str, tolerance: float) -> None:
+    """Check the options of `turn_bytes` before any file is read.
+
+    Raises:
+        UsageError: One is not as described there.
+    """
+    check_turn(crop, fill, interpolation)
+    if quarter_turns not in QUARTER_TURNS:
+        raise UsageError(f"quarter_turns must be one of {QUARTER_TURNS}. Received: {quarter_turns!r}.")
+    if not 0.0 <= tolerance <= 45.0:
+        raise UsageError(f"tolerance must be in [0, 45] degrees. Received: {tolerance!r}.")
+
+
+def _turned_by_tag(original: Original, quarters: int, *, required: bool) -> bytes | None:
+    """The file with another orientation, or None where that is not the way for it."""
+    format = original.format
+    if required and format not in TAGGED:
+        raise ImageError(f"{original.name} is {format}, which has no orientation tag; let its pixels be turned")
+    if not required and (format not in _AUTO_TAGGED or original.options.get("lossless")):
+        return None
+    try:
+        parts = jpeg.split_jpegs(original.data) if format == "JPEG" else [original.data]
+        turned, expected = [], 1
+        for number, part in enumerate(parts):
+            # a further picture that says nothing is shown as the first one says
+            if number:
+                stored = containers.orientation(part, format, default=0)
+            else:
+                stored = _shown(original.data, original.name)
+            orientation = turned_orientation(stored, quarters) if stored else 0
+            turned.append(containers.retag(part, format, Facts(orientation)) if stored else part)
+            expected = expected if number else orientation
+        result = jpeg.join_jpegs(turned, parts) if format == "JPEG" else turned[0]
+        _verify(original, result, expected)
+    except ValueError as error:
+        if required:
+            raise ImageError(f"{original.name} cannot be turned by a tag: {error}; let its pixels be turned") from error
+        return None
+    return result
+
+
+def _turned_pixels(original: Original, max_pixels: int | None, turn: Callable[[Original], Any]) -> bytes:
+    """The file with other pixels, all of its pictures turned alike."""
+    if original.format != "JPEG":
+        result = encode_like(original, turn(original))
+    else:
+        parts = jpeg.split_jpegs(original.data)
+        shown = containers.orientation(parts[0], "JPEG")
+        turned = [encode_like(replace(original, data=parts[0]), turn(original))]
+        for part in parts[1:]:
+            further = open_original(jpeg.without_index(part), original.name, max_pixels)
+            if shown in TURNS and containers.orientation(part, "JPEG", default=0) == 0:
+                further = replace(further, picture=further.picture.transpose(TURNS[shown]))
+            turned.append(encode_like(replace(further, data=part), turn(further)))
+        result = jpeg.join_jpegs(turned, parts)
+    _verify(original, result, 1)
+    return result
+
+
+def _turn(original: Original, angle: float, *, crop: str, fill: Fill, interpolation: str) -> Any:
+    """The pixels of one picture turned back by an angle."""
+    picture = original.picture
+    is_deep = original.deep is not None or picture.mode.startswith("I;16")
+    if is_deep:
+        fill = tuple(257.0 * level for level in fill) if isinstance(fill, (tuple, list)) else 257.0 * fill
+    options: dict[str, Any] = {"crop": crop, "fill": fill, "interpolation": interpolation}
+    if original.deep is not None:
+        return _turn_deep(original.deep, angle, options)
+    if angle % 90.0 != 0.0:
+        if picture.mode == "F" and not np.isfinite(np.asarray(picture)).all():
+            raise ImageError(f"{original.name} holds NaN or infinity, which turning would spread; fill them first")
+    return turn_back(picture, angle, **options)
+
+
+def _turn_deep(levels: NDArray[np.uint16], angle: float, options: dict[str, Any]) -> NDArray[np.uint16]:
+    if levels.shape[2] == 3 or angle % 90.0 == 0.0:
+        return turn_back(levels, angle, **options)
+    # between two pixels lies the mean of their colours weighted by alpha
+    share = levels[:, :, 3:] / np.float32(65535)
+    mixed = np.concatenate([levels[:, :, :3] * share, levels[:, :, 3:]], axis=2, dtype=np.float32)
+    turned = turn_back(mixed, angle, **options)
+    share = np.maximum(turned[:, :, 3:], 1) / np.float32(65535)
+    turned[:, :, :3] /= share
+    return np.rint(np.clip(turned, 0, 65535)).astype(np.uint16)
+
+
+def _verify(original: Original, result: bytes, orientation: int) -> None:
+    """Refuse a result that would not be shown as it should; what is wrong then is its metadata."""
+    if _shown(result, original.name) != orientation:
+        raise ValueError("its EXIF is damaged")
+
+
+def _shown(data: bytes, name: str) -> int:
+    """The orientation by which Pillow, and so the model, shows a file."""
+    with reading.opened(data, name, None) as opened, reading.decoding(name):
+        return shown_orientation(opened)

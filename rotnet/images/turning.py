@@ -1,0 +1,148 @@
+"""Turning an array or a PIL image by a known angle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rotnet.errors import ImageError, UsageError
+from rotnet.geometry.warping import CROPS, INTERPOLATIONS, Fill, rotate
+
+__all__ = ["check_options", "turn_back"]
+
+# types that the warp knows; others go through one that holds all their values
+_WARPED = (np.uint8, np.uint16, np.int16, np.float32, np.float64, bool)
+_WIDER = {"int8": np.int16, "float16": np.float32}
+# modes in which a mixture of two pixels is not the colour between them: palettes, hues, colours under transparency
+_MIXED_IN = {"LA": "La", "RGBA": "RGBa", "PA": "RGBa", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB", "LAB": "RGB"}
+_LUMA = (0.299, 0.587, 0.114)
+# what undoes a quarter turn
+_QUARTERS = {
+    90.0: Image.Transpose.ROTATE_270,
+    180.0: Image.Transpose.ROTATE_180,
+    270.0: Image.Transpose.ROTATE_90,
+}
+
+
+def turn_back(
+    image: NDArray[Any] | Image.Image,
+    angle: float,
+    *,
+    crop: str = "inscribed",
+    fill: Fill = 0,
+    interpolation: str = "cubic",
+) -> Any:
+    """Undo a rotation by `angle`: an array gives an array of its dtype, a PIL image one of its mode.
+
+    Quarter turns are exact in every mode; otherwise palettes, and a colour that means clear, become true colour.
+    Metadata in `info` is kept.
+
+    Args:
+        image: `(H, W)` or `(H, W, C)` array, or a PIL image.
+        angle: Degrees, counter-clockwise as seen, that the picture has been turned by.
+        crop, fill, interpolation: As for `correct_rotation`.
+
+    Returns:
+        A new picture, a copy where `angle` is 0.
+
+    Raises:
+        ImageError: The picture is too large to be turned.
+        UsageError: An option is not as described.
+
+    Example:
+        >>> turn_back(np.zeros((2, 3), np.int64), 90.0).shape
+        (3, 2)
+    """
+    check_options(crop, fill, interpolation)
+    if angle % 360.0 == 0.0:
+        return image.copy()
+    if isinstance(image, np.ndarray):
+        levels = _fill_levels(fill, 1 if image.ndim == 2 else image.shape[2], _opaque(image))
+        return _turn_array(image, -angle, crop, levels, interpolation)
+    if angle % 360.0 in _QUARTERS and (crop != "same" or angle % 180.0 == 0.0 or image.width == image.height):
+        return image.transpose(_QUARTERS[angle % 360.0])
+    if image.mode == "P":
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode in ("1", "L", "RGB") and "transparency" in image.info:  # a colour that means clear
+        image = image.convert("RGBA" if image.mode == "RGB" else "LA")
+    mode = "RGBA" if image.mode == "PA" else image.mode
+    mixed = image.convert(_MIXED_IN[image.mode]) if image.mode in _MIXED_IN else image
+    levels = _fill_of_mode(fill, mixed.mode)
+    turned = _turn_array(np.asarray(mixed), -angle, crop, levels, interpolation)
+    if mixed.mode == "1":
+        upright = Image.fromarray(turned)
+    else:  # an array of four channels says nothing of inks, one of two bytes nothing of their order
+        upright = Image.frombytes(mixed.mode, (turned.shape[1], turned.shape[0]), turned.tobytes())
+    upright = upright.convert(mode)
+    upright.info = dict(image.info)
+    return upright
+
+
+def _turn_array(
+    image: NDArray[Any], angle: float, crop: str, fill: tuple[float, ...], interpolation: str
+) -> NDArray[Any]:
+    dtype = image.dtype
+    if dtype.kind in "iu":
+        fill = tuple(np.rint(np.clip(fill, np.iinfo(dtype).min, np.iinfo(dtype).max)).tolist())
+    wide = image if dtype in _WARPED else image.astype(_WIDER.get(dtype.name, np.float64))
+    try:
+        turned = rotate(wide, angle, crop=crop, fill=fill, interpolation=interpolation)
+    except (ValueError, cv2.error) as error:
+        raise ImageError(f"the picture cannot be turned: {error}") from error
+    if dtype.kind == "b":
+        return turned
+    # some kernels overshoot, to levels that the picture does not have
+    levels = (image.min(), image.max(), *(() if crop == "inscribed" else fill))
+    low, high = min(levels), max(levels)
+    turned = np.clip(turned, wide.dtype.type(low), wide.dtype.type(high))
+    return (np.rint(turned) if dtype.kind in "iu" and turned.dtype.kind == "f" else turned).astype(dtype, copy=False)
+
+
+def _fill_levels(fill: Fill, channels: int, opaque: float) -> tuple[float, ...]:
+    """`fill` as one level a channel, the second or fourth of which is alpha."""
+    levels = tuple(np.ravel(fill).tolist())
+    if np.ndim(fill) == 0:
+        return levels * channels
+    if len(levels) == channels:
+        return levels
+    if len(levels) != 3:
+        raise UsageError(f"fill must be one number, three, or one a channel, {channels} here. Received: fill={fill!r}.")
+    colour = levels if channels > 2 else (float(np.dot(_LUMA, levels)),)
+    return (*colour, opaque) if channels in (2, 4) else colour
+
+
+def _fill_of_mode(fill: Fill, mode: str) -> tuple[float, ...]:
+    """`fill` for the channels of a PIL mode."""
+    if mode == "CMYK" and np.size(fill) in (1, 3):  # inks take light away
+        return (*(255.0 - level for level in np.broadcast_to(np.ravel(fill), 3).tolist()), 0.0)
+    levels = _fill_levels(fill, len(Image.new(mode, (1, 1)).getbands()), 255.0)
+    if mode == "1":
+        return (levels[0] / 255.0,)
+    if mode in ("La", "RGBa"):
+        return (*(level * levels[-1] / 255.0 for level in levels[:-1]), levels[-1])
+    return levels
+
+
+def _opaque(image: NDArray[Any]) -> float:
+    """The level of alpha at which nothing shines through, by the type and range that `rotnet.read_image` goes by."""
+    if image.dtype.kind == "b" or (image.dtype.kind == "f" and image.max() <= 1.001):
+        return 1.0
+    return 65535.0 if image.dtype.kind == "u" and image.dtype.itemsize == 2 else 255.0
+
+
+def check_options(crop: str, fill: Fill, interpolation: str) -> None:
+    if crop not in CROPS:
+        raise UsageError(f"crop must be one of {CROPS}. Received: crop={crop!r}.")
+    if interpolation not in tuple(INTERPOLATIONS):
+        raise UsageError(f"interpolation must be one of {tuple(INTERPOLATIONS)}. Received: {interpolation!r}.")
+    try:
+        valid = np.ndim(fill) < 2 and bool(np.isfinite(fill).all())
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise UsageError(f"fill must be one finite number or one a channel. Received: fill={fill!r}.")
+

@@ -1,0 +1,92 @@
+"""From probabilities to an angle that the caller allows: any, one of a range, or a right angle."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rotnet.errors import UsageError
+from rotnet.geometry.angles import angle_difference, decode_angles, signed_difference, wrap_angle
+
+AngleRange: TypeAlias = "tuple[float, float]"
+RIGHT_ANGLES = (0.0, 90.0, 180.0, 270.0)
+NEAR = 10.0  # degrees around an angle whose probabilities speak for it; few pictures stand quite straight
+
+
+def check_allowed(angle_range: AngleRange | None, right_angles: bool) -> None:
+    """Raise `UsageError` unless there are angles that both options allow; see `decode_allowed`."""
+    if angle_range is None:
+        return
+    try:
+        low, high = (float(angle) for angle in angle_range)
+    except (TypeError, ValueError):
+        low, high = math.nan, math.nan
+    if not 0 < high - low <= 360:  # NaN compares as false
+        raise UsageError(
+            "angle_range must be None or (low, high) degrees, low < high and at most 360 apart, as (-15, 15). "
+            f"Received: angle_range={angle_range!r}."
+        )
+    if right_angles and not allowed_right_angles(angle_range):
+        raise UsageError(f"angle_range must hold a right angle to choose from. Received: angle_range={angle_range!r}.")
+
+
+def decode_allowed(
+    probabilities: NDArray[np.floating],
+    *,
+    method: str = "local_mean",
+    angle_range: AngleRange | None = None,
+    right_angles: bool = False,
+) -> float:
+    """The most likely of the allowed angles.
+
+    Args:
+        probabilities: `(bins,)`, evenly spaced from 0 degrees.
+        method: As for `rotnet.decode_angles`.
+        angle_range: `(low, high)` degrees, as `(-15, 15)`; None allows all angles.
+        right_angles: Allow 0, 90, 180 and 270 only, those of them that lie in the range.
+
+    Returns:
+        Degrees in [0, 360).
+
+    Example:
+        >>> upside_down, tilted = np.eye(360)[180], np.eye(360)[5]
+        >>> decode_allowed(0.9 * upside_down + 0.1 * tilted, angle_range=(-15, 15))
+        5.0
+        >>> decode_allowed(tilted, right_angles=True)
+        0.0
+    """
+    bins = np.arange(len(probabilities)) * (360.0 / len(probabilities))
+    if right_angles:
+        return max(
+            allowed_right_angles(angle_range),
+            key=lambda angle: probabilities[np.asarray(angle_difference(bins, angle)) <= NEAR].sum(),
+        )
+    if angle_range is None:
+        return float(decode_angles(probabilities, method=method))
+    low, high = angle_range
+    # half a bin more, so that a range between two bins has one
+    inside = _within(bins, (low - 180.0 / len(bins), high + 180.0 / len(bins)))
+    angle = decode_angles(np.where(inside, probabilities, 0.0), method=method)
+    # once more with its surroundings: what lies beyond the end of the range says how near to it the angle is
+    around = np.asarray(angle_difference(bins, angle)) <= NEAR
+    angle = decode_angles(np.where(around, probabilities, 0.0), method=method)
+    middle, half = (low + high) / 2, (high - low) / 2
+    return float(wrap_angle(middle + np.clip(signed_difference(angle, middle), -half, half)))
+
+
+def allowed_right_angles(angle_range: AngleRange | None) -> list[float]:
+    """Those of 0, 90, 180 and 270 that lie in the range.
+
+    Example:
+        >>> allowed_right_angles((-15, 100))
+        [0.0, 90.0]
+    """
+    return [angle for angle in RIGHT_ANGLES if angle_range is None or _within(angle, angle_range)]
+
+
+def _within(angle: ArrayLike, angle_range: AngleRange) -> NDArray[np.bool_]:
+    low, high = angle_range
+    return np.asarray(angle_difference(angle, (low + high) / 2)) <= (high - low) / 2

@@ -1,0 +1,99 @@
+"""The networks behind a `Predictor`: an ONNX file on ONNX Runtime, or a Keras model on the backend it was built on."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rotnet.errors import WeightsError, require
+from rotnet.images.prefetch import usable_cores
+from rotnet.inference.model_card import METADATA_KEY, ModelCard
+
+
+class Network(Protocol):
+    """A network behind a `Predictor`: `(N, height, width, channels)` float32 levels to `(N, bins)` scores."""
+
+    input_shape: tuple[int | None, int | None, int | None]
+    card: ModelCard
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores of a batch."""
+        ...
+
+
+class OnnxNetwork:
+    """A network in an ONNX file, run by ONNX Runtime."""
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what goes wrong is raised as well
+        # a number keeps ONNX Runtime from pinning threads to cores that a container may not give it
+        options.intra_op_num_threads = threads or usable_cores()
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise WeightsError(f"{path} must be an ONNX model, but it cannot be loaded: {error}") from error
+        self._path = path
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
+            takes = ", ".join(f"{entry.type} of shape {entry.shape}" for entry in inputs)
+            raise WeightsError(f"{path} must take float32 pictures (N, height, width, channels). It takes {takes}.")
+        height, width, channels = (side if isinstance(side, int) else None for side in inputs[0].shape[1:])
+        self.input_shape = (height, width, channels)
+        self._name = inputs[0].name
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        try:
+            self.card = ModelCard.from_json(metadata.get(METADATA_KEY, "{}"))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise WeightsError(f"The metadata {METADATA_KEY!r} of {path} is not a model card: {error}") from error
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores of a batch."""
+        try:
+            return self._session.run(None, {self._name: batch})[0]
+        except Exception as error:
+            raise WeightsError(f"{self._path} cannot answer for a batch of shape {batch.shape}: {error}") from error
+
+
+class KerasNetwork:
+    """A Keras model, run by the backend it was built on, one batch at a time."""
+
+    def __init__(self, model: Any) -> None:
+        shape = getattr(model, "input_shape", None)
+        if not isinstance(shape, tuple) or len(shape) != 4:
+            raise WeightsError(f"A Keras model must take (N, height, width, channels) pictures. It takes {shape}.")
+        self._model = model
+        self._lock = threading.Lock()
+        self.input_shape = (shape[1], shape[2], shape[3])
+        self.card = ModelCard()
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores of a batch."""
+        with self._lock:
+            return np.asarray(self._model.predict_on_batch(batch))
+
+
+def load(path: Path, threads: int | None = None) -> Network:
+    """The network in a model file, which must end in .onnx or .keras."""
+    kind = path.suffix.lower()
+    if kind == ".onnx":
+        return OnnxNetwork(path, threads)
+    if kind == ".keras":
+        keras = require("keras", "train", "answering with a .keras model")
+        try:
+            return KerasNetwork(keras.models.load_model(path, compile=False, safe_mode=True))
+        except WeightsError:
+            raise
+        except Exception as error:
+            raise WeightsError(f"{path} must be a Keras model, but it cannot be loaded: {error}") from error
+    if kind == ".safetensors":
+        raise WeightsError(f"{path} holds weights to train from, not a model that answers: see `rotnet models`.")
+    if kind in (".h5", ".hdf5"):
+        raise WeightsError(f"{path} is of the former format: load it with keras.models.load_model, and give the model.")
+    raise WeightsError(f"A model file must end in .onnx or .keras. Received: {path}.")

@@ -1,0 +1,1 @@
+"""Teaching networks, on any backend of Keras: examples, layers, metrics, recipes."""

@@ -1,0 +1,373 @@
+"""Teaching a network classes instead of angles: first its last layer, then all of it.
+
+A classifier lives in a folder: `model.keras` and `classes.json`, beside them what its training left: `log.csv` and
+TensorBoard events.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from rotnet.datasets import Labelled
+from rotnet.datasets.augmentation import UNDEGRADED, Augmentation
+from rotnet.errors import UsageError, WeightsError, require
+from rotnet.geometry.angles import angle_difference
+from rotnet.geometry.warping import square_view
+from rotnet.images import converting, reading
+from rotnet.models import freeze_backbone, unfreeze_backbone
+from rotnet.training.generators import RotNetDataGenerator
+
+UPRIGHT_CLASSES = ("upright", "wrong")
+
+
+@dataclass(frozen=True)
+class Tilted:
+    """Varies pictures as another augmentation does, and turns them a little more.
+
+    Attributes:
+        tilt: At most so many degrees, either way.
+        augmentation: The other one.
+    """
+
+    tilt: float = 5.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    @property
+    def min_view(self) -> float:
+        """As of the other one."""
+        return self.augmentation.min_view
+
+    def __call__(
+        self, image: NDArray[np.uint8], angle: float, size: tuple[int, int], rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        return self.augmentation(image, angle + rng.uniform(-self.tilt, self.tilt), size, rng)
+
+
+class LabelledBatches(RotNetDataGenerator):
+    """Batches of pictures as they stand, with their classes.
+
+    Args:
+        data: Pictures with their classes.
+        input_shape, color_mode, batch_size, shuffle, seed, augmentation, same_every_epoch, **options: As for
+            `rotnet.RotNetDataGenerator`; without `augmentation` it is the centre square.
+
+    Example:
+        >>> data = Labelled(np.zeros((5, 20, 30, 3), np.uint8), np.array([0, 1, 1, 0, 1]), ("cat", "dog"))
+        >>> batch, labels = LabelledBatches(data, (16, 16), batch_size=4)[0]
+        >>> batch.shape, labels.tolist()
+        ((4, 16, 16, 3), [0, 1, 1, 0])
+    """
+
+    def __init__(self, data: Labelled, input_shape: tuple[int, ...], **options: Any) -> None:
+        super().__init__(data.images, input_shape, rotate=False, crop_center=True, **options)
+        self.data = data
+
+    def to_tf_dataset(self) -> Any:
+        """Not for classes: Keras takes the batches as they are."""
+        raise UsageError("to_tf_dataset is for angles: hand these batches to fit themselves.")
+
+    def _batch(self, epoch: int, index: int) -> tuple[Any, NDArray]:
+        batch, _ = super()._batch(epoch, index)
+        chosen = self._order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
+        return batch, self.data.labels[chosen]
+
+
+class UprightBatches(keras.utils.PyDataset):
+    """Batches of pictures, half of them upright and half of them turned, with the class 0 (upright) or 1 (wrong).
+
+    Upright pictures go through the same warp, turned by less than the tolerance, so that nothing but the picture tells
+    the classes apart.
+
+    Args:
+        images: Upright pictures, as for `rotnet.RotNetDataGenerator`.
+        input_shape: `(height, width, channels)` of the pictures in a batch, pixels.
+        batch_size: Pictures in a batch, even.
+        tolerance: Degrees off that still count as upright.
+        augmentation: How pictures are varied; `rotnet.datasets.augmentation.UNDEGRADED` to measure.
+        shuffle, seed, same_every_epoch: As for `rotnet.RotNetDataGenerator`.
+        **options: `workers` and the like, as for `keras.utils.PyDataset`.
+
+    Raises:
+        ValueError: The batch size is odd, or as for `rotnet.RotNetDataGenerator`.
+
+    Example:
+        >>> batch, labels = UprightBatches(np.zeros((4, 20, 30, 3), np.uint8), (16, 16, 3), batch_size=8)[0]
+        >>> batch.shape, labels[:4].tolist()
+        ((8, 16, 16, 3), [0, 0, 0, 0])
+    """
+
+    def __init__(
+        self,
+        images: Sequence[Any],
+        input_shape: tuple[int, int, int],
+        *,
+        batch_size: int = 32,
+        tolerance: float = 5.0,
+        augmentation: Augmentation = UNDEGRADED,
+        shuffle: bool = False,
+        seed: int = 0,
+        same_every_epoch: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        if batch_size < 2 or batch_size % 2:
+            raise ValueError(f"batch_size must be even, half of it for each class. Received: batch_size={batch_size}.")
+        common: dict[str, Any] = {"input_shape": input_shape, "batch_size": batch_size // 2, "label": "angle"}
+        common |= {"shuffle": shuffle, "same_every_epoch": same_every_epoch}
+        self.tolerance = tolerance
+        nearly = Tilted(tolerance, augmentation)
+        self.upright = RotNetDataGenerator(images, rotate=False, augmentation=nearly, seed=seed, **common)
+        self.turned = RotNetDataGenerator(images, augmentation=augmentation, seed=seed + 1, **common)
+
+    def __len__(self) -> int:
+        return len(self.turned)
+
+    def __getitem__(self, index: int) -> tuple[Any, NDArray[np.int64]]:
+        (upright, _), (turned, angles) = self.upright[index], self.turned[index]
+        wrong = np.asarray(angle_difference(angles, 0.0)) > self.tolerance
+        return np.concatenate([upright, turned]), np.append(np.zeros(len(upright), np.int64), wrong)
+
+    def on_epoch_end(self) -> None:
+        """Move on to the pictures of the next epoch; Keras calls this."""
+        self.upright.on_epoch_end()
+        self.turned.on_epoch_end()
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Keeps the weights of the best epoch, over several calls of `fit`, whatever their optimizers.
+
+    Args:
+        monitor: The figure of the logs that decides, higher is better.
+
+    Attributes:
+        weights: As `keras.Model.get_weights` gives them; empty before the first epoch.
+    """
+
+    def __init__(self, monitor: str) -> None:
+        super().__init__()
+        self.monitor = monitor
+        self.value = -np.inf
+        self.weights: list[NDArray] = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        value = (logs or {})[self.monitor]
+        if not self.weights or value > self.value:
+            self.value, self.weights = value, self.model.get_weights()
+
+
+def fit_classifier(
+    model: keras.Model,
+    train: keras.utils.PyDataset,
+    validation: keras.utils.PyDataset,
+    folder: str | Path,
+    *,
+    frozen_epochs: int = 5,
+    epochs: int = 10,
+    learning_rate: float = 1e-3,
+    fine_tuning_rate: float = 1e-5,
+    metrics: Sequence[Any] = ("accuracy",),
+    monitor: str = "val_accuracy",
+    patience: int = 4,
+    verbose: int = 2,
+) -> keras.Model:
+    """Teach the last layer of a classifier on the features of its backbone as they are, then the whole of it.
+
+    Args:
+        model: Made by `rotnet.models.build_classifier`.
+        train, validation: Streams of pictures and integer classes.
+        folder: Where the run lives; made when missing. An earlier log there is replaced.
+        frozen_epochs: Most epochs with the backbone frozen; 0 for a backbone that has learned nothing yet, all of which
+            is then taught at `learning_rate`.
+        epochs: Most epochs with all layers, batch normalization of a frozen backbone still in inference mode.
+        learning_rate: Of Adam in the first stage.
+        fine_tuning_rate: Of Adam after that, so small that it does not tear down what the backbone knows.
+        metrics: As for `compile`.
+        monitor: The figure that decides, higher is better. Where it gets no better for half of `patience` the rate
+            falls to a fifth, after `patience` epochs the stage ends.
+        patience: Epochs.
+        verbose: As for `keras.Model.fit`.
+
+    Returns:
+        The model with its best weights.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "log.csv").unlink(missing_ok=True)
+    best = BestWeights(monitor)
+    callbacks = [best, *_callbacks(folder, monitor, patience)]
+    stages: list[tuple[Any, int, float]] = [(None, epochs, learning_rate)]
+    if frozen_epochs:
+        stages = [(freeze_backbone, frozen_epochs, learning_rate), (unfreeze_backbone, epochs, fine_tuning_rate)]
+    done = 0
+    for prepare, number, rate in stages:
+        if prepare:
+            prepare(model)
+        model.compile(
+            keras.optimizers.Adam(rate),
+            "sparse_categorical_crossentropy",
+            metrics=list(metrics),
+            # XLA makes convolutions on a processor many times slower
+            jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+        )
+        history = model.fit(
+            train,
+            validation_data=validation,
+            initial_epoch=done,
+            epochs=done + number,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=verbose,
+        )
+        model.set_weights(best.weights)
+        done += len(history.epoch)
+    return model
+
+
+@dataclass(frozen=True)
+class ImageClassifier:
+    """A model and the names of its classes.
+
+    Attributes:
+        model: From `(N, height, width, channels)` levels 0 to 255 to `(N, classes)` probabilities.
+        classes: Names.
+    """
+
+    model: keras.Model
+    classes: tuple[str, ...]
+
+    def probabilities(self, images: Iterable[Any]) -> NDArray[np.float32]:
+        """Ask for several pictures, each whatever `rotnet.read_image` takes; only their centre squares are seen.
+
+        Returns:
+            `(N, classes)` float32.
+
+        Raises:
+            ImageError: A picture cannot be read.
+        """
+        *size, channels = self.model.input_shape[1:]
+        views = [
+            converting.as_channels(square_view(reading.read_image(image), tuple(size)), channels) for image in images
+        ]
+        return self.model.predict(np.stack(views).astype(np.float32), verbose=0)
+
+    def predict(self, image: Any) -> tuple[str, float]:
+        """The most probable class of one picture, and its probability."""
+        row = self.probabilities([image])[0]
+        return self.classes[int(row.argmax())], float(row.max())
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `model.keras` and `classes.json` into a folder, which is made when missing."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model.save(folder / "model.keras")
+        (folder / "classes.json").write_text(json.dumps(self.classes) + "\n", encoding="utf-8")
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> ImageClassifier:
+        """Read what `save` wrote.
+
+        Raises:
+            WeightsError: The folder holds no classifier.
+        """
+        try:
+            model = keras.models.load_model(Path(folder, "model.keras"), compile=False, safe_mode=True)
+            return cls(model, tuple(json.loads(Path(folder, "classes.json").read_text(encoding="utf-8"))))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise WeightsError(f"{folder} must hold model.keras and classes.json of a classifier: {error}") from error
+
+
+def classification_report(
+    truth: NDArray[np.int64], probabilities: NDArray[np.floating], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Precision, recall and F1 of each class, and which classes are taken for which.
+
+    Args:
+        truth: `(N,)` positions in `classes`.
+        probabilities: `(N, classes)`.
+        classes: Names.
+
+    Returns:
+        Scikit-learn's report as a dictionary: a row a class, `accuracy`, `macro avg` and `weighted avg`; besides
+        `confusion`, a row a true class and a column an answer, and `auc` where there are two classes.
+
+    Raises:
+        MissingExtraError: scikit-learn is not installed.
+        UsageError: There are no pictures.
+
+    Example:
+        >>> report = classification_report(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]), ("cat", "dog"))
+        >>> report["accuracy"], report["confusion"]
+        (0.5, [[1, 0], [1, 0]])
+    """
+    if len(truth) == 0:
+        raise UsageError("truth must hold at least one picture. Received: none.")
+    metrics = require("sklearn.metrics", "train", "a classification report")
+    labels, found = range(len(classes)), probabilities.argmax(axis=1)
+    report: dict[str, Any] = metrics.classification_report(
+        truth, found, labels=labels, target_names=classes, output_dict=True, zero_division=0
+    )
+    report["confusion"] = metrics.confusion_matrix(truth, found, labels=labels).tolist()
+    if len(classes) == 2 and len(set(truth)) == 2:
+        report["auc"] = float(metrics.roc_auc_score(truth, probabilities[:, 1]))
+    return report
+
+
+def measure(model: keras.Model, batches: keras.utils.PyDataset, classes: Sequence[str]) -> dict[str, Any]:
+    """The `classification_report` of a model on a stream of pictures and classes."""
+    truth, answers = [], []
+    for index in range(len(batches)):
+        images, labels = batches[index]
+        truth.append(labels)
+        answers.append(model.predict_on_batch(images))
+    return classification_report(np.concatenate(truth), np.concatenate(answers), classes)
+
+
+def teach(
+    model: keras.Model,
+    classes: Sequence[str],
+    train: keras.utils.PyDataset,
+    validation: keras.utils.PyDataset,
+    folder: str | Path,
+    *,
+    test: keras.utils.PyDataset | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Teach a classifier, save it, and measure it.
+
+    Args:
+        model, train, validation, folder, **options: As for `fit_classifier`.
+        classes: Names.
+        test: Pictures to measure on; None for those of `validation`.
+
+    Returns:
+        The `classification_report`, with the name of the network and the number of its `parameters`; it is also written
+        to `metrics.json`.
+    """
+    classifier = ImageClassifier(fit_classifier(model, train, validation, folder, **options), tuple(classes))
+    classifier.save(folder)
+    report: dict[str, Any] = {"network": model.name, "parameters": model.count_params()}
+    report |= measure(model, test or validation, classes)
+    Path(folder, "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def _callbacks(folder: Path, monitor: str, patience: int) -> list[keras.callbacks.Callback]:
+    watch: dict[str, Any] = {"monitor": monitor, "mode": "max"}
+    callbacks: list[keras.callbacks.Callback] = [
+        keras.callbacks.ReduceLROnPlateau(factor=0.2, patience=max(1, patience // 2), **watch),
+        keras.callbacks.EarlyStopping(patience=patience, **watch),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    if all(importlib.util.find_spec(name) for name in ("tensorboard", "tensorflow")):
+        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
+    return [*callbacks, keras.callbacks.CSVLogger(folder / "log.csv", append=True)]

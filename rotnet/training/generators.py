@@ -1,0 +1,247 @@
+"""A stream of rotated pictures made from upright ones: nobody labels anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from rotnet.geometry.angles import LABELS, encode_angles
+from rotnet.geometry.warping import crop_around_center, generate_rotated_image
+from rotnet.images import reading
+from rotnet.training.cache import open_cache
+from rotnet.training.reader import Reader
+
+CHANNELS = {"rgb": 3, "grayscale": 1}
+
+
+class RotNetDataGenerator(keras.utils.PyDataset):
+    """Batches of pictures, each turned by a random angle, with that angle as the label.
+
+    A batch depends on nothing but `seed`, the epoch and its index: any number of workers, threads or processes gives
+    the same pictures. `for images, labels in generator` goes through one epoch; Keras moves on to the next after each
+    pass over the generator, `evaluate` and `predict` included.
+
+    Args:
+        images: Upright pictures: an array `(N, H, W)` or `(N, H, W, C)`, a sequence of arrays of various sizes, or a
+            sequence of file paths, read when they are needed. Levels as for `rotnet.read_image`. Examples are made from
+            as few pixels as they need: JPEG is decoded no larger, and what else is larger is halved first. The pictures
+            themselves are never changed.
+        input_shape: `(height, width)` or `(height, width, channels)` of the pictures in a batch, pixels. None takes it
+            from the first picture.
+        color_mode: `"rgb"` or `"grayscale"`.
+        batch_size: Pictures in a batch; the last batch may be smaller.
+        one_hot: True for 360-way labels, False for the plain angle in degrees (the original RotNet gave fractions of a
+            turn there, which `label="turn"` does).
+        preprocess_func: Called with each float32 batch `(N, height, width, channels)`, returns what the model gets.
+        rotate: False turns every picture by 0 degrees (label 0); all else, the sampling included, stays the same.
+        crop_center: Look only at the centre square of each picture.
+        crop_largest_rect: Crop to the largest rectangle without black corners.
+        shuffle: Draw the pictures in a new order each epoch.
+        seed: Integer, not negative; None draws one, which is then found in `.seed`.
+        sigma: Degrees, > 0; makes 360-way labels soft, a Gaussian bent around the circle instead of a single one.
+        label: Overrides `one_hot`: `"one_hot"`, `"soft"`, `"angle"` (degrees), `"turn"` (the fraction of a full turn
+            that `angle_error_regression` and the original's regression use) or `"sincos"` (`(N, 2)`).
+        augmentation: None; or what makes an example in the place of `crop_center` and `crop_largest_rect`, called with
+            `(image, angle, size, rng)`: `Augmentation`, which varies photographs by view, flip, colour, blur, noise and
+            JPEG, `DigitAugmentation`, or a function of one's own, which must not write into the image.
+        same_every_epoch: True gives the same pictures in every epoch, as a validation set needs.
+        cache: None; or where pictures are kept once they are decoded and scaled down: `"memory"`, for files and for
+            arrays, which must not change then; or a folder, for files. What is kept of a file whose time or size has
+            changed is not used.
+        cache_bytes: How much is kept at most.
+        **kwargs: `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
+
+    Attributes:
+        epoch: Counts up after each pass unless `same_every_epoch`; may be set, to repeat an epoch or to resume at one.
+        input_shape: `(height, width, channels)` of the pictures in a batch.
+
+    Raises:
+        ValueError: An argument is not as described, or there are no pictures.
+        OutputError: The folder of `cache` cannot be made.
+        ImageError: A file cannot be read as a picture (raised when its batch is made). Inside `fit` TensorFlow may wrap
+            it in an error of its own, which names the file as well.
+
+    Example:
+        >>> upright = np.zeros((8, 28, 28), np.uint8)
+        >>> generator = RotNetDataGenerator(upright, color_mode="grayscale", batch_size=4, seed=1)
+        >>> batch, labels = generator[0]
+        >>> batch.shape, labels.shape, len(generator)
+        ((4, 28, 28, 1), (4, 360), 2)
+    """
+
+    def __init__(
+        self,
+        images: NDArray | Sequence[Any],
+        input_shape: tuple[int, ...] | None = None,
+        color_mode: str = "rgb",
+        batch_size: int = 64,
+        one_hot: bool = True,
+        preprocess_func: Callable[[NDArray[np.float32]], Any] | None = None,
+        rotate: bool = True,
+        crop_center: bool = False,
+        crop_largest_rect: bool = False,
+        shuffle: bool = False,
+        seed: int | None = None,
+        *,
+        sigma: float | None = None,
+        label: str | None = None,
+        augmentation: Callable[[NDArray, float, tuple[int, int], np.random.Generator], NDArray] | None = None,
+        same_every_epoch: bool = False,
+        cache: str | PathLike[str] | None = None,
+        cache_bytes: int = 2**32,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if color_mode not in CHANNELS:
+            raise ValueError(f"color_mode must be 'rgb' or 'grayscale'. Received: color_mode={color_mode!r}.")
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}.")
+        if isinstance(images, (str, bytes, PathLike)) or len(images) == 0:
+            raise ValueError(f"images must be an array or a sequence with at least one picture. Received: {images!r}.")
+        if isinstance(images, np.ndarray) and images.dtype.kind in "buif" and images.ndim not in (3, 4):
+            raise ValueError(f"images must be (N, H, W) or (N, H, W, C). Received: shape {images.shape}.")
+        if label is None:
+            label = ("one_hot" if sigma is None else "soft") if one_hot else "angle"
+        if label not in LABELS or (label == "soft" and sigma is None):
+            raise ValueError(f"label must be one of {LABELS}, 'soft' with a sigma. Received: label={label!r}.")
+        if sigma is not None and not sigma > 0:
+            raise ValueError(f"sigma must be None or positive degrees. Received: sigma={sigma}.")
+        if seed is not None and seed < 0:
+            raise ValueError(f"seed must be None or at least 0. Received: seed={seed}.")
+        self.images = images
+        self.color_mode = color_mode
+        self.batch_size = batch_size
+        self.preprocess_func = preprocess_func
+        self.rotate = rotate
+        self.crop_center = crop_center
+        self.crop_largest_rect = crop_largest_rect
+        self.shuffle = shuffle
+        self.seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
+        self.sigma = sigma
+        self.label = label
+        self.augmentation = augmentation
+        self.same_every_epoch = same_every_epoch
+        self.epoch = 0
+        self._cache = None if cache is None else open_cache(cache, cache_bytes)
+        self.input_shape = self._full_shape(input_shape)
+        square = crop_center and augmentation is None
+        self._reader = Reader(CHANNELS[color_mode], short_side=self._sufficient_side(), square=square)
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[Any, NDArray]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"index must be in [0, {len(self)}). Received: index={index}.")
+        return self._batch(self.epoch, index)
+
+    def on_epoch_end(self) -> None:
+        """Move on to the pictures of the next epoch; Keras calls this."""
+        if not self.same_every_epoch:
+            self.epoch += 1
+
+    def to_tf_dataset(self) -> Any:
+        """The batches as a `tf.data.Dataset`, made by `workers` threads ahead of their use.
+
+        Each pass over it is one epoch, and counts as one here.
+
+        Returns:
+            A dataset of `(images, labels)`, both float32, `images` of shape `(None, height, width, channels)`.
+
+        Raises:
+            ModuleNotFoundError: TensorFlow is not installed.
+            ValueError: There is a `preprocess_func`: map it over the dataset instead.
+
+        Example:
+            >>> generator = RotNetDataGenerator(np.zeros((8, 28, 28), np.uint8), color_mode="grayscale", batch_size=4)
+            >>> [tuple(images.shape) for images, labels in generator.to_tf_dataset()]
+            [(4, 28, 28, 1), (4, 28, 28, 1)]
+        """
+        import tensorflow as tf
+
+        if self.preprocess_func is not None:
+            raise ValueError("preprocess_func must be None for a tf.data.Dataset: map it over the dataset instead.")
+
+        def numbers() -> Iterator[tuple[int, int]]:
+            epoch = self.epoch
+            self.on_epoch_end()
+            yield from ((epoch, index) for index in range(len(self)))
+
+        def batch(epoch: Any, index: Any) -> Any:
+            images, labels = tf.numpy_function(self._batch, [epoch, index], [tf.float32, tf.float32], stateful=False)
+            return tf.ensure_shape(images, (None, *self.input_shape)), tf.ensure_shape(labels, label_shape)
+
+        label_shape = (None, *self._labels(np.zeros(1)).shape[1:])
+        scalar = tf.TensorSpec((), tf.int64)
+        dataset = tf.data.Dataset.from_generator(numbers, output_signature=(scalar, scalar))
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
+        workers = max(1, self.workers)
+        return dataset.map(batch, num_parallel_calls=workers, deterministic=True).prefetch(workers)
+
+    def _batch(self, epoch: int, index: int) -> tuple[Any, NDArray]:
+        rng = np.random.default_rng((self.seed, epoch, index))
+        chosen = self._order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
+        angles = rng.uniform(0.0, 360.0, len(chosen)) if self.rotate else np.zeros(len(chosen))
+        examples = [self._example(i, angle, rng) for i, angle in zip(chosen, angles, strict=True)]
+        batch = np.stack(examples, dtype=np.float32)
+        return (self.preprocess_func(batch) if self.preprocess_func else batch), self._labels(angles)
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        if not self.shuffle:
+            return np.arange(len(self.images))
+        # the last number keeps this stream apart from that of batch 0: NumPy takes missing numbers for zeros
+        return np.random.default_rng((self.seed, epoch, 0, 1)).permutation(len(self.images))
+
+    def _read(self, index: int) -> NDArray[np.uint8]:
+        image = self.images[index]
+        if self._cache is None or self._reader.is_idle(image):
+            return self._reader(image)
+        if isinstance(image, (str, PathLike)):
+            return self._cache.read(Path(image), self._reader, variant=str(self._reader))
+        return self._cache.array(index, lambda: self._reader(image))
+
+    def _sufficient_side(self) -> int | None:
+        """Pixels along the shorter side of a picture that no window holds fewer of than the output; None for all."""
+        if self.augmentation is None:
+            smallest = 0.5 if self.crop_largest_rect else 1.0  # share of the short side: 0.5 in a panorama
+        elif (min_view := getattr(self.augmentation, "min_view", None)) is not None:
+            smallest = min(0.5, min_view)
+        else:
+            return None
+        return math.ceil(max(self.input_shape[:2]) * max(reading.DETAIL, 1 / smallest)) if smallest > 0 else None
+
+    def _example(self, index: int, angle: float, rng: np.random.Generator) -> NDArray:
+        image, size = self._read(index), self.input_shape[:2]
+        if self.augmentation is not None:
+            return self.augmentation(image, angle, size, rng)
+        return generate_rotated_image(image, angle, size, self.crop_center, self.crop_largest_rect)
+
+    def _labels(self, angles: NDArray[np.float64]) -> NDArray:
+        if self.label in ("one_hot", "soft"):
+            return encode_angles(angles, sigma=self.sigma if self.label == "soft" else None)
+        if self.label == "sincos":
+            radians = np.deg2rad(angles)
+            return np.stack([np.sin(radians), np.cos(radians)], axis=1).astype(np.float32)
+        return (angles / 360.0 if self.label == "turn" else angles).astype(np.float32)
+
+    def _full_shape(self, input_shape: tuple[int, ...] | None) -> tuple[int, int, int]:
+        channels = CHANNELS[self.color_mode]
+        if input_shape is None:
+            image = Reader(channels)(self.images[0])
+            if self.crop_center or hasattr(self.augmentation, "min_view"):
+                side = min(image.shape[:2])
+                image = crop_around_center(image, side, side)
+            input_shape = image.shape[:2]
+        if len(input_shape) not in (2, 3) or min(input_shape) < 1 or tuple(input_shape[2:]) not in ((), (channels,)):
+            raise ValueError(
+                f"input_shape must be (height, width) or (height, width, {channels}) for "
+                f"color_mode={self.color_mode!r}. Received: input_shape={input_shape}."
+            )
+        return (int(input_shape[0]), int(input_shape[1]), channels)

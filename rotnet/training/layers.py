@@ -1,0 +1,369 @@
+"""Turning pictures where the network runs, on any backend of Keras, instead of on the processor beforehand.
+
+turned, labels = RandomUprightRotation((280, 280), sigma=3.0)(upright)
+examples = RandomDegradation(size=(224, 224))(turned)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from rotnet.geometry.angles import LABELS
+from rotnet.training.jpeg_simulation import jpeg_round_trip
+
+
+@keras.saving.register_keras_serializable("rotnet")
+class RandomUprightRotation(keras.layers.Layer):
+    """Turns upright pictures by random angles, shows a window without empty corners, and tells the angles.
+
+    Angle, crop, zoom, shift and mirroring are one sampling, bilinear, with the repeated edge beyond the picture. It is
+    anti-aliased by a grid finer than the output, averaged: the same for all pictures, no further than 1.5 pixels apart
+    in the largest window. Pictures of up to three times the size of the output go well with it; shrink larger ones.
+    Where the grids are the same, `rotnet.geometry.warping.warp_view` gives the same within 1 level in the mean.
+
+    It works on batches, inside a model (see `RotationTrainer`) and in `tf.data` (`dataset.batch(32).map(layer)`), and
+    does the same in training and outside it.
+
+    Args:
+        size: `(height, width)` of the result, pixels; None keeps that of the pictures.
+        label: `"one_hot"`, `"soft"` (360 classes, a Gaussian of `sigma`), `"angle"` (degrees), `"turn"` (its share of
+            a full turn) or `"sincos"`. None is `"one_hot"`, or `"soft"` with a `sigma`.
+        sigma: Degrees, > 0, of soft labels.
+        angles: Lowest and highest angle, degrees, counter-clockwise as seen.
+        min_view: Smallest window, as a share of the picture's short side.
+        full_view: Probability of the largest window that fits, the one an answer is later given on.
+        flip: Probability of a mirrored picture (mirrored before it is turned, so that the label stays true).
+        colour: Probability of a change of brightness, contrast and saturation.
+        seed: Integer, or None to draw one.
+        **kwargs: As for `keras.layers.Layer`.
+
+    Raises:
+        ValueError: An argument is not as described.
+
+    Example:
+        >>> layer = RandomUprightRotation((32, 32), seed=1)
+        >>> turned, labels = layer(np.zeros((4, 60, 80, 3), np.uint8))
+        >>> tuple(turned.shape), tuple(labels.shape)
+        ((4, 32, 32, 3), (4, 360))
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int] | None = None,
+        *,
+        label: str | None = None,
+        sigma: float | None = None,
+        angles: tuple[float, float] = (0.0, 360.0),
+        min_view: float = 0.5,
+        full_view: float = 0.5,
+        flip: float = 0.5,
+        colour: float = 0.6,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # levels up to 255 and coordinates want more digits than a half-precision policy has
+        super().__init__(**{"dtype": "float32", **kwargs})
+        label = label or ("one_hot" if sigma is None else "soft")
+        _check_size(size)
+        if label not in LABELS or (label == "soft") != (sigma is not None):
+            raise ValueError(
+                f"label must be one of {LABELS}, with a sigma if and only if it is 'soft'. "
+                f"Received: label={label!r}, sigma={sigma}."
+            )
+        if sigma is not None and not sigma > 0:
+            raise ValueError(f"sigma must be None or positive degrees. Received: sigma={sigma}.")
+        if np.shape(angles) != (2,) or not np.isfinite(angles).all():
+            raise ValueError(f"angles must be (lowest, highest), finite degrees. Received: angles={angles!r}.")
+        for name, share in {"min_view": min_view, "full_view": full_view, "flip": flip, "colour": colour}.items():
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} must be in [0, 1]. Received: {name}={share}.")
+        self.size = None if size is None else (int(size[0]), int(size[1]))
+        self.label = label
+        self.sigma = sigma
+        self.angles = (float(angles[0]), float(angles[1]))
+        self.min_view = min_view
+        self.full_view = full_view
+        self.flip = flip
+        self.colour = colour
+        self.seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
+
+    def call(self, images: Any) -> tuple[Any, Any]:
+        """Turn `(N, H, W, C)` pictures of levels 0 to 255.
+
+        Returns:
+            `(N, height, width, C)` whole levels and `(N, ...)` labels, float32.
+        """
+        height, width = images.shape[1:3]
+        size = self.size or (height, width)
+        chance = keras.random.uniform((ops.shape(images)[0], 11), seed=self.seed_generator)
+        angle, full, zoom, down, right, mirror, *hue = ops.unstack(chance, 11, axis=1)
+        low, high = self.angles
+        angle = low + (high - low) * angle
+        free_height, free_width = _inscribed(height, width, angle)
+        # the window keeps the proportions of the output: `largest` and `smallest` are source pixels for one of it
+        largest = ops.minimum(free_height / size[0], free_width / size[1])
+        smallest = ops.minimum(largest, self.min_view * min(height, width) / max(size))
+        step = ops.where(full < self.full_view, largest, smallest + zoom * (largest - smallest))
+        turned = rotate_views(
+            images,
+            angle,
+            size,
+            step=step,
+            offset=((down - 0.5) * (free_height - step * size[0]), (right - 0.5) * (free_width - step * size[1])),
+            flip=mirror < self.flip,
+        )
+        return ops.round(_vary_colour(turned, hue, self.colour)), self._labels(angle)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments to make the layer anew."""
+        names = ("size", "label", "sigma", "angles", "min_view", "full_view", "flip", "colour", "seed")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+    def _labels(self, angle: Any) -> Any:
+        if self.label == "one_hot":
+            return ops.one_hot(ops.mod(ops.cast(ops.floor(angle + 0.5), "int32"), 360), 360, dtype="float32")
+        if self.label == "soft":
+            offset = ops.mod(ops.arange(360, dtype="float32") - angle[:, None] + 180.0, 360.0) - 180.0
+            return ops.softmax(-0.5 * ops.square(offset / self.sigma), axis=1)
+        if self.label == "sincos":
+            radians = angle * (math.pi / 180)
+            return ops.stack([ops.sin(radians), ops.cos(radians)], axis=1)
+        angle = ops.mod(angle, 360.0)
+        return angle / 360.0 if self.label == "turn" else angle
+
+
+@keras.saving.register_keras_serializable("rotnet")
+class RandomDegradation(keras.layers.Layer):
+    """Blurs pictures, adds noise and compresses them, after they were turned, to hide what the turning left behind.
+
+    Args:
+        blur: Probability of a Gaussian blur of 0.3 to 1.5 pixels.
+        noise: Probability of noise of 1 to 12 levels.
+        jpeg: Probability of what JPEG loses. Without it, what an earlier compression left in the source shows how far
+            it was turned, which no crooked file shows as clearly.
+        jpeg_quality: Lowest and highest quality, of 1 to 100.
+        size: `(height, width)` to which the pictures are scaled in the end, with anti-aliasing; None leaves theirs.
+            What a network sees of a file is mostly smaller than the file: let `RandomUprightRotation` make more.
+        seed: Integer, or None to draw one.
+        **kwargs: As for `keras.layers.Layer`.
+
+    Raises:
+        ValueError: An argument is not as described.
+
+    Example:
+        >>> tuple(RandomDegradation(size=(24, 24), seed=1)(np.zeros((2, 32, 32, 3), np.float32)).shape)
+        (2, 24, 24, 3)
+    """
+
+    RADIUS = 4
+
+    def __init__(
+        self,
+        blur: float = 0.4,
+        noise: float = 0.25,
+        seed: int | None = None,
+        *,
+        jpeg: float = 1.0,
+        jpeg_quality: tuple[int, int] = (50, 95),
+        size: tuple[int, int] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+        for name, share in {"blur": blur, "noise": noise, "jpeg": jpeg}.items():
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} must be in [0, 1]. Received: {name}={share}.")
+        if np.shape(jpeg_quality) != (2,) or not 1 <= jpeg_quality[0] <= jpeg_quality[1] <= 100:
+            raise ValueError(f"jpeg_quality must be (low, high), 1 to 100. Received: jpeg_quality={jpeg_quality}.")
+        _check_size(size)
+        self.blur = blur
+        self.noise = noise
+        self.jpeg = jpeg
+        self.jpeg_quality = (int(jpeg_quality[0]), int(jpeg_quality[1]))
+        self.size = None if size is None else (int(size[0]), int(size[1]))
+        self.seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
+
+    def call(self, images: Any) -> Any:
+        """Degrade `(N, H, W, C)` pictures of levels 0 to 255, H and W known, C = 1 or 3; whole levels come back."""
+        images = ops.cast(images, "float32")
+        chance = keras.random.uniform((ops.shape(images)[0], 6), seed=self.seed_generator)
+        blurred, width, noisy, strength, saved, quality = ops.unstack(chance, 6, axis=1)
+        # as narrow as to be none at all for those that stay sharp
+        sigma = ops.where(blurred < self.blur, 0.3 + 1.2 * width, 0.01)
+        distance = ops.arange(-self.RADIUS, self.RADIUS + 1, dtype="float32")
+        kernel = ops.softmax(-0.5 * ops.square(distance / sigma[:, None]), axis=1)
+        images = _blur_along(_blur_along(images, kernel, 1), kernel, 2)
+        level = ops.where(noisy < self.noise, 1.0 + 11.0 * strength, 0.0)
+        noise = keras.random.normal(ops.shape(images), seed=self.seed_generator)
+        images = ops.round(ops.clip(images + noise * level[:, None, None, None], 0.0, 255.0))
+        if self.jpeg > 0:
+            low, high = self.jpeg_quality
+            compressed = jpeg_round_trip(images, low + quality * (high + 1 - low))
+            images = ops.where(saved[:, None, None, None] < self.jpeg, compressed, images)
+        if self.size is not None and self.size != tuple(images.shape[1:3]):
+            images = ops.image.resize(images, self.size, antialias=True, data_format="channels_last")
+            images = ops.clip(ops.round(images), 0.0, 255.0)
+        return images
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments to make the layer anew."""
+        names = ("blur", "noise", "seed", "jpeg", "jpeg_quality", "size")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+class RotationTrainer(keras.Model):
+    """Teaches a network which way is up from upright pictures alone: they are turned within the training step.
+
+    Compile and fit it like any model, with a loss and metrics for the labels of `rotation`; `network` learns. Given
+    `pictures`, it keeps them on the device, and `fit` takes their numbers: nothing else has to travel there.
+
+    Args:
+        network: What learns, from pictures `(N, height, width, C)` of levels 0 to 255; save this one, not the trainer.
+        rotation: Makes the examples and their labels.
+        degradation: Layer through which the examples go next, such as `RandomDegradation`.
+        pictures: None, or upright pictures of one size, `(N, H, W, C)` uint8.
+
+    Example:
+        >>> network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(360)])
+        >>> upright = np.zeros((10, 12, 12, 1), np.uint8)
+        >>> trainer = RotationTrainer(network, RandomUprightRotation((8, 8)), pictures=upright)
+        >>> trainer.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True))
+        >>> history = trainer.fit(np.arange(10), batch_size=5, verbose=0)
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        rotation: RandomUprightRotation,
+        *,
+        degradation: keras.layers.Layer | None = None,
+        pictures: NDArray[np.uint8] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.network = network
+        self.rotation = rotation
+        self.degradation = degradation
+        # a variable, for what a function closes over some backends compile into it
+        self.pictures = None if pictures is None else keras.Variable(pictures, trainable=False, dtype="uint8")
+
+    def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, Any]:
+        """Answers of the network to turned pictures, and their labels."""
+        upright = inputs if self.pictures is None else ops.take(self.pictures, ops.cast(inputs, "int32"), axis=0)
+        turned, labels = self.rotation(upright)
+        if self.degradation is not None:
+            turned = self.degradation(turned)
+        return self.network(turned, training=training), labels
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Loss of the answers against the labels that `call` made."""
+        answers, labels = y_pred
+        return super().compute_loss(x, labels, answers, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Metrics of the answers against the labels that `call` made."""
+        answers, labels = y_pred
+        return super().compute_metrics(x, labels, answers, sample_weight)
+
+
+def rotate_views(
+    images: Any, angles: Any, size: tuple[int, int], *, step: Any, offset: tuple[Any, Any], flip: Any
+) -> Any:
+    """`rotnet.geometry.warping.warp_view` for a batch, on the device.
+
+    Args:
+        images: `(N, H, W, C)`, any type of number.
+        angles: `(N,)` degrees, counter-clockwise as seen.
+        size: `(height, width)` of the result, pixels.
+        step: `(N,)` source pixels for one of the result, along a side.
+        offset: Down and right, `(N,)` source pixels each, from the centre of the rotated picture to that of the window.
+        flip: `(N,)` bool, mirror the picture left to right before it is rotated.
+
+    Returns:
+        `(N, height, width, C)` float32.
+    """
+    images = ops.convert_to_tensor(images)
+    rows, columns, channels = images.shape[1:]
+    pixels = ops.reshape(images, (-1, channels))
+    first = ops.arange(ops.shape(images)[0], dtype="int32")[:, None, None] * (rows * columns)
+    radians = angles[:, None, None] * (math.pi / 180)
+    sin, cos = ops.sin(radians), ops.cos(radians)
+    mirror = ops.where(flip, -1.0, 1.0)[:, None, None]
+    down, right, step = (value[:, None, None] for value in (*offset, step))
+
+    def sample(shift_y: float, shift_x: float) -> Any:
+        y = down + step * (ops.arange(size[0], dtype="float32")[None, :, None] + (0.5 + shift_y - size[0] / 2))
+        x = right + step * (ops.arange(size[1], dtype="float32")[None, None, :] + (0.5 + shift_x - size[1] / 2))
+        column = ops.clip(mirror * (cos * x - sin * y) + (columns - 1) / 2, 0.0, columns - 1.0)
+        row = ops.clip(sin * x + cos * y + (rows - 1) / 2, 0.0, rows - 1.0)
+        left, top = ops.floor(column), ops.floor(row)
+        share_x, share_y = (column - left)[..., None], (row - top)[..., None]
+        left, top = ops.cast(left, "int32"), ops.cast(top, "int32")
+        across, below = ops.minimum(left + 1, columns - 1) - left, (ops.minimum(top + 1, rows - 1) - top) * columns
+        corner = first + top * columns + left
+
+        def level(index: Any) -> Any:
+            return ops.cast(ops.take(pixels, index, axis=0), "float32")
+
+        upper = level(corner) * (1 - share_x) + level(corner + across) * share_x
+        lower = level(corner + below) * (1 - share_x) + level(corner + below + across) * share_x
+        return upper * (1 - share_y) + lower * share_y
+
+    fineness = max(1, math.ceil(min(rows / size[0], columns / size[1]) / 1.5 - 1e-6))
+    shifts = [(number + 0.5) / fineness - 0.5 for number in range(fineness)]
+    return sum(sample(y, x) for y in shifts for x in shifts) / fineness**2
+
+
+def _check_size(size: tuple[int, int] | None) -> None:
+    if size is not None and (np.shape(size) != (2,) or min(size) < 1):
+        raise ValueError(f"size must be None or (height, width), at least 1 pixel each. Received: size={size}.")
+
+
+def _inscribed(height: int, width: int, angle: Any) -> tuple[Any, Any]:
+    """`rotnet.largest_rotated_rect` for angles in degrees, `(N,)`, as height and width."""
+    radians = angle * (math.pi / 180)
+    sin, cos = ops.abs(ops.sin(radians)), ops.abs(ops.cos(radians))
+    half = 0.5 * min(height, width)
+    touching = ops.logical_or(min(height, width) <= 2 * sin * cos * max(height, width), ops.abs(sin - cos) < 1e-4)
+    # the product rather than a difference of squares: for a square the first factor cancels out exactly
+    doubled = ops.where(touching, 1.0, (cos - sin) * (cos + sin))
+    over_sin, over_cos = half / ops.maximum(sin, 1e-6), half / ops.maximum(cos, 1e-6)
+    tall, wide = (over_cos, over_sin) if width >= height else (over_sin, over_cos)
+    return (
+        ops.where(touching, tall, (height * cos - width * sin) / doubled),
+        ops.where(touching, wide, (width * cos - height * sin) / doubled),
+    )
+
+
+def _vary_colour(images: Any, chance: list[Any], probability: float) -> Any:
+    """`rotnet.datasets.augmentation`'s change of colour, given five uniform random numbers a picture."""
+    varied, faded, saturation, contrast, shift = (number[:, None, None, None] for number in chance)
+    varied = varied < probability
+    if images.shape[-1] == 3:
+        saturation = ops.where(ops.logical_and(varied, faded < 0.5), 1.4 * saturation, 1.0)
+        grey = ops.mean(images, axis=-1, keepdims=True)
+        images = grey + (images - grey) * saturation
+    middle = ops.mean(images, axis=(1, 2, 3), keepdims=True)
+    contrast = ops.where(varied, 0.7 + 0.6 * contrast, 1.0)
+    shift = ops.where(varied, 50.0 * shift - 25.0, 0.0)
+    return ops.clip((images - middle) * contrast + middle + shift, 0.0, 255.0)
+
+
+def _blur_along(images: Any, kernel: Any, axis: int) -> Any:
+    """Weighted mean of neighbours, `(N, 2 * radius + 1)` weights, along the rows or columns of `(N, H, W, C)`."""
+    radius, length = kernel.shape[1] // 2, images.shape[axis]
+    position = ops.clip(ops.arange(-radius, length + radius), 0, length - 1)
+    padded = ops.take(images, position, axis=axis)
+    span = [slice(None)] * 4
+    total = 0.0
+    for number in range(2 * radius + 1):
+        span[axis] = slice(number, number + length)
+        total = total + padded[tuple(span)] * kernel[:, number, None, None, None]
+    return total

@@ -1,0 +1,67 @@
+"""Upright pictures of any kind as arrays to make examples of, none larger than needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rotnet.geometry.warping import crop_around_center, halve
+from rotnet.images import converting, reading
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads files and arrays alike.
+
+    Attributes:
+        channels: 1 or 3.
+        short_side: Pixels that suffice along the shorter side. A JPEG file is decoded at the least part of its size
+            that has them, everything else is halved as often as leaves them. None keeps pictures as large as they are.
+        square: Only the square amid a picture is looked at, so that the rest need not be halved.
+
+    Example:
+        >>> Reader(3, short_side=40)(np.zeros((90, 120, 3), np.uint8)).shape
+        (45, 60, 3)
+    """
+
+    channels: int
+    short_side: int | None = None
+    square: bool = False
+
+    def __call__(self, image: Any) -> NDArray[np.uint8]:
+        """What is made of a picture.
+
+        Args:
+            image: A file or an array, with levels as for `rotnet.read_image`.
+
+        Returns:
+            `(H, W, channels)` uint8, not to be written into: it may be the array itself.
+
+        Raises:
+            ImageError: It cannot be read as a picture.
+        """
+        if not self._is_converted(image):
+            image = converting.as_channels(reading.read_image(image, short_side=self.short_side), self.channels)
+        if self._is_too_large(image) and self.square:
+            side = min(image.shape[:2])
+            image = crop_around_center(image, side, side)
+        while self._is_too_large(image):
+            image = halve(image)
+        image = image.reshape(*image.shape[:2], self.channels)
+        image.flags.writeable = False
+        return image
+
+    def is_idle(self, image: Any) -> bool:
+        """Whether nothing has to be done to a picture."""
+        return self._is_converted(image) and not self._is_too_large(image)
+
+    def _is_converted(self, image: Any) -> bool:
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or not image.size or converting.is_mask(image):
+            return False
+        return image.shape[2:] == (self.channels,) or (image.ndim == 2 and self.channels == 1)
+
+    def _is_too_large(self, image: NDArray) -> bool:
+        return self.short_side is not None and min(image.shape[:2]) // 2 >= self.short_side

@@ -1,0 +1,455 @@
+"""`rotnet correct` and `rotnet apply` as people and scripts use them: what they write and print, and how they end."""
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from compass import compass_onnx
+from pictures import encoded
+from PIL import Image
+from trees import everything, make_traps, save, save_flat, start
+
+from rotnet import angle_difference, predict_angle
+from rotnet.cli.main import main
+
+COMMAND = [sys.executable, "-m", "rotnet"]
+SUMMARY = re.compile(r"(\d+) turned, (\d+) left alone, (\d+) unsure, (\d+) failed in [\d.]+ s\n")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return str(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to work in, with pictures `in/a.png` and `in/b.png` turned by 30 and 200 degrees beside a text."""
+    monkeypatch.chdir(tmp_path)
+    save("in/a.png")
+    save("in/b.png", 200.0)
+    Path("notes.txt").write_text("no picture, and not asked for")
+    return tmp_path
+
+
+@pytest.fixture
+def rotnet(model, capsys):
+    """The command with the test's model: exit status, standard output and error."""
+
+    def call(command, *arguments):
+        given = ["--model", model] if command == "correct" and "--model" not in arguments else []
+        status = main([command, *given, *arguments])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def rows_of(path):
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+# Copies ---------------------------------------------------------------------------------------------------------------
+
+
+def test_upright_copies_a_summary_and_a_report(folder, rotnet, model):
+    Path("in/bad.jpg").write_text("no picture")
+    save_flat("in/flat.png")
+    save("in/upright.png", 0.0)
+    before = everything("in")
+    status, out, err = rotnet("correct", "in", "-o", "out", "--report", "logs/report.jsonl", "--crop", "same")
+    assert status == 1
+    assert SUMMARY.fullmatch(out).groups() == ("2", "1", "1", "1")
+    assert err.startswith("rotnet: in/bad.jpg is not a picture of a known format") and err.count("\n") == 1
+    assert everything("in") == before
+    assert sorted(os.listdir("out")) == ["a.png", "b.png", "flat.png", "upright.png"]
+    assert angle_difference(predict_angle("out/b.png", model=model).angle, 0.0) < 15, "dark corners included"
+    with Image.open("out/b.png") as turned:
+        assert turned.size == (64, 48)
+    rows = rows_of("logs/report.jsonl")
+    assert [row["action"] for row in rows] == ["turned", "turned", "failed", "unsure", "upright"]
+    assert rows[0] | {"angle": 0, "confidence": 0} == {
+        "schema": 1,
+        "path": "in/a.png",
+        "target": "out/a.png",
+        "action": "turned",
+        "angle": 0,
+        "confidence": 0,
+        "method": "resampled",
+    }
+
+
+def test_report_is_a_table_where_its_name_says_so(folder, rotnet):
+    make_traps("in/traps")
+    status, _, _ = rotnet("correct", "in", "-o", "out", "--report", "report.CSV")
+    with open("report.CSV", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert status == 1 and len(rows) == 10
+    assert {row["action"] for row in rows} == {"turned", "failed"}
+    assert all(bool(row["error"]) == (row["action"] == "failed") for row in rows)
+
+
+def test_unsure_pictures_are_listed(folder, rotnet):
+    save_flat("in/flat\n.png")
+    status, out, err = rotnet("correct", "in", "-o", "out", "--list-unsure")
+    assert (status, out) == (0, "in/flat\\n.png\n")
+    assert SUMMARY.fullmatch(err).groups() == ("2", "0", "1", "0")
+
+
+@pytest.mark.parametrize("look", [[], ["--dry-run"]])
+def test_tilts_that_are_left_come_with_advice(folder, rotnet, look):
+    save("tilted/a.png", 12.0)
+    cautious = str(compass_onnx("cautious.onnx", card={"min_confidence": 0.0, "max_upright": 0.0}))
+    run = ["correct", "tilted", "-o", "out", "--model", cautious, *look]
+    status, _, err = rotnet(*run)
+    advice = "1 of the unsure may be tilted or upright: --angle-range -20 20 takes them for tilted\n"
+    assert status == 0 and err.endswith(advice)
+    assert "--angle-range" not in rotnet(*run, "--angle-range", "-20", "20", "--overwrite")[2]
+    assert look or Path("out/a.png").read_bytes() != Path("tilted/a.png").read_bytes()
+
+
+def test_overwrites_only_when_told(folder, rotnet):
+    assert rotnet("correct", "in", "-o", "out")[0] == 0
+    status, _, err = rotnet("correct", "in", "-o", "out")
+    assert status == 2 and "out/a.png is there already" in err
+    assert rotnet("correct", "in", "-o", "out", "--overwrite", "--min-confidence", "1")[0] == 0
+    assert Path("out/a.png").read_bytes() == Path("in/a.png").read_bytes()
+
+
+def test_what_is_no_picture_by_its_name_is_told(folder, rotnet):
+    for name in "a.CR2 b.cr2 notes".split():
+        Path("in", name).touch()
+    for options in (["-o", "out"], ["-o", "out2", "--dry-run"]):
+        status, _, err = rotnet("correct", "in", *options)
+        assert status == 0
+        assert err.endswith("rotnet: passed over what is no picture by its name: 2 .cr2, 1 without extension\n")
+
+
+def test_results_among_the_inputs_are_told(folder, rotnet):
+    for _ in range(2):
+        status, _, err = rotnet("correct", "in", "-o", "in/out", "--overwrite")
+        assert status == 0 and err.startswith("rotnet: in/out lies in in: ")
+    assert sorted(os.listdir("in/out")) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "method", "size"),
+    [
+        (["--quarter-turns", "pixels"], "pixels", (48, 64)),
+        (["--quarter-turns", "off", "--crop", "expand", "--fill", "255,0,0"], "resampled", None),
+        (["--quarter-turns", "exif"], "exif", (64, 48)),
+    ],
+)
+def test_options_of_turning_are_passed_on(folder, rotnet, options, method, size):
+    save("quarter/a.jpg", 90.3)
+    assert rotnet("correct", "quarter", "-o", "out", "--report", "report.jsonl", *options)[0] == 0
+    assert rows_of("report.jsonl")[0]["method"] == method
+    with Image.open("out/a.jpg") as turned:
+        assert size is None or turned.size == size
+
+
+def test_limit_of_pixels(folder, rotnet):
+    status, _, err = rotnet("correct", "in", "-o", "out", "--max-pixels", "100")
+    assert status == 1 and err.count("\n") == 2 and "more than" in err
+
+
+@pytest.mark.parametrize("report", ["in/a.png", "out/a.png", "other.JPG"])
+@pytest.mark.parametrize("option", ["--report", "--preview"])
+def test_report_never_replaces_a_picture(folder, rotnet, option, report):
+    before = everything(".")
+    status, _, err = rotnet("correct", "in", "-o", "out", option, report)
+    assert status == 2 and "would replace a picture" in err
+    assert everything(".") == before
+
+
+@pytest.mark.parametrize("look", [[], ["--dry-run"]])
+def test_wrong_angles_are_refused_before_the_last_report_is_emptied(folder, rotnet, look):
+    run = ["correct", "in", "-o", "out", "--overwrite", "--report", "report.jsonl", "--journal", "journal"]
+    rotnet(*run)
+    before = everything(".")
+    if look:
+        run = run[:-2]
+    status, _, err = rotnet(*run, *look, "--angle-range", "15", "-15")
+    assert status == 2 and "low < high" in err and err.count("\n") == 1
+    assert everything(".") == before
+
+
+@pytest.mark.parametrize("option", ["--report", "--preview", "--journal"])
+def test_report_that_cannot_be_written_is_an_error_before_any_work(folder, rotnet, option):
+    before = everything(".")
+    status, _, err = rotnet("correct", "in", "-o", "out", option, "notes.txt/name")
+    assert status == 1 and "notes.txt" in err and " cannot be " in err and err.count("\n") == 1
+    assert everything(".") == before
+
+
+def test_every_bad_file_is_one_line(folder, rotnet):
+    os.mkdir("traps")
+    traps = make_traps("traps/\n")
+    os.chdir("traps")
+    save("-dash.png")
+    save(os.fsdecode(b"not-\xff-text.png"))
+    save("/".join(["d" * 200] * 10 + ["deep.png"]))
+    status, out, err = rotnet("correct", "-o", "../out", "--report", "../report.jsonl", "--", ".")
+    assert status == 1
+    assert SUMMARY.fullmatch(out).groups() == ("5", "0", "0", str(len(traps)))
+    assert err.count("\n") == len(traps) and all(line.startswith("rotnet: ") for line in err.splitlines())
+    paths = {row["path"] for row in rows_of("../report.jsonl") if row["action"] == "turned"}
+    assert all(os.path.exists(path) and os.path.exists(os.path.join("../out", path)) for path in paths)
+
+
+# In place, and again --------------------------------------------------------------------------------------------------
+
+
+def test_in_place_with_a_backup(folder, rotnet):
+    before = everything("in")
+    assert rotnet("correct", "in", "--in-place", "--backup", ".orig")[0] == 0
+    after = everything("in")
+    assert after["in/a.png.orig"] == before["in/a.png"] != after["in/a.png"]
+    status, _, err = rotnet("correct", "in", "--in-place", "--backup", ".orig")
+    assert status == 2 and "in/a.png.orig is there already" in err
+    assert rotnet("correct", "in", "--in-place", "--backup", ".orig", "--resume")[0] == 0
+    assert everything("in") == after
+
+
+def test_resume_of_a_finished_run_does_nothing(folder, rotnet):
+    for places in (["-o", "out"], ["--in-place"]):
+        first = rotnet("correct", "in", *places)
+        before = everything(".")
+        again = rotnet("correct", "in", *places, "--resume", "--report", "report.jsonl")
+        assert SUMMARY.fullmatch(first[1]).groups() == SUMMARY.fullmatch(again[1]).groups() == ("2", "0", "0", "0")
+        assert [row["action"] for row in rows_of("report.jsonl")] == ["turned", "turned"]
+        os.unlink("report.jsonl")
+        assert everything(".") == before
+
+
+def test_journal_may_lie_elsewhere(folder, rotnet):
+    assert rotnet("correct", "in", "-o", "out", "--journal", "logs/journal")[0] == 0
+    assert rotnet("correct", "in", "-o", "out", "--journal", "logs/journal", "--resume")[0] == 0
+    assert rotnet("correct", "in", "-o", "out", "--journal", "notes.txt", "--overwrite")[0] == 2
+    assert Path("notes.txt").read_text() == "no picture, and not asked for"
+
+
+def test_levels_that_fit_no_picture_are_refused_at_once(folder, rotnet):
+    with pytest.raises(SystemExit) as ended:
+        rotnet("correct", "in", "-o", "out", "--fill", "255,0")
+    assert ended.value.code == 2 and not os.path.exists("out")
+
+
+# Look first -----------------------------------------------------------------------------------------------------------
+
+
+def test_dry_run_prints_the_plan_and_writes_nothing(folder, rotnet):
+    save_flat("in/flat.png")
+    Path("in/bad.jpg").touch()
+    before = everything(".")
+    status, out, err = rotnet("correct", "in", "-o", "out", "--dry-run")
+    assert status == 1
+    assert [line.split()[0] for line in out.splitlines()] == ["turned", "turned", "unsure"]
+    assert re.fullmatch(r"turned +(29\.9|30\.0|30\.1)° +[01]\.\d\d  in/a\.png -> out/a\.png", out.splitlines()[0])
+    assert "in/bad.jpg is empty" in err and err.endswith("(planned, nothing is written yet)\n")
+    assert everything(".") == before and not os.path.exists("out")
+    status, out, _ = rotnet("correct", "in", "--in-place", "--dry-run")
+    assert out.splitlines()[0].endswith("in/a.png") and everything(".") == before
+
+
+@pytest.mark.parametrize("places", [["-o", "out"], ["--in-place", "--backup", ".orig"]])
+def test_rows_that_were_kept_are_applied_once(folder, rotnet, model, places):
+    save_flat("in/flat.png")
+    before = everything("in")
+    assert rotnet("correct", "in", *places, "--preview", "sheet.html", "--report", "report.jsonl")[0] == 0
+    assert everything("in") == before and sorted(os.listdir(".")) == ["in", "notes.txt", "report.jsonl", "sheet.html"]
+    page = re.findall(r'data-row="([^"]*)"', Path("sheet.html").read_text())
+    assert sorted(map(unescape, page)) == sorted(Path("report.jsonl").read_text().splitlines())
+    Path("kept.jsonl").write_text("".join(f"{unescape(row)}\n" for row in page if "in/b.png" not in row))
+    status, out, err = rotnet("apply", "kept.jsonl", "--report", "done.jsonl")
+    assert (status, err) == (0, "") and SUMMARY.fullmatch(out).groups() == ("1", "0", "1", "0")
+    assert [row.get("method") for row in rows_of("done.jsonl")] == [None, "resampled"]
+    after = everything(".")
+    assert after["./in/b.png"] == before["in/b.png"] and not os.path.exists("out/b.png")
+    assert angle_difference(predict_angle(rows_of("done.jsonl")[1]["target"], model=model).angle, 0.0) < 1
+    assert rotnet("apply", "kept.jsonl", "--resume")[0] == 0
+    assert rotnet("apply", "kept.jsonl")[0] in (1, 2)
+    assert rotnet("apply", "done.jsonl")[0] == 2
+    assert rotnet("apply", "kept.jsonl", "--report", "kept.jsonl")[0] == 2
+    assert everything(".") == after, "and not once more"
+
+
+# Standard input and output --------------------------------------------------------------------------------------------
+
+
+def stream(arguments, data, model):
+    command = [*COMMAND, "correct", *arguments, "--model", model]
+    run = subprocess.run(command, input=data, capture_output=True, timeout=60)
+    return run.returncode, run.stdout, run.stderr.decode()
+
+
+def test_one_picture_through_standard_input_and_output(folder, model):
+    data = Path("in/a.png").read_bytes()
+    status, out, err = stream(["-"], data, model)
+    assert status == 0 and re.fullmatch(r"rotnet: turned +\d+\.\d° +[01]\.\d\d  standard input\n", err)
+    assert angle_difference(predict_angle(io.BytesIO(out), model=model).angle, 0.0) < 1
+    assert stream(["in/a.png", "-o", "-"], b"", model)[:2] == (0, out)
+    assert stream(["-", "-o", "-", "--min-confidence", "1"], data, model)[:2] == (0, data)
+    for bad in (b"", b"Dear diary", data[: len(data) // 2]):
+        status, out, err = stream(["-"], bad, model)
+        assert (status, out) == (1, b"") and err.startswith("rotnet: ") and err.count("\n") == 1
+
+
+# Wrong use ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["empty", "-o", "out"], 2, "no pictures to correct"),
+        (["in", "-o", "in", "--overwrite"], 2, "is itself an input"),
+        (["in/a.png", "copy/a.png", "-o", "out"], 2, "would both become"),
+        (["in", "-o", "in/a.png"], 1, "is not a folder"),
+        (["in", "-o", "notes.txt/deep/down"], 1, "is not a folder"),
+        (["in"], 2, "Say where the results go"),
+        (["in", "-o", "out", "--in-place"], 2, "Say where the results go"),
+        (["in", "--in-place", "--overwrite"], 2, "--overwrite is for results in a folder"),
+        (["in", "-o", "out", "--backup", ".orig"], 2, "--backup is for --in-place"),
+        (["in", "-o", "out", "--dry-run", "--resume"], 2, "--resume goes on with work"),
+        (["in", "-o", "straight.jpg"], 2, "straight.jpg looks like a picture"),
+        (["in", "-o", "out", "--report", "notes.txt"], 2, "nothing that rotnet writes"),
+        (["in", "-o", "out", "--preview", "empty"], 1, "empty cannot be written: it is a folder"),
+        (["in", "-o", "out", "--report", "one", "--journal", "./one"], 2, "written to a file each"),
+        (["-", "in", "-o", "out"], 2, "is one picture from standard input"),
+        (["-", "-o", "out"], 2, "is one picture from standard input"),
+        (["-", "--in-place"], 2, "leave out --in-place"),
+        (["-", "--list-unsure"], 2, "leave out --list-unsure"),
+        (["in/a.png", "-o", "-", "--overwrite"], 2, "leave out --overwrite"),
+    ],
+)
+def test_errors_are_one_sentence(folder, rotnet, arguments, status, sentence):
+    os.mkdir("empty")
+    save("copy/a.png")
+    before = everything(".")
+    ended, out, err = rotnet("correct", *arguments)
+    assert (ended, out) == (status, "")
+    assert err.startswith("rotnet: ") and sentence in err and err.count("\n") == 1
+    assert everything(".") == before and not os.path.exists("out")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["in", "-o", ""],
+        ["in", "-o", "out", "--crop", "tight"],
+        ["in", "-o", "out", "--fill", "red"],
+        ["in", "-o", "out", "--quarter-turns", "some"],
+        ["in", "-o", "out", "--min-confidence", "2"],
+        ["in", "-o", "out", "--min-confidence", "nan"],
+        ["in", "-o", "out", "--jobs", "0"],
+        ["in", "-o", "out", "--max-pixels", "-1"],
+        ["in", "--in-place", "--backup", ".jpg"],
+        ["in", "--in-place", "--backup", "/x"],
+    ],
+)
+def test_wrong_use_ends_with_2(folder, capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["correct", *arguments])
+    assert ended.value.code == 2
+    assert "usage: rotnet correct" in capsys.readouterr().err
+
+
+# Signals and disks ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child process")
+def test_interrupted_run_ends_soon_and_is_taken_up_again(folder, model):
+    save("many/0.jpg")
+    for number in range(1, 200):
+        os.link("many/0.jpg", f"many/{number}.jpg")
+    slowly = (
+        "import sys, time\n"
+        "from rotnet.cli.main import main\n"
+        "from rotnet.images import turn_file\n"
+        "turn = turn_file.turn_bytes\n"
+        "turn_file.turn_bytes = lambda *data, **options: time.sleep(0.3) or turn(*data, **options)\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["correct", "many", "-o", "out", "--model", model, "--report", "report.jsonl"]
+    command = [sys.executable, "-c", slowly, *arguments]
+    with start(command) as process:
+        deadline = time.monotonic() + 60
+        while not (Path("report.jsonl").exists() and Path("report.jsonl").read_text()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert re.search(r" failed in .* s \(\d+ left, go on with --resume\)\n", out)
+    assert err == "rotnet: interrupted; what was finished is whole\n"
+    done = everything("out")
+    assert done and not any(os.path.basename(path).startswith(".") for path in done)
+    for path in done:
+        with Image.open(path) as picture:
+            picture.load()
+    assert all(rows_of("report.jsonl"))
+    run = subprocess.run([*COMMAND, *arguments, "--resume"], capture_output=True, text=True, timeout=300)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert len(set(everything("out").values())) == 1 and len(everything("out")) == 200
+    assert len(rows_of("report.jsonl")) == 200
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child process")
+def test_interrupt_does_not_wait_for_a_slow_picture(folder, model):
+    script = (
+        "import sys, time\n"
+        "from rotnet.cli.main import main\n"
+        "from rotnet.images import turn_file\n"
+        "turn_file.turn_bytes = lambda *_, **__: print('slow', flush=True) or time.sleep(600)\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", script, "correct", "in", "-o", "out", "--model", model]
+    with start(command) as process:
+        assert process.stdout.readline() == "slow\n"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130 and not list(Path("out").glob("*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a disk")
+def test_disk_that_fills_up(folder, rotnet):
+    os.mkdir("small")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "small"], capture_output=True).returncode:
+        pytest.skip("may not mount")
+    try:
+        noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+        for number in range(8):
+            Path(f"in/{number}.png").write_bytes(encoded(noise))
+        before = everything("in")
+        status, out, err = rotnet("correct", "in", "-o", "small/out", "--min-confidence", "1")
+        assert (status, out) == (1, "") and "make room or choose another disk" in err
+        assert os.listdir("small") == []
+        # less than the plan can know of: what is turned and expanded grows
+        for number in range(4, 8):
+            os.unlink(f"in/{number}.png")
+        options = ["--min-confidence", "0", "--crop", "expand", "--fill", "77", "--quarter-turns", "off"]
+        status, out, err = rotnet("correct", "in", "-o", "small/out", *options)
+        if status == 1:
+            assert "No space left on device" in err and "go on with --resume" in err
+        for path in everything("small"):
+            with Image.open(path) as picture:
+                picture.load()
+        assert not any(os.path.basename(path).startswith(".") for path in everything("small"))
+        assert all(everything("in")[path] == digest for path, digest in before.items() if os.path.exists(path))
+    finally:
+        subprocess.run(["umount", "small"], check=True)
+
+
+def test_progress_is_for_terminals_alone(folder, model):
+    run = subprocess.run(
+        [*COMMAND, "correct", "in", "-o", "out", "--model", model], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0 and run.stderr == "" and SUMMARY.fullmatch(run.stdout)

@@ -1,0 +1,264 @@
+"""Runs that are killed or stopped: what is there is whole, and the next run goes on where they ended."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from compass import compass_onnx
+from trees import everything, save, save_flat
+
+from rotnet import Predictor
+from rotnet.errors import OutputError, UsageError
+from rotnet.files import Journal, correct_files, journal_path, plan_in_place, plan_targets
+from rotnet.images import turn_file
+
+
+@pytest.fixture(scope="module")
+def compass(tmp_path_factory):
+    return Predictor(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with a journal, named relatively, that holds a picture to turn and one to leave."""
+    monkeypatch.chdir(tmp_path)
+    save("in/a.png")
+    save_flat("in/b.png")
+    return tmp_path
+
+
+def run(compass, *, resume=False, **options):
+    with Journal("journal", resume=resume) as journal:
+        targets = plan_in_place(["in"], finished=journal.touched)
+        journal.begin({})
+        return [result.action for result in correct_files(targets, compass, journal=journal, **options)]
+
+
+def entries():
+    return [json.loads(line) for line in Path("journal").read_text().splitlines()]
+
+
+# Killed ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills processes that it forks")
+@pytest.mark.parametrize("plan", ["copy", "place", "backup"])
+def test_killed_at_every_step(tmp_path, plan):
+    compass_onnx(tmp_path / "model.onnx")
+    save(tmp_path / "in/a.jpg")
+    save(tmp_path / "in/sub/b.png", 90.0)
+    if plan == "copy":
+        save(tmp_path / "in/c.png", 0.0)
+    script = Path(__file__).parents[1] / "killing.py"
+    run = subprocess.run([sys.executable, script, tmp_path, plan], capture_output=True, text=True, timeout=600)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["kills"] > 15
+
+
+@pytest.mark.parametrize("torn", [b'{"replac', b'{"done": "/x', b"\xff\xfe", b"\n\n"])
+def test_line_that_was_not_finished_is_passed_over(folder, compass, torn):
+    run(compass)
+    before = everything("in")
+    with open("journal", "ab") as file:
+        file.write(torn)
+    assert run(compass, resume=True) == ["turned", "unsure"]
+    assert run(compass, resume=True) == ["turned", "unsure"]
+    assert everything("in") == before
+
+
+def test_finished_work_is_not_done_again(folder, compass, monkeypatch):
+    assert run(compass) == ["turned", "unsure"]
+    before = everything("in")
+    monkeypatch.setattr(compass, "view", None)
+    monkeypatch.setattr(turn_file, "turn_bytes", None)
+    assert run(compass, resume=True) == ["turned", "unsure"]
+    assert everything("in") == before
+
+
+def test_failed_and_new_pictures_are_done_by_the_next_run(folder, compass):
+    Path("in/c.png").write_text("not yet a picture")
+    assert run(compass) == ["turned", "unsure", "failed"]
+    save("in/c.png", 60.0)
+    save("in/d.png", 200.0)
+    assert run(compass, resume=True) == ["turned", "unsure", "turned", "turned"]
+
+
+def test_successor_that_was_removed_is_made_again(folder, compass):
+    for resume in (False, True):
+        with Journal("journal", resume=resume) as journal:
+            targets = plan_targets(["in"], "out", finished=journal.touched)
+            journal.begin({})
+            assert len(list(correct_files(targets, compass, journal=journal))) == 2
+        assert sorted(os.listdir("out")) == ["a.png", "b.png"]
+        os.unlink("out/a.png")
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_original_that_was_replaced_is_turned_anew(folder, compass, in_place):
+    def look(resume):
+        with Journal("journal", resume=resume) as journal:
+            finished = {"finished": journal.touched}
+            targets = plan_in_place(["in"], **finished) if in_place else plan_targets(["in"], "out", **finished)
+            journal.begin({})
+            return {one.path.name: one.angle for one in correct_files(targets, compass, journal=journal)}
+
+    first = look(resume=False)
+    assert first["a.png"] == pytest.approx(30, abs=3) and look(resume=True) == first
+    save("in/a.png", 200.0)
+    os.utime("in/a.png", (1e9, 1e9))
+    second = look(resume=True)
+    assert second["a.png"] == pytest.approx(200, abs=3) and second["b.png"] == first["b.png"]
+    assert look(resume=True) == second
+
+
+def test_last_record_that_cannot_be_written_leaves_nothing_open(folder, compass, monkeypatch):
+    journal = Journal("journal")
+    journal.begin({})
+    monkeypatch.setattr(journal, "_record", lambda *_: (_ for _ in ()).throw(OutputError("no room")))
+    with pytest.raises(OutputError, match="no room"), journal:
+        pass
+    assert journal._file.closed and journal._stopped
+
+
+def test_line_torn_by_a_full_disk_does_not_spoil_the_next_one(folder):
+    class FullOnce:
+        def __init__(self, file):
+            self.file, self.full = file, True
+
+        def write(self, line):
+            written = self.file.write(line[:20] if self.full else line)
+            self.full = False
+            return written
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+    with Journal("journal") as journal:
+        journal.begin({})
+        journal._file = FullOnce(journal._file)
+        with pytest.raises(OutputError, match="No space left"):
+            journal.done(Path("in/a.png"), {"action": "unsure"})
+        journal.done(Path("in/b.png"), {"action": "unsure"})
+    with Journal("journal", resume=True) as journal:
+        assert [os.path.basename(place) for place in journal.outcomes] == ["b.png"]
+
+
+# Stopped --------------------------------------------------------------------------------------------------------------
+
+
+def test_stopped_run_puts_nothing_in_place_any_more(folder):
+    with pytest.raises(KeyboardInterrupt), Journal("journal") as journal:
+        journal.begin({})
+        writing = journal.writing(Path("in/a.png"), Path("in/a.png"), {"action": "turned"}, replace=os.replace)
+        file = writing.__enter__()
+        file.write(b"half a picture")
+        raise KeyboardInterrupt
+    before = everything("in")
+    assert list(before) == ["in/a.png", "in/b.png"], "and the temporary file is gone"
+    with pytest.raises(OutputError, match="the run was stopped"):
+        writing.__exit__(None, None, None)
+    with pytest.raises(OutputError, match="the run was stopped"):
+        journal.done(Path("in/b.png"), {"action": "unsure"})
+    assert everything("in") == before
+    assert "finished" not in entries()[-1]
+
+
+def test_picture_that_cannot_be_moved_is_not_taken_for_done(folder, compass, monkeypatch):
+    before = everything("in")
+
+    def fail(_source, _target):
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail)
+        assert run(compass) == ["failed", "unsure"]
+    assert everything("in") == before
+    assert run(compass, resume=True) == ["unsure", "turned"]
+
+
+def test_interrupted_run_in_place_is_not_forgotten(folder, compass):
+    with pytest.raises(KeyboardInterrupt), Journal("journal") as journal:
+        journal.begin({})
+        journal.done(Path("in/b.png"), {"action": "unsure"})
+        raise KeyboardInterrupt
+    with Journal("journal") as journal:
+        assert not journal.outcomes and not journal.touched
+        with pytest.raises(UsageError, match="was interrupted. Take it up with --resume, or delete its journal"):
+            journal.begin({}, forget=False)
+        journal.begin({})
+    with Journal("journal") as journal:
+        journal.begin({}, forget=False)
+
+
+def test_plan_that_is_refused_forgets_nothing(folder, compass):
+    run(compass)
+    before = Path("journal").read_bytes()
+    with pytest.raises(UsageError), Journal("journal") as journal:
+        plan_targets(["in"], "in")
+    assert Path("journal").read_bytes() == before
+    assert journal.path == Path("journal")
+
+
+def test_other_options_are_another_run(folder):
+    with Journal("journal") as journal:
+        journal.begin({"crop": "same", "fill": (1, 2)})
+    with Journal("journal", resume=True) as journal:
+        journal.begin({"crop": "same", "fill": (1, 2)})
+        with pytest.raises(UsageError, match="had other options: crop was 'same', now it is 'expand'"):
+            journal.begin({"crop": "expand", "fill": (1, 2)})
+
+
+# The file -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"\xff\xd8\xff\xe0 a photograph", b'{"journal": 2, "run": ""}\n', b"{}"])
+def test_what_is_no_journal_stays_as_it_is(folder, content):
+    Path("other").write_bytes(content)
+    for resume in (False, True):
+        with pytest.raises(UsageError, match="other is no journal of this version"):
+            Journal("other", resume=resume)
+    assert Path("other").read_bytes() == content
+
+
+def test_two_runs_are_not_at_work_at_once(folder):
+    pytest.importorskip("fcntl")
+    with Journal("journal"), pytest.raises(OutputError, match="Another run is at work on these pictures"):
+        Journal("journal", resume=True)
+    Journal("journal").__exit__(None)
+
+
+@pytest.mark.parametrize("path", ["in/a.png/journal", "in"])
+def test_journal_that_cannot_be_written(folder, path):
+    with pytest.raises(OutputError, match=f"The journal {path} cannot be written: .*; make room, or name another"):
+        Journal(path)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_journal_on_a_full_disk_changes_nothing(folder, compass):
+    before = everything("in")
+    with pytest.raises(OutputError, match="cannot be written: No space left on device"), Journal("journal") as journal:
+        journal.begin({})
+        journal._file.close()
+        journal._file = open("/dev/full", "wb", buffering=0)
+        list(correct_files(plan_in_place(["in"]), compass, journal=journal))
+    assert everything("in") == before
+
+
+def test_journals_are_told_apart(monkeypatch):
+    assert journal_path("in", "out") != journal_path("out", "in")
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.delenv("LOCALAPPDATA", raising=False)
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert str(journal_path("in")).startswith("/home/someone/.local/state/rotnet/")
+
+
+def test_odd_names_are_found_again(folder, compass):
+    name = os.fsdecode(b"new\nline \xff.png")
+    save(f"in/{name}")
+    assert run(compass) == ["turned", "unsure", "turned"]
+    before = everything("in")
+    assert run(compass, resume=True) == ["turned", "unsure", "turned"]
+    assert everything("in") == before

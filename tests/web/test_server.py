@@ -1,0 +1,351 @@
+"""The page and its service: pictures in, angles and upright pictures out, nothing kept, no one else let in."""
+
+import io
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from compass import compass_onnx, crooked
+from pictures import encoded, exif_with
+from PIL import Image, PngImagePlugin
+
+import rotnet
+from rotnet.cli.main import main
+from rotnet.web import guard
+
+anyio, httpx, _ = (pytest.importorskip(name) for name in ("anyio", "httpx", "starlette"))
+from rotnet.web import Limits, create_app  # noqa: E402
+
+LIMITS = Limits(bytes=200_000, pixels=20_000)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return str(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
+
+
+@pytest.fixture(scope="module")
+def ask(model):
+    """Send a request to the application, and return its answer."""
+    app = create_app(model, limits=LIMITS)
+
+    def ask(path, body=None, *, method=None, app=app, **headers):
+        async def send():
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8360") as client:
+                names = {name.replace("_", "-"): value for name, value in headers.items()}
+                return await client.request(
+                    method or ("GET" if body is None else "POST"), path, content=body, headers=names
+                )
+
+        return anyio.run(send)
+
+    return ask
+
+
+def shown(answer):
+    return Image.open(io.BytesIO(answer.content))
+
+
+# The service ----------------------------------------------------------------------------------------------------------
+
+
+def test_predict_answers_as_the_library_does(ask, model):
+    data = encoded(crooked(70.0))
+    answer = ask("/predict", data)
+    assert answer.status_code == 200
+    found, expected = answer.json(), rotnet.predict_angle(data, model=model)
+    assert found["angle"] == found["turn"] == pytest.approx(expected.angle, abs=0.05)
+    assert found["confidence"] == pytest.approx(expected.confidence, abs=1e-4)
+    assert found["probabilities"] == pytest.approx(expected.probabilities.tolist(), abs=1e-6)
+    assert (found["width"], found["height"]) == (64, 48)
+
+
+def test_almost_a_quarter_turn_is_one_and_upright_is_left(ask):
+    assert ask("/predict", encoded(crooked(90.6))).json()["turn"] == 90.0
+    assert ask("/predict", encoded(crooked(-0.7))).json()["turn"] == 0.0
+
+
+def test_an_unsure_answer_turns_nothing(tmp_path, ask):
+    card = {"min_confidence": 1.0}
+    unsure = create_app(compass_onnx(tmp_path / "unsure.onnx", card=card), limits=LIMITS)
+    data = encoded(crooked(70.0))
+    found = ask("/predict", data, app=unsure).json()
+    assert found["turn"] == 0.0 and found["angle"] == pytest.approx(70, abs=2)
+    assert ask("/correct", data, app=unsure).content == data
+
+
+def test_size_is_that_which_is_shown(ask):
+    data = encoded(crooked(0.0), "JPEG", exif=exif_with(6))
+    found = ask("/predict", data).json()
+    assert (found["width"], found["height"]) == (48, 64)
+
+
+def test_correct_turns_upright_in_the_same_format(ask, model):
+    data = encoded(crooked(70.0), "JPEG", quality=95, exif=exif_with(make="Maker"))
+    answer = ask("/correct", data)
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert float(answer.headers["rotnet-angle"]) == pytest.approx(70, abs=2)
+    assert shown(answer).getexif()[0x010F] == "Maker"
+    assert rotnet.angle_difference(rotnet.predict_angle(answer.content, model=model).angle, 0) < 3
+
+
+def test_correct_by_an_angle_of_ones_own(ask):
+    data = encoded(crooked(0.0))
+    assert ask("/correct?angle=0", data).content == data
+    turned = ask("/correct?angle=90", data)
+    assert turned.headers["content-type"] == "image/png"
+    np.testing.assert_array_equal(shown(turned), np.rot90(crooked(0.0), -1))
+    sizes = {crop: shown(ask(f"/correct?angle=-30&crop={crop}", data)).size for crop in ("inscribed", "expand", "same")}
+    assert sizes["inscribed"] < sizes["same"] == (64, 48) < sizes["expand"]
+    assert shown(ask("/correct?angle=1", data)).size != (64, 48), "a small turn that is asked for is done"
+
+
+def test_damaged_exif_and_further_pictures_are_no_obstacle(ask):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type exif", "\nexif\n       9\nzz")
+    damaged = encoded(crooked(30.0), "PNG", pnginfo=info)
+    assert ask("/predict", damaged).status_code == 200
+    phone = encoded(Image.fromarray(crooked(30.0)), "MPO", save_all=True, append_images=[Image.new("RGB", (9, 9))])
+    assert ask("/correct?angle=30", phone).headers["content-type"] == "image/jpeg"
+
+
+def test_preview_is_a_small_jpeg_that_stands_as_exif_says(model, ask):
+    roomy = create_app(model)
+    data = encoded(np.zeros((100, 2000, 3), np.uint8), "TIFF", exif=exif_with(6))
+    preview = shown(ask("/preview", data, app=roomy))
+    assert (preview.format, preview.size) == ("JPEG", (80, 1600))
+    assert shown(ask("/preview", encoded(crooked(0.0)))).size == (64, 48)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/correct", "/preview"])
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        (b"hello", 422, "this file is not a picture"),
+        (b"", 422, "this file is empty"),
+        (encoded(crooked(30.0), "JPEG")[:-200], 422, "this file cannot be"),
+        (encoded(crooked(30.0), "PNG")[:-200], 422, "this file cannot be"),
+        (encoded(np.zeros((100, 300, 3), np.uint8)), 422, "max_pixels=20,000"),
+        (bytes(200_001), 413, "more than 0.2 MB"),
+    ],
+)
+def test_bad_files_are_explained(ask, path, body, status, sentence):
+    answer = ask(path, body)
+    assert answer.status_code == status
+    assert list(answer.json()) == ["error"] and sentence in answer.json()["error"]
+
+
+@pytest.mark.parametrize("query", ["angl=5", "angle=up", "angle=nan", "angle=1e9", "crop=tight"])
+def test_bad_parameters_are_explained(ask, query):
+    answer = ask(f"/correct?{query}", encoded(crooked(0.0)))
+    assert answer.status_code == 400 and "Received" in answer.json()["error"]
+
+
+def test_a_form_is_told_what_to_send_instead(ask):
+    answer = ask("/predict", b"--b\r\n", content_type="multipart/form-data; boundary=b")
+    assert answer.status_code == 400 and "--data-binary" in answer.json()["error"]
+
+
+def test_a_body_without_an_announced_length_is_limited_too(ask):
+    async def endless():
+        for _ in range(1_000_000):
+            yield bytes(1000)
+
+    started = time.monotonic()
+    assert ask("/predict", endless()).status_code == 413
+    assert time.monotonic() - started < 10
+
+
+def test_nothing_is_kept(ask, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for path in ("/predict", "/correct", "/preview"):
+        assert ask(path, encoded(crooked(70.0))).status_code == 200
+    assert list(tmp_path.iterdir()) == []
+
+
+# Who is let in --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8360", "localhost:9", "LOCALHOST", "[::1]:8360"])
+def test_own_names_are_answered(ask, host):
+    assert ask("/predict", encoded(crooked(0.0)), host=host, origin=f"http://{host}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "127.0.0.1.evil.example:8360"},
+        {"host": "evil@127.0.0.1:bad"},
+        {"host": ""},
+        {"origin": "https://evil.example"},
+        {"origin": "http://127.0.0.1:8361"},
+        {"origin": "null"},
+    ],
+)
+def test_others_are_refused(ask, headers):
+    for path, body in (("/predict", encoded(crooked(0.0))), ("/", None)):
+        answer = ask(path, body, **headers)
+        assert answer.status_code == 403 and "error" in answer.json()
+
+
+def test_any_host_may_be_let_in_but_no_other_origin(model, ask):
+    opened = create_app(model, hosts=())
+    assert ask("/", app=opened, host="photos.lan").status_code == 200
+    assert ask("/", app=opened, host="photos.lan", origin="http://evil.example").status_code == 403
+
+
+def test_answers_shut_others_out(ask):
+    for answer in (ask("/"), ask("/predict", b"hello"), ask("/nowhere"), ask("/", host="evil.example")):
+        assert {name.lower() for name in guard.HEADERS} <= set(answer.headers)
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_methods_and_paths(ask):
+    assert ask("/predict").status_code == 405
+    assert ask("/", b"").status_code == 405
+    assert ask("/../registry.json").status_code == 404
+
+
+# The page -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_is_whole_and_asks_nobody_else(ask):
+    paths = {"/": "text/html", "/page.css": "text/css", "/page.js": "text/javascript", "/icon.svg": "image/svg+xml"}
+    for path, kind in (paths | {"/zip.js": "text/javascript"}).items():
+        answer = ask(path)
+        assert answer.status_code == 200 and answer.headers["content-type"].startswith(kind)
+        links = set(re.findall(r"(?:https?:)?//[\w.]+\.\w+", answer.text)) - {"http://www.w3.org"}
+        assert not links
+    assert set(re.findall(r'(?:src|href)="([^"]*)"', ask("/").text)) == {"/page.css", "/page.js", "/icon.svg"}
+
+
+@pytest.fixture
+def served(model):
+    """The address of `rotnet serve`."""
+    command = [sys.executable, "-m", "rotnet", "serve", "--model", model, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield re.search(r"http://\S+", process.stdout.readline())[0]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
+def test_the_command_serves(served):
+    with httpx.Client(trust_env=False) as client:
+        assert "<title>rotnet</title>" in client.get(served).text
+        assert client.post(f"{served}/predict", content=encoded(crooked(0.0))).json()["turn"] == 0.0
+        address = served.rpartition(":")
+        assert main(["serve", "--port", address[2]]) == 1, "the port is taken"
+
+
+@pytest.mark.parametrize("package", ["starlette", "uvicorn"])
+def test_missing_packages_are_named(monkeypatch, capsys, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main(["serve"]) == 1
+    assert f"the page needs {package}, which is not installed: pip install 'rotnet[web]'" in capsys.readouterr().err
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """A browser without a window, whose downloads go to `tmp_path / "downloads"`."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    chromium, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
+    if not chromium or not driver:
+        pytest.skip("there is no chromium")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,900"):
+        options.add_argument(argument)
+    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path / "downloads")})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as browser:
+        yield browser
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+def test_in_a_browser(served, browser, tmp_path, model):
+    def texts(selector):
+        return [element.text for element in browser.find_elements("css selector", selector)]
+
+    def drawn():
+        """Brightness of the middle of the upper and the lower edge of the picture after."""
+        return browser.execute_script(
+            "const c = document.getElementById('after'), p = c.getContext('2d');"
+            "return [0.1, 0.9].map((y) => p.getImageData(c.width / 2, y * c.height, 1, 1).data[0]);"
+        )
+
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "other").mkdir()
+    for name, angle in {"tilted.png": 30.0, "upright.png": 0.0, "other/tilted.png": 180.0}.items():
+        (tmp_path / name).write_bytes(encoded(crooked(angle, 96, 128)))
+    (tmp_path / "bad.jpg").write_text("no picture")
+    browser.get(served)
+    names = ("tilted.png", "upright.png", "bad.jpg", "other/tilted.png")
+    browser.find_element("id", "files").send_keys("\n".join(str(tmp_path / name) for name in names))
+    states = wait_for(lambda: "looking" not in (found := texts(".state")) and len(found) == 4 and found)
+    assert states[1:] == ["upright", "not read", "turned 180°"] and re.fullmatch(r"turned (29|30)\S*°", states[0])
+
+    # the first is shown, upright
+    assert texts("#verdict")[0].startswith("Turned by ") and texts("#percent")[0].endswith(" %")
+    above, below = drawn()
+    assert above > below + 60
+    petals = browser.find_element("css selector", "#dial .petals").get_attribute("d")
+    assert petals.count("L") == 359
+
+    # the slider between before and after
+    browser.execute_script(
+        "const s = document.getElementById('compare'); s.value = 20; s.dispatchEvent(new Event('input'))"
+    )
+    assert browser.find_element("id", "divider").rect["x"] < browser.find_element("id", "stage").rect["x"] + 300
+
+    # a file that is no picture
+    tiles = browser.find_elements("css selector", "#strip button")
+    tiles[2].click()
+    assert "not a picture" in texts("#problem")[0]
+    assert not browser.find_element("id", "download").is_enabled()
+
+    # adjust by hand, crop, download
+    tiles[1].click()
+    angle = browser.find_element("id", "angle")
+    angle.click()
+    angle.send_keys("180")
+    above, below = drawn()
+    assert below > above + 60
+    browser.find_element("id", "untouched").click()
+    browser.find_element("css selector", "[data-turn='-90']").click()
+    assert texts(".state")[1] == "turned −90°"
+    browser.find_element("css selector", "input[value=expand]").find_element("xpath", "..").click()
+    browser.find_element("id", "download").click()
+    saved = tmp_path / "downloads" / "upright-upright.png"
+    wait_for(saved.is_file)
+    with Image.open(saved) as picture:
+        assert picture.size == (96, 128)
+
+    browser.find_element("css selector", "input[value=inscribed]").find_element("xpath", "..").click()
+    browser.find_element("id", "download-all").click()
+    archive = tmp_path / "downloads" / "upright.zip"
+    wait_for(archive.is_file)
+    with zipfile.ZipFile(archive) as files:
+        assert files.testzip() is None
+        assert files.namelist() == ["tilted.png", "upright.png", "tilted (2).png"]
+        for name in ("tilted.png", "tilted (2).png"):
+            found = rotnet.predict_angle(files.read(name), model=model)
+            assert rotnet.angle_difference(found.angle, 0.0) < 3
+    failures = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert len(failures) == 1 and "/preview" in failures[0], "of the file that is no picture"
