@@ -18,6 +18,7 @@ __all__ = [
     "binarize_images",
     "build_model",
     "circular_mean",
+    "correct_files",
     "correct_rotation",
     "crop_around_center",
     "crop_largest_rectangle",
@@ -29,6 +30,7 @@ __all__ = [
     "is_upright",
     "largest_rotated_rect",
     "predict_angle",
+    "predict_files",
     "presets",
     "read_image",
     "rotate",
@@ -39,6 +41,7 @@ __all__ = [
 from .errors import ImageError, RotNetError
 from .evaluation import Evaluation, evaluate
 from .evaluation.figures import display_examples
+from .files import correct_files, predict_files
 from .geometry.angles import angle_difference, circular_mean, decode_angles, encode_angles, wrap_angle
 from .geometry.warping import (
     crop_around_center,
@@ -51,7 +54,8 @@ from .geometry.warping import (
 from .images.converting import binarize_images
 from .images.reading import read_image
 from .inference.correct import correct_rotation
-from .inference.predictor import AnglePrediction, Predictor, predict_angle
+from .inference.prediction import AnglePrediction
+from .inference.predictor import Predictor, predict_angle
 from .inference.presets import Preset, presets
 from .inference.upright import is_upright
 from .models import build_model

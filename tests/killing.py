@@ -11,10 +11,11 @@ import signal
 import sys
 from pathlib import Path
 
+from runs import correct_planned
 from trees import everything
 
 from rotnet import Predictor
-from rotnet.files import Journal, correct_files, plan_in_place, plan_targets
+from rotnet.files import Journal, plan_in_place, plan_targets
 from rotnet.images import turn_file
 
 CHANGES = {"os.rename", "os.remove", "os.link", "os.mkdir", "os.utime", "os.chmod", "os.truncate"}
@@ -67,7 +68,7 @@ def correct(plan: str, last: int, resume: bool) -> None:
         else:
             targets = plan_in_place(["in"], backup=backup, finished=journal.touched)
         journal.begin({"plan": plan})
-        results = list(correct_files(targets, predictor, journal=journal, backup=backup, jobs=1))
+        results = list(correct_planned(targets, predictor, journal=journal, backup=backup, jobs=1))
     assert [result.action for result in results].count("turned") == 2, results
 
 

@@ -59,8 +59,8 @@ def run(options: argparse.Namespace) -> int:
     print_listing(
         problems(),
         options.format,
-        columns=("path", "angle", "confidence", "upright", "error"),
-        header=f"{'angle':>7} {'confidence':>10} {'upright':>8}",
+        columns=("path", "angle", "confidence", "upright", "action", "reason", "error"),
+        header=f"{'angle':>8} {'confidence':>10} {'upright':>8}",
         line=_row,
     )
     if not found:
@@ -71,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _row(result: FileCheck) -> str:
+    from rotnet.geometry.angles import shown_angle
+
     assert result.prediction is not None
-    angle = round(result.prediction.angle, 1) % 360.0
-    return f"{angle:>7.1f} {result.prediction.confidence:>10.2f} {result.upright:>8.2f}"
+    return f"{shown_angle(result.prediction.angle):>8} {result.confidence:>10.2f} {result.upright:>8.2f}"

@@ -16,6 +16,7 @@ from rotnet.errors import UsageError
 if TYPE_CHECKING:
     from rotnet.files import Turning
     from rotnet.files.plan import Targets
+    from rotnet.inference.options import Options
 
 NOT_FOR_STREAMS = (
     "in_place",
@@ -59,6 +60,7 @@ def add(commands: Any) -> None:
         help="pictures within 3 degrees of a quarter turn: turn them by just that and without loss, by their EXIF tag "
         "or their pixels, or like any other; default: auto",
     )
+    how.add_argument("--level", action="store_true", help="correct slight tilts too, which are otherwise left")
     how.add_argument(
         "--min-confidence",
         type=share,
@@ -90,22 +92,22 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run_files(options: argparse.Namespace, how: Turning) -> int:
-    from rotnet.files import Journal, correct_files, journal_path
+    from rotnet.files import Journal, correct_targets, journal_path
     from rotnet.files.report import row_of
     from rotnet.inference.predictor import as_predictor
 
     predictor = as_predictor(options.model)
-    predictor.check_options(**_allowed(options))  # before an earlier run is forgotten
+    asked = _asked(options)
+    predictor.pooled(asked)  # before an earlier run is forgotten
     output = os.path.realpath(options.output) if options.output else "in place"
     place = options.journal or journal_path(output, *map(os.path.realpath, options.paths))
     with Journal(place, resume=options.resume) as journal:
         targets = _plan(options, journal.touched)
-        asked = {**_asked(options), **vars(how)}
         # before the report of an earlier run is emptied
-        journal.begin({"model": options.model, **asked}, forget=not options.in_place)
+        journal.begin({"model": options.model, **vars(asked), **vars(how)}, forget=not options.in_place)
         with open_report(options.report, targets) as report:
-            results = correct_files(
-                targets, predictor, journal=journal, jobs=options.jobs, overwrite=options.overwrite, **asked
+            results = correct_targets(
+                targets, predictor, asked, how, journal=journal, jobs=options.jobs, overwrite=options.overwrite
             )
             with closing(results):
                 return follow(
@@ -113,7 +115,6 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
                     len(targets),
                     write=lambda result: report(row_of(result)),
                     show=shown_unsure if options.list_unsure else None,
-                    spares_tilts=_spares_tilts(options),
                 )
 
 
@@ -124,12 +125,13 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.inference.predictor import as_predictor
 
     predictor = as_predictor(options.model)
-    predictor.check_options(**_allowed(options))
+    asked = _asked(options)
+    predictor.pooled(asked)
     targets = _plan(options)
     if options.preview:
         check_replaceable(options.preview, targets)
     with open_report(options.report, targets) as report:
-        decisions = decide_files(targets, predictor, max_pixels=how.max_pixels, jobs=options.jobs, **_asked(options))
+        decisions = decide_files(targets, predictor, asked, max_pixels=how.max_pixels, jobs=options.jobs)
         decisions = with_digests(decisions, jobs=options.jobs)
         if options.preview:
             decisions = write_preview(decisions, options.preview, how, jobs=options.jobs)
@@ -140,7 +142,6 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
                 write=lambda decision: report(row_of(decision, how)),
                 show=shown_plan if options.dry_run else shown_unsure if options.list_unsure else None,
                 planned=True,
-                spares_tilts=_spares_tilts(options),
             )
 
 
@@ -158,7 +159,7 @@ def _run_stream(options: argparse.Namespace, how: Turning) -> int:
     with open_file(sys.stdin.buffer if source == "-" else source) as file:
         data = file.read()
     name = "standard input" if source == "-" else source
-    upright, done = correct_bytes(data, predictor, how, name=name, **_asked(options))
+    upright, done = correct_bytes(data, predictor, _asked(options), how, name=name)
     sys.stdout.buffer.write(upright)
     complain(shown_plan(done))
     return 0
@@ -172,15 +173,18 @@ def _others(paths: list[str]) -> str:
     return ", ".join(kinds[:5]) + ", ..." * (len(kinds) > 5)
 
 
-def _asked(options: argparse.Namespace) -> dict[str, Any]:
+def _asked(options: argparse.Namespace) -> Options:
     """What the model is asked, and from when on it is believed."""
-    return {**_allowed(options), "min_confidence": options.min_confidence}
+    from rotnet.inference.options import Options
 
-
-def _allowed(options: argparse.Namespace) -> dict[str, Any]:
-    """How the model looks, and which angles it may answer."""
-    angle_range = tuple(options.angle_range) if options.angle_range else None
-    return {"turns": options.turns, "angle_range": angle_range, "right_angles": options.right_angles}
+    return Options(
+        turns=options.turns,
+        angle_range=tuple(options.angle_range) if options.angle_range else None,
+        right_angles=options.right_angles,
+        min_confidence=options.min_confidence,
+        level=options.level,
+        quarter_turns=options.quarter_turns != "off",
+    )
 
 
 def _plan(options: argparse.Namespace, finished: Collection[str] = ()) -> Targets:
@@ -193,10 +197,6 @@ def _plan(options: argparse.Namespace, finished: Collection[str] = ()) -> Target
         if is_nested(options.output, folder):
             complain(f"{options.output} lies in {folder}: what is in it already is not corrected once more")
     return targets
-
-
-def _spares_tilts(options: argparse.Namespace) -> bool:
-    return options.angle_range is None and options.min_confidence is None
 
 
 def _streams(options: argparse.Namespace) -> bool:

@@ -28,13 +28,15 @@ def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     from rotnet.files import predict_files
     from rotnet.images.reading import MAX_PIXELS
-    from rotnet.inference.predictor import as_predictor
 
-    predictor = as_predictor(options.model)
-    angle_range = options.angle_range and tuple(options.angle_range)
-    asked = {"turns": options.turns, "angle_range": angle_range, "right_angles": options.right_angles}
-    predictor.check_options(**asked)  # before the first line
-    results = predict_files(options.paths, predictor, max_pixels=options.max_pixels or MAX_PIXELS, **asked)
+    results = predict_files(
+        options.paths,
+        model=options.model,
+        turns=options.turns,
+        angle_range=tuple(options.angle_range) if options.angle_range else None,
+        right_angles=options.right_angles,
+        max_pixels=options.max_pixels or MAX_PIXELS,
+    )
     found = failed = 0
 
     def counted() -> Iterator[FilePrediction]:
@@ -47,8 +49,8 @@ def run(options: argparse.Namespace) -> int:
     print_listing(
         counted(),
         options.format,
-        columns=("path", "angle", "confidence", "error"),
-        header=f"{'angle':>7} {'confidence':>10}",
+        columns=("path", "angle", "confidence", "action", "reason", "error"),
+        header=f"{'angle':>8} {'confidence':>10} {'action':<11}",
         line=_row,
     )
     if not found:
@@ -57,4 +59,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _row(result: FilePrediction) -> str:
-    return f"{round(result.angle or 0.0, 1) % 360.0:>7.1f} {result.confidence:>10.2f}"
+    from rotnet.geometry.angles import shown_angle
+
+    return f"{shown_angle(result.angle or 0.0):>8} {result.confidence:>10.2f} {result.action:<11}"

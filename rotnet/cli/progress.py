@@ -45,7 +45,6 @@ def follow(
     write: Callable[[FileCorrection], None],
     show: Callable[[FileCorrection], str | None] | None = None,
     planned: bool = False,
-    spares_tilts: bool = False,
 ) -> int:
     """Go through the results of a run, and tell people how it goes.
 
@@ -55,7 +54,6 @@ def follow(
         write: Takes each result to the report.
         show: A line for standard output, or None, for each result; the summary then goes to standard error.
         planned: Whether nothing is done yet.
-        spares_tilts: Whether pictures that may as well stand upright are left; it is then said how to turn them.
 
     Returns:
         The exit status: 1 if a picture failed, else 0.
@@ -63,13 +61,11 @@ def follow(
     from tqdm import tqdm
 
     counts: Counter[str] = Counter()
-    tilts = 0
     started = time.monotonic()
     try:
         with tqdm(results, total=total, unit="picture", disable=None, leave=False) as progress:
             for result in progress:
                 counts[result.action] += 1
-                tilts += result.action == "unsure" and _is_tilt(result.angle)
                 write(result)
                 line = show(result) if show else None
                 if result.error is not None or line is not None:
@@ -81,15 +77,16 @@ def follow(
     finally:
         took, left = _duration(time.monotonic() - started), total - sum(counts.values())
         print(
-            f"{counts['turned']} turned, {counts['upright']} left alone, {counts['unsure']} unsure, "
-            f"{counts['failed']} failed in {took}",
+            f"{counts['turned']} turned, {counts['upright']} upright, {counts['slight tilt']} with a slight tilt, "
+            f"{counts['unsure']} unsure, {counts['failed']} failed in {took}",
             *["(planned, nothing is written yet)"] * planned,
             *[f"({left} left, go on with --resume)"] * (left > 0 and not planned),
             file=sys.stderr if show else sys.stdout,
         )
-    if spares_tilts and tilts:
-        advice = f"--angle-range -{TILT} {TILT} takes them for tilted"
-        print(f"{tilts} of the unsure may be tilted or upright: {advice}", file=sys.stderr)
+    if counts["slight tilt"]:
+        print(
+            f"{counts['slight tilt']} with a slight tilt are left as they are: --level corrects them", file=sys.stderr
+        )
     return 1 if counts["failed"] else 0
 
 
@@ -105,8 +102,6 @@ def open_report(name: str | None, targets: Mapping[Path, Path]) -> Iterator[Call
     with report.open_report(name) as write:
         yield write
 
-
-TILT = 20  # degrees
 
 # what files that are written beside the pictures begin with
 OURS = (b"{", b"schema,", b"path,", b"<!doctype html")
@@ -130,19 +125,18 @@ def check_replaceable(name: str, targets: Mapping[Path, Path]) -> None:
 
 def shown_plan(result: FileCorrection) -> str | None:
     """A picture's line of a plan."""
+    from rotnet.geometry.angles import shown_angle
+
     if result.angle is None:
         return None
-    line = f"{result.action:<8}{result.angle:>6.1f}° {result.confidence:>5.2f}  {result.path}"
-    return on_one_line(line if result.target == result.path else f"{line} -> {result.target}")
+    line = f"{result.action:<11}{shown_angle(result.angle):>8} {result.confidence:>5.2f}  {result.path}"
+    line = line if result.target == result.path else f"{line} -> {result.target}"
+    return on_one_line(f"{line}  ({result.reason})")
 
 
 def shown_unsure(result: FileCorrection) -> str | None:
-    """A picture's path, if the model was not sure of it."""
-    return on_one_line(str(result.path)) if result.action == "unsure" else None
-
-
-def _is_tilt(angle: float | None) -> bool:
-    return angle is not None and min(angle, 360.0 - angle) <= TILT
+    """A picture's path and the reason, if the model was not sure of it."""
+    return on_one_line(f"{result.path}  ({result.reason})") if result.action == "unsure" else None
 
 
 def _duration(seconds: float) -> str:

@@ -21,6 +21,7 @@ from rotnet.images.finding import find_images
 from rotnet.images.prefetch import ahead
 from rotnet.inference.allowed_angles import AngleRange
 from rotnet.inference.model_card import ModelCard
+from rotnet.inference.options import Options, Turns
 from rotnet.inference.predictor import AnglePrediction, Predictor, as_predictor, is_single
 
 NO_PROBABILITIES = np.full(360, np.nan, np.float32)  # of a function that only says an angle
@@ -70,7 +71,7 @@ def evaluate(
     *,
     model: Any = "photo",
     protocol: str = "files",
-    turns: int | None = None,
+    turns: Turns | None = None,
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
     seed: int = 0,
@@ -111,8 +112,16 @@ def evaluate(
             f"upright must be a folder or several pictures: put one into a list. Received: {type(upright).__name__}."
         )
     upright = list(upright)
-    allowed: dict[str, Any] = {"angle_range": angle_range, "right_angles": right_angles}
-    trials = make_trials(upright, protocol=protocol, seed=seed, repeats=repeats, angles=angles, **allowed)
+    options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles)
+    trials = make_trials(
+        upright,
+        protocol=protocol,
+        seed=seed,
+        repeats=repeats,
+        angles=angles,
+        angle_range=angle_range,
+        right_angles=right_angles,
+    )
     predictor = None if _is_function(model) else as_predictor(model)
 
     def show(trial: Trial) -> tuple[Trial, NDArray[np.uint8]] | None:
@@ -136,21 +145,23 @@ def evaluate(
         if predictor is None:
             answers = [AnglePrediction(float(wrap_angle(model(view))), math.nan, NO_PROBABILITIES) for view in views()]
         else:
-            answers = list(predictor.predict_views(views(), turns=turns, **allowed))
+            answers = list(predictor.predict_views(views(), options))
     if not answers:
         raise UsageError(
             f"upright must hold pictures that can be read. Received: {len(upright)} that cannot, one of them: "
             f"{unread[0]}"
         ) from unread[0]
-    return _collect(shown, np.array([trial.angle for trial in shown]), answers, predictor, angle_range)
+    return _collect(shown, np.array([trial.angle for trial in shown]), answers, predictor, options)
 
 
 def evaluate_views(
-    model: Any, crooked: Iterable[NDArray[np.uint8]], truth: NDArray[np.float64], *, turns: int | None = None
+    model: Any, crooked: Iterable[NDArray[np.uint8]], truth: NDArray[np.float64], *, turns: Turns | None = None
 ) -> Evaluation:
     """Measure a model on pictures that are crooked already, such as rotated digits."""
     predictor = as_predictor(model)
-    return _collect((), truth, predictor.predict(crooked, turns=turns), predictor)
+    options = Options(turns=turns)
+    views = map(predictor.view, crooked)
+    return _collect((), truth, list(predictor.predict_views(views, options)), predictor, options)
 
 
 def summary(evaluation: Evaluation) -> dict[str, float]:
@@ -191,7 +202,7 @@ def _collect(
     truth: NDArray[np.float64],
     answers: list[AnglePrediction],
     predictor: Predictor | None,
-    angle_range: AngleRange | None = None,
+    options: Options,
 ) -> Evaluation:
     card = ModelCard() if predictor is None else predictor.card
     return Evaluation(
@@ -202,7 +213,7 @@ def _collect(
         mass=np.array([card.mass(answer.probabilities, answer.angle) for answer in answers]),
         upright=np.array([card.upright(answer.probabilities) for answer in answers]),
         turned=np.array(
-            [predictor is None or predictor.should_turn(answer, angle_range=angle_range) for answer in answers]
+            [predictor is None or predictor.decide(answer, options).action == "turned" for answer in answers]
         ),
         tolerance=card.tolerance,
     )

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.evaluation.measuring import Evaluation, evaluate
+from rotnet.inference.options import Turns
 
 TILT = 15.0  # degrees
 
@@ -79,7 +80,7 @@ RIVALS = (
 
 
 def compare(
-    upright: Sequence[Any], *, model: Any = "photo", turns: int | None = None, seed: int = 0
+    upright: Sequence[Any], *, model: Any = "photo", turns: Turns | None = None, seed: int = 0
 ) -> dict[str, dict[str, Evaluation]]:
     """Measure a model and its rivals on the same saved files.
 

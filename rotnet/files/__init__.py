@@ -10,6 +10,7 @@ from rotnet.files.correct import (
     carry_out,
     correct_bytes,
     correct_files,
+    correct_targets,
     decide_files,
     with_digests,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "check_targets",
     "correct_bytes",
     "correct_files",
+    "correct_targets",
     "decide_files",
     "is_nested",
     "journal_path",

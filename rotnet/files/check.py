@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rotnet.files.predict import answer_files
+from rotnet.files.predict import Answers, answer_files
 from rotnet.images.reading import MAX_PIXELS
-from rotnet.inference.predictor import AnglePrediction, as_predictor
+from rotnet.inference.decision import Decision
+from rotnet.inference.options import Options, Turns
+from rotnet.inference.prediction import AnglePrediction
+from rotnet.inference.predictor import Model, Predictor, as_predictor
 from rotnet.inference.upright import TOLERANCE, check_tolerance, upright_probability
 
 
@@ -21,12 +24,14 @@ class FileCheck:
     Attributes:
         path: The file.
         prediction: The model's answer; None if the file cannot be read.
+        decision: What `rotnet correct` would do; None likewise.
         upright: Probability that the picture stands upright, see `upright_probability`; None likewise.
         error: Why it cannot be read.
     """
 
     path: Path
     prediction: AnglePrediction | None = None
+    decision: Decision | None = None
     upright: float | None = None
     error: str | None = None
 
@@ -35,24 +40,33 @@ class FileCheck:
         """Whether the picture was read and is more likely turned than upright."""
         return self.upright is not None and self.upright < 0.5
 
+    @property
+    def confidence(self) -> float:
+        """Probability that the angle is right; where it is not upright, no more than upright leaves."""
+        assert self.prediction is not None and self.upright is not None
+        apart = abs((self.prediction.angle + 180.0) % 360.0 - 180.0) > 2 * TOLERANCE
+        return min(self.prediction.confidence, 1.0 - self.upright) if apart else self.prediction.confidence
+
     def as_dict(self) -> dict[str, Any]:
-        """`{"path", "angle", "confidence", "upright"}` or `{"path", "error"}`, ready for JSON."""
-        if self.prediction is None or self.upright is None:
+        """`{"path", "angle", "confidence", "upright", "action", "reason"}` or `{"path", "error"}`, ready for JSON."""
+        if self.prediction is None or self.upright is None or self.decision is None:
             return {"path": str(self.path), "error": self.error}
         return {
             "path": str(self.path),
             "angle": round(self.prediction.angle, 3) % 360.0,  # 359.9996 does not become 360
-            "confidence": round(self.prediction.confidence, 4),
+            "confidence": round(self.confidence, 4),
             "upright": round(self.upright, 4),
+            "action": self.decision.action,
+            "reason": self.decision.reason,
         }
 
 
 def check_files(
     paths: Iterable[str | Path],
-    model: Any = "photo",
+    model: Model = "photo",
     *,
     tolerance: float = TOLERANCE,
-    turns: int | None = None,
+    turns: Turns | None = None,
     max_pixels: int | None = MAX_PIXELS,
 ) -> Iterator[FileCheck]:
     """Check each picture among files and folders; nothing is written.
@@ -70,15 +84,17 @@ def check_files(
         WeightsError: The model cannot be loaded or is none.
     """
     check_tolerance(tolerance)
-    return _checks(answer_files(paths, as_predictor(model), turns=turns, max_pixels=max_pixels), tolerance)
+    predictor, options = as_predictor(model), Options(turns=turns)
+    predictor.pooled(options)
+    answers = answer_files(paths, predictor, options=options, max_pixels=max_pixels)
+    return _checks(answers, predictor, tolerance)
 
 
-def _checks(
-    answers: Generator[tuple[Path, AnglePrediction | str], None, None], tolerance: float
-) -> Iterator[FileCheck]:
+def _checks(answers: Answers, predictor: Predictor, tolerance: float) -> Iterator[FileCheck]:
     with closing(answers):
         for path, answer in answers:
             if isinstance(answer, str):
                 yield FileCheck(path, error=answer)
             else:
-                yield FileCheck(path, answer, float(upright_probability(answer.probabilities, tolerance=tolerance)))
+                upright = float(upright_probability(answer.probabilities, tolerance=tolerance))
+                yield FileCheck(path, answer, predictor.decide(answer), upright)

@@ -11,19 +11,22 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from rotnet.errors import ImageError, OutputError, UsageError
 from rotnet.files.journal import Journal
-from rotnet.files.plan import Targets, backup_of, place_of
-from rotnet.files.predict import answer_files, as_row, reason
-from rotnet.geometry.angles import angle_difference
-from rotnet.geometry.warping import Fill
+from rotnet.files.plan import Targets, backup_of, place_of, plan_in_place, plan_targets
+from rotnet.files.predict import answer_files, as_row, why_failed
+from rotnet.geometry.warping import Crop, Fill
 from rotnet.images import reading, turn_file, writing
 from rotnet.images.finding import Stamp, stamp
 from rotnet.images.prefetch import JOBS, ahead
+from rotnet.images.reading import StrPath
+from rotnet.images.turn_file import QuarterTurns
 from rotnet.inference.allowed_angles import AngleRange
-from rotnet.inference.predictor import AnglePrediction, Predictor
+from rotnet.inference.decision import Action, Decision
+from rotnet.inference.options import Options, Turns
+from rotnet.inference.predictor import DEFAULT, Model, Predictor, as_predictor
 
 # what no other file would fare better with
 _FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -36,10 +39,11 @@ class FileCorrection:
     Attributes:
         path: The input.
         target: Where its successor lies, the input itself in place; None if it failed.
-        action: `"turned"`, `"upright"` (it stood upright already), `"unsure"` (not confident enough) or `"failed"`. All
-            but the first and last are byte-for-byte copies, and in place nothing at all.
-        angle: Degrees, of the prediction, to three decimals; None if it failed before.
-        confidence: Of the prediction, to four decimals; None likewise.
+        action: As in `rotnet.inference.decision.Decision`, or `"failed"`. All but `"turned"` and `"failed"` are
+            byte-for-byte copies, and in place nothing at all.
+        angle: Degrees that it is, or seems, turned by, to three decimals; None if it failed before.
+        confidence: Probability of the verdict, to four decimals; None likewise.
+        reason: Why, in words a person understands; None likewise.
         method: How it was turned: `"exif"` (by the orientation tag), `"pixels"` (by an exact quarter turn) or
             `"resampled"`; None if it was not.
         error: Why it failed.
@@ -49,9 +53,10 @@ class FileCorrection:
 
     path: Path
     target: Path | None
-    action: str
+    action: Action | Literal["failed"]
     angle: float | None = None
     confidence: float | None = None
+    reason: str | None = None
     method: str | None = None
     error: str | None = None
     sha256: str | None = None
@@ -63,7 +68,8 @@ class FileCorrection:
 
     def failed(self, error: Exception) -> FileCorrection:
         """The same, had it failed."""
-        return replace(self, target=None, action="failed", method=None, error=reason(self.path, error), sha256=None)
+        error_text = why_failed(self.path, error)
+        return replace(self, target=None, action="failed", reason=None, method=None, error=error_text, sha256=None)
 
 
 @dataclass(frozen=True)
@@ -81,9 +87,9 @@ class Turning:
         UsageError: An option is not as described.
     """
 
-    crop: str = "inscribed"
+    crop: Crop = "inscribed"
     fill: Fill = 0
-    quarter_turns: str = "auto"
+    quarter_turns: QuarterTurns = "auto"
     max_pixels: int | None = reading.MAX_PIXELS
     backup: str | None = None
 
@@ -93,37 +99,106 @@ class Turning:
             fill=self.fill,
             interpolation="cubic",
             quarter_turns=self.quarter_turns,
-            tolerance=turn_file.QUARTER_WITHIN,
+            tolerance=0.0,
         )
         if self.backup is not None and (not self.backup or os.path.basename(self.backup) != self.backup):
             raise UsageError(f"backup must be the end of a name, as .orig. Received: backup={self.backup!r}.")
 
 
 def correct_files(
-    targets: Targets,
-    predictor: Predictor,
+    paths: StrPath | Iterable[StrPath],
+    output: StrPath | None = None,
     *,
+    in_place: bool = False,
+    backup: str | None = None,
+    overwrite: bool = False,
+    model: Model = "photo",
     min_confidence: float | None = None,
-    turns: int | None = None,
+    turns: Turns | None = None,
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
+    level: bool = False,
+    crop: Crop = "inscribed",
+    fill: Fill = 0,
+    quarter_turns: QuarterTurns = "auto",
+    max_pixels: int | None = reading.MAX_PIXELS,
+    jobs: int = JOBS,
+) -> Iterator[FileCorrection]:
+    """Turn the pictures of a folder upright, as copies in another folder or in their place.
+
+    What is not turned is copied byte for byte, and in place left alone. All targets are planned before the first is
+    written; work goes on as results are taken.
+
+    Args:
+        paths: A file or folder, or several; folders are walked.
+        output: Folder of the results, made when needed; None with `in_place`.
+        in_place: Put each turned picture in the place of its original.
+        backup: In place: keep originals under their name with this appended, as `".orig"`.
+        overwrite: Replace files that are in `output` already.
+        model, min_confidence, turns, angle_range, right_angles, level: As for `rotnet.correct_rotation`.
+        crop: As for `rotnet.correct_rotation`.
+        fill: As for `rotnet.correct_rotation`, in pixel values of 8 bits.
+        quarter_turns: How pictures within 3 degrees of a quarter turn are turned: `"auto"` without loss, `"exif"` by
+            their orientation tag, `"pixels"`, or `"off"` like any other.
+        max_pixels: Refuse larger pictures; None for no limit.
+        jobs: Threads that decode, and threads that turn: memory holds twice as many pictures, however many there are.
+
+    Returns:
+        One result a file, as they come; one that fails gives its error and the others go on.
+
+    Raises:
+        UsageError: An option is not as described; before anything is read.
+        OutputError: Targets collide, are there already, or the disk is full.
+        WeightsError: The model cannot be loaded or is none.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [result.action for result in correct_files("examples/photos/astronaut.jpg", folder)]
+        ['turned']
+    """
+    if (output is None) != in_place:
+        raise UsageError("correct_files needs either output, a folder of the results, or in_place=True.")
+    how = Turning(crop, fill, quarter_turns, max_pixels, backup)
+    options = Options(
+        turns=turns,
+        angle_range=angle_range,
+        right_angles=right_angles,
+        min_confidence=min_confidence,
+        level=level,
+        quarter_turns=quarter_turns != "off",
+    )
+    predictor = as_predictor(model)
+    predictor.pooled(options)
+    named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    if output is None:
+        targets = plan_in_place(named, backup=backup)
+    else:
+        targets = plan_targets(named, output, overwrite=overwrite)
+    return correct_targets(targets, predictor, options, how, jobs=jobs, overwrite=overwrite)
+
+
+def correct_targets(
+    targets: Targets,
+    predictor: Predictor,
+    options: Options = DEFAULT,
+    how: Turning | None = None,
+    *,
     journal: Journal | None = None,
     jobs: int = JOBS,
     overwrite: bool = False,
-    **turning_options: Any,
 ) -> Generator[FileCorrection, None, None]:
     """Turn pictures upright; what is not turned is copied byte for byte, and in place left alone.
 
     Args:
         targets: Target by input, from `plan_targets` or `plan_in_place`; folders are made when needed.
         predictor: The model.
-        min_confidence: Below it a picture is left as it is; None asks `Predictor.should_turn`.
-        turns, angle_range, right_angles: As for `predict_angle`.
+        options: What is asked of it.
+        how: How pictures are turned; None for the defaults.
         journal: Where each step is recorded; what it has as finished comes first, and is not done again.
-        jobs: Threads that decode, and threads that turn: memory holds twice as many pictures, however many there are.
+        jobs: As for `correct_files`.
         overwrite: Whether copies may replace files. Where that was not planned there are none, unless they have come
             since.
-        **turning_options: Fields of `Turning`: `crop`, `fill`, `quarter_turns`, `max_pixels`, `backup`.
 
     Yields:
         One result a file; one that fails gives its error and the others go on.
@@ -131,7 +206,7 @@ def correct_files(
     Raises:
         OutputError: The disk is full or takes no writing.
     """
-    how = Turning(**turning_options)
+    how = how or Turning()
     remaining = {}
     for source, target in targets.items():
         finished = _recorded(source, target, journal)
@@ -139,10 +214,7 @@ def correct_files(
             remaining[source] = target
         else:
             yield finished
-    asked: dict[str, Any] = {"turns": turns, "angle_range": angle_range, "right_angles": right_angles}
-    decisions = decide_files(
-        remaining, predictor, min_confidence=min_confidence, max_pixels=how.max_pixels, jobs=jobs, **asked
-    )
+    decisions = decide_files(remaining, predictor, options, max_pixels=how.max_pixels, jobs=jobs)
     with closing(decisions):
         yield from carry_out(decisions, how, journal=journal, jobs=jobs, overwrite=overwrite)
 
@@ -150,13 +222,12 @@ def correct_files(
 def decide_files(
     targets: Targets,
     predictor: Predictor,
+    options: Options = DEFAULT,
     *,
-    min_confidence: float | None = None,
     max_pixels: int | None = reading.MAX_PIXELS,
     jobs: int = JOBS,
-    **asked: Any,
 ) -> Generator[FileCorrection, None, None]:
-    """Say what is to become of each picture; nothing is written. Arguments and results are as for `correct_files`."""
+    """Say what is to become of each picture; nothing is written. Arguments and results are as for `correct_targets`."""
     seen: dict[Path, Stamp | None] = {}
 
     def stamped() -> Iterator[Path]:
@@ -164,13 +235,13 @@ def decide_files(
             seen[path] = stamp(path)
             yield path
 
-    with closing(answer_files(stamped(), predictor, max_pixels=max_pixels, jobs=jobs, **asked)) as answers:
+    with closing(answer_files(stamped(), predictor, max_pixels=max_pixels, jobs=jobs, options=options)) as answers:
         for path, answer in answers:
             if isinstance(answer, str):
                 yield FileCorrection(path, None, "failed", error=answer)
             else:
-                decision = _decide(path, targets[path], answer, predictor, min_confidence, asked.get("angle_range"))
-                yield replace(decision, seen=seen.pop(path))
+                decided = _planned(path, targets[path], predictor.decide(answer, options))
+                yield replace(decided, seen=seen.pop(path))
 
 
 def carry_out(
@@ -228,20 +299,18 @@ def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Ge
 def correct_bytes(
     data: bytes,
     predictor: Predictor,
+    options: Options,
     how: Turning,
     *,
     name: str,
-    min_confidence: float | None = None,
-    **asked: Any,
 ) -> tuple[bytes, FileCorrection]:
     """Turn one encoded picture upright.
 
     Args:
         data: A picture file.
-        predictor, min_confidence: As for `correct_files`.
+        predictor, options: The model, and what is asked of it.
         how: How a crooked picture is turned.
         name: What errors call it.
-        **asked: `turns`, `angle_range` and `right_angles`, as for `predict_angle`.
 
     Returns:
         The upright file, `data` itself if it is left as it is, and what became of it.
@@ -249,27 +318,13 @@ def correct_bytes(
     Raises:
         ImageError: It cannot be read or turned.
     """
-    answer = next(predictor.predict_views([predictor.view(data, max_pixels=how.max_pixels)], **asked))
-    decision = _decide(Path(name), Path(name), answer, predictor, min_confidence, asked.get("angle_range"))
+    answer = next(predictor.predict_views([predictor.view(data, max_pixels=how.max_pixels)], options))
+    decision = _planned(Path(name), Path(name), predictor.decide(answer, options))
     return _turn(data, decision, how) if decision.action == "turned" else (data, decision)
 
 
-def _decide(
-    path: Path,
-    target: Path,
-    answer: AnglePrediction,
-    predictor: Predictor,
-    min_confidence: float | None,
-    angle_range: AngleRange | None,
-) -> FileCorrection:
-    angle = round(answer.angle, 3) % 360.0  # what is reported is what is done
-    is_sure = answer.confidence >= (predictor.card.min_confidence if min_confidence is None else min_confidence)
-    if is_sure and angle_difference(angle, 0.0) <= turn_file.LEFT_WITHIN:
-        action = "upright"
-    else:
-        turned = predictor.should_turn(answer, min_confidence, angle_range=angle_range)
-        action = "turned" if turned else "unsure"
-    return FileCorrection(path, target, action, angle, round(answer.confidence, 4))
+def _planned(path: Path, target: Path, decision: Decision) -> FileCorrection:
+    return FileCorrection(path, target, decision.action, decision.angle, round(decision.confidence, 4), decision.reason)
 
 
 def _turn(data: bytes, decision: FileCorrection, how: Turning) -> tuple[bytes, FileCorrection]:
@@ -281,6 +336,7 @@ def _turn(data: bytes, decision: FileCorrection, how: Turning) -> tuple[bytes, F
         crop=how.crop,
         fill=how.fill,
         quarter_turns=how.quarter_turns,
+        tolerance=0.0,  # the decision has taken quarter turns for such already
         max_pixels=how.max_pixels,
         name=str(decision.path),
     )

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from rotnet.errors import OutputError, UsageError
 from rotnet.images.finding import find_images
+from rotnet.images.reading import StrPath
 
 Targets = dict[Path, Path]
 
 
 def plan_targets(
-    paths: Iterable[str | Path], output: str | Path, *, overwrite: bool = False, finished: Collection[str] = ()
+    paths: Iterable[StrPath], output: StrPath, *, overwrite: bool = False, finished: Collection[str] = ()
 ) -> Targets:
     """Plan upright copies in another folder.
 
@@ -53,7 +54,7 @@ def plan_targets(
     return targets
 
 
-def plan_in_place(paths: Iterable[str | Path], *, backup: str | None = None, finished: Collection[str] = ()) -> Targets:
+def plan_in_place(paths: Iterable[StrPath], *, backup: str | None = None, finished: Collection[str] = ()) -> Targets:
     """Plan to put upright pictures in the place of the crooked ones.
 
     A file that several paths lead to is planned once.
@@ -95,7 +96,7 @@ def place_of(path: Path) -> str:
     return os.path.join(os.path.realpath(path.parent), path.name)
 
 
-def is_nested(output: str | Path, given: str | Path) -> bool:
+def is_nested(output: StrPath, given: str | Path) -> bool:
     """Whether a folder of results lies within a folder of inputs, and is not that folder."""
     return _is_within(output, given) and not _is_within(given, output)
 
@@ -211,5 +212,5 @@ def _nearest(folder: Path) -> Path:
     return next(one for one in (folder, *folder.parents) if os.path.lexists(one))
 
 
-def _is_within(path: str | Path, folder: str | Path) -> bool:
+def _is_within(path: StrPath, folder: StrPath) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, fields
 from itertools import islice
@@ -16,80 +16,114 @@ from rotnet.errors import RotNetError
 from rotnet.images import reading
 from rotnet.images.finding import find_images
 from rotnet.images.prefetch import JOBS, ahead
-from rotnet.inference.predictor import AnglePrediction, Predictor
+from rotnet.images.reading import StrPath
+from rotnet.inference.allowed_angles import AngleRange
+from rotnet.inference.decision import Action
+from rotnet.inference.options import Options, Turns
+from rotnet.inference.predictor import DEFAULT, AnglePrediction, Model, Predictor, as_predictor
 
 _CHUNK = 16  # pictures that the network answers for while the next are decoded
 
+# each file with its answer, or the reason why there is none
+Answers: TypeAlias = "Generator[tuple[Path, AnglePrediction | str], None, None]"
 # what a picture becomes on its way to the network, or why it does not
 _ViewOrReason: TypeAlias = "NDArray[np.uint8] | str"
 
 
 @dataclass(frozen=True)
 class FilePrediction:
-    """What became of one file to predict: an angle and a confidence, or the reason why not."""
+    """What became of one file to predict: an answer and what `rotnet correct` would do, or the reason why not.
+
+    Attributes:
+        path: The file.
+        angle, confidence: As in `AnglePrediction`; None if the file cannot be read.
+        action, reason: As in `rotnet.inference.decision.Decision`; None likewise.
+        error: Why it cannot be read.
+    """
 
     path: Path
     angle: float | None = None
     confidence: float | None = None
+    action: Action | None = None
+    reason: str | None = None
     error: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """`{"path", "angle", "confidence"}` or `{"path", "error"}`."""
+        """The fields that have a value, ready for JSON."""
         return as_row(self)
 
 
 def predict_files(
-    paths: Iterable[str | Path],
-    predictor: Predictor,
+    paths: StrPath | Iterable[StrPath],
     *,
+    model: Model = "photo",
+    turns: Turns | None = None,
+    angle_range: AngleRange | None = None,
+    right_angles: bool = False,
     max_pixels: int | None = reading.MAX_PIXELS,
     jobs: int = JOBS,
-    **asked: Any,
-) -> Generator[FilePrediction, None, None]:
+) -> Iterator[FilePrediction]:
     """Predict the angle of each picture among files and folders.
 
     Args:
-        paths: Files, and folders that are walked.
-        predictor: The model.
+        paths: A file or folder, or several; folders are walked.
+        model, turns, angle_range, right_angles: As for `rotnet.predict_angle`.
         max_pixels: Refuse larger pictures; None for no limit.
         jobs: Threads that decode, each of which holds one picture.
-        **asked: `turns`, `angle_range` and `right_angles`, as for `predict_angle`.
 
-    Yields:
-        One result a file, in order; a file that cannot be read gives its error and the others go on.
+    Returns:
+        One result a file, in order, as they come; a file that cannot be read gives its error and the others go on.
+
+    Raises:
+        UsageError: An option is not as described; before the first result.
+        WeightsError: The model cannot be loaded or is none.
+
+    Example:
+        >>> [result.path.name for result in predict_files("examples/photos/coffee.jpg")]
+        ['coffee.jpg']
     """
-    with closing(answer_files(paths, predictor, max_pixels=max_pixels, jobs=jobs, **asked)) as answers:
+    options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles)
+    predictor = as_predictor(model)
+    predictor.pooled(options)
+    return _predictions(
+        answer_files(paths, predictor, max_pixels=max_pixels, jobs=jobs, options=options), predictor, options
+    )
+
+
+def _predictions(answers: Answers, predictor: Predictor, options: Options) -> Iterator[FilePrediction]:
+    with closing(answers):
         for path, answer in answers:
             if isinstance(answer, str):
                 yield FilePrediction(path, error=answer)
             else:
-                yield FilePrediction(path, answer.angle, answer.confidence)
+                decision = predictor.decide(answer, options)
+                yield FilePrediction(path, answer.angle, answer.confidence, decision.action, decision.reason)
 
 
 def answer_files(
-    paths: Iterable[str | Path],
+    paths: StrPath | Iterable[StrPath],
     predictor: Predictor,
     *,
     max_pixels: int | None = reading.MAX_PIXELS,
     jobs: int = JOBS,
-    **asked: Any,
-) -> Generator[tuple[Path, AnglePrediction | str], None, None]:
+    options: Options = DEFAULT,
+) -> Answers:
     """As `predict_files`, but each file with the whole answer, or the reason why there is none."""
 
     def look(path: Path) -> tuple[Path, _ViewOrReason]:
         try:
             return path, predictor.view(path, max_pixels=max_pixels)
         except Exception as error:
-            return path, reason(path, error)
+            return path, why_failed(path, error)
 
     with closing(ahead(look, find_images(paths), jobs=jobs)) as looked:
         while chunk := list(islice(looked, _CHUNK)):
-            answers = predictor.predict_views([view for _, view in chunk if not isinstance(view, str)], **asked)
+            answers = predictor.predict_views([view for _, view in chunk if not isinstance(view, str)], options)
             for path, view in chunk:
                 yield path, view if isinstance(view, str) else next(answers)
 
 
-def reason(path: Path, error: Exception) -> str:
+def why_failed(path: Path, error: Exception) -> str:
     """Why one file failed. Whatever that is, memory or a bug in a decoder, the other files go on."""
     return str(error) if isinstance(error, RotNetError) else f"{path} failed: {type(error).__name__}: {error}"
 

@@ -23,6 +23,7 @@ from rotnet.images import reading
 from rotnet.images.prefetch import JOBS, ahead
 from rotnet.images.turning import turn_back
 from rotnet.images.writing import atomic_file, make_folder
+from rotnet.inference.decision import ACTIONS
 
 THUMBNAIL = 168  # pixels of the longer side
 _CARDS, _SUMMARY = "<!-- cards -->", "<!-- summary -->"
@@ -78,7 +79,7 @@ def write_preview(
 
 
 def _template(counts: Counter[str]) -> str:
-    summary = json.dumps({action: counts[action] for action in ("turned", "unsure", "upright", "failed")})
+    summary = json.dumps({action: counts[action] for action in (*ACTIONS, "failed")})
     return files("rotnet.files").joinpath("preview.html").read_text(encoding="utf-8").replace(_SUMMARY, summary)
 
 
@@ -88,14 +89,12 @@ def _card(decision: FileCorrection, how: Turning) -> str:
         return f'<p class="card failed">{html.escape(decision.error or "")}</p>\n'
     row = html.escape(json.dumps(row_of(decision, how)))
     before = reading.read_image(decision.path, short_side=THUMBNAIL, max_pixels=how.max_pixels)
+    kind = decision.action.replace(" ", "-")
+    told, after = html.escape(decision.reason or decision.action), ""
     if decision.action == "turned":
-        signed = (decision.angle + 180.0) % 360.0 - 180.0  # the shorter way round
-        told = f"{'↻' if signed > 0 else '↺'} {abs(signed):.1f}°"
         after = _thumbnail(turn_back(_shrunk(before), decision.angle, crop=how.crop, fill=how.fill))
-    else:
-        told, after = "not sure" if decision.action == "unsure" else "upright", ""
     return (
-        f'<label class="card {decision.action}" title="{path}"><input type="checkbox" checked data-row="{row}">'
+        f'<label class="card {kind}" title="{path}"><input type="checkbox" checked data-row="{row}">'
         f"<span>{_thumbnail(before)}{after}</span><b>{name}</b>"
         f"<small>{told}<em>{decision.confidence:.0%}</em></small></label>\n"
     )

@@ -4,12 +4,13 @@ A report is one JSON object a line, in this schema, whose number grows when a fi
 
 | field | type | |
 |---|---|---|
-| `schema` | 1 | |
+| `schema` | 2 | |
 | `path` | text | the input, as it was named |
 | `target` | text | where its successor lies, in place the input itself; absent if it failed |
-| `action` | text | `turned`, `upright` or `unsure` (both left as they are), `failed` |
+| `action` | text | `turned`; `upright`, `slight tilt` or `unsure`, all left as they are; `failed` |
 | `angle` | degrees | counter-clockwise, in [0, 360), that the picture was turned by; absent if it could not be read |
-| `confidence` | 0 to 1 | that the angle is right within the model's tolerance; absent likewise |
+| `confidence` | 0 to 1 | probability of the verdict; absent likewise |
+| `reason` | text | why, in words; absent likewise |
 | `method` | text | how it was turned: `exif`, `pixels` or `resampled`; absent if it was not |
 | `error` | text | why it failed, and what to do; absent if it did not |
 | `planned` | object | only where nothing was done yet: what `rotnet apply` goes by, `sha256` of the input and options |
@@ -32,9 +33,10 @@ from typing import Any, TypeAlias
 
 from rotnet.errors import OutputError, UsageError
 from rotnet.files.correct import FileCorrection, Turning
+from rotnet.inference.decision import ACTIONS
 
-SCHEMA = 1
-COLUMNS = ("schema", "path", "target", "action", "angle", "confidence", "method", "error")
+SCHEMA = 2
+COLUMNS = ("schema", "path", "target", "action", "angle", "confidence", "reason", "method", "error")
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 
@@ -51,7 +53,7 @@ def row_of(result: FileCorrection, plan: Turning | None = None) -> dict[str, Any
 
     Example:
         >>> row_of(FileCorrection(Path("a.jpg"), None, "failed", error="a.jpg is empty"))
-        {'schema': 1, 'path': 'a.jpg', 'action': 'failed', 'error': 'a.jpg is empty'}
+        {'schema': 2, 'path': 'a.jpg', 'action': 'failed', 'error': 'a.jpg is empty'}
     """
     row = {"schema": SCHEMA, **result.as_dict()}
     sha256 = row.pop("sha256", None)
@@ -140,7 +142,11 @@ def _parse(line: str, where: str) -> dict[str, Any]:
     except ValueError as error:
         raise UsageError(f"{where} is not JSON: apply takes a report of JSON lines.") from error
     if not isinstance(row, dict) or row.get("schema") != SCHEMA:
-        raise UsageError(f"{where} is no row of a report of schema {SCHEMA}.")
+        found = f"schema {row['schema']}" if isinstance(row, dict) and "schema" in row else "no schema"
+        raise UsageError(
+            f"{where} must be a row of a report of schema {SCHEMA}, but it has {found}: make the plan anew with "
+            "rotnet correct --dry-run --report."
+        )
     return row
 
 
@@ -151,11 +157,12 @@ def _read_row(row: dict[str, Any], where: str) -> tuple[FileCorrection, dict[str
     try:
         plan = dict(row["planned"])
         sha256, action, angle = plan.pop("sha256"), row["action"], float(row["angle"])
+        reason = str(row.get("reason", ""))
         decision = FileCorrection(
-            Path(row["path"]), Path(row["target"]), action, angle, float(row["confidence"]), sha256=sha256
+            Path(row["path"]), Path(row["target"]), action, angle, float(row["confidence"]), reason, sha256=sha256
         )
-        known = isinstance(sha256, str) or action in ("upright", "unsure")
-        if not known or action not in ("turned", "upright", "unsure") or not math.isfinite(angle):
+        known = isinstance(sha256, str) or action != "turned"
+        if not known or action not in ACTIONS or not math.isfinite(angle):
             raise ValueError
         if "\0" in row["path"] + row["target"] or plan.keys() != {field.name for field in fields(Turning)}:
             raise ValueError

@@ -12,6 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 # what a label of training says of the angle
 LABELS = ("one_hot", "soft", "angle", "turn", "sincos")
 DECODERS = ("mode", "local_mean", "median")
+# a model errs by as much, cameras held sideways are common, and a quarter turn costs nothing
+QUARTER_WITHIN = 3.0  # degrees
+# a smaller turn is below what a hand can hold, and costs sharpness
+UPRIGHT_WITHIN = 2.0  # degrees
 PEAK_SIGMA = 3.0  # degrees, by which a row of probabilities is smoothed before its peak is looked for
 
 
@@ -42,6 +46,36 @@ def signed_difference(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64] | float
     """
     difference = np.asarray(x, dtype=np.float64) - np.asarray(y, dtype=np.float64)
     return _unpack(np.asarray(wrap_angle(difference + 180.0)) - 180.0)
+
+
+def quarter_turn(angle: float, tolerance: float = QUARTER_WITHIN) -> float | None:
+    """What an angle is taken for, so that turning by it costs nothing.
+
+    Args:
+        angle: Degrees.
+        tolerance: Degrees; 2 at the most for 0, which most pictures are near to.
+
+    Returns:
+        0, 90, 180 or 270, or None if it is none of these.
+
+    Example:
+        >>> quarter_turn(-88.0), quarter_turn(359.0), quarter_turn(2.5)
+        (270.0, 0.0, None)
+    """
+    quarter = 90.0 * round(angle / 90.0)
+    within = tolerance if quarter % 360.0 else min(tolerance, UPRIGHT_WITHIN)
+    return quarter % 360.0 if abs(angle - quarter) <= within else None
+
+
+def shown_angle(angle: float) -> str:
+    """An angle as people read it: degrees in (-180, 180], one decimal, counter-clockwise positive.
+
+    Example:
+        >>> shown_angle(340.9), shown_angle(359.97), shown_angle(180.0)
+        ('-19.1°', '0.0°', '180.0°')
+    """
+    signed = round(-(float(signed_difference(-angle, 0.0))), 1)
+    return f"{180.0 if signed == -180.0 else signed + 0.0:.1f}°"
 
 
 def angle_difference(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64] | float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ INTERPOLATIONS = {
     "cubic": cv2.INTER_CUBIC,
     "lanczos": cv2.INTER_LANCZOS4,
 }
+Crop: TypeAlias = Literal["inscribed", "expand", "same"]
 CROPS = ("inscribed", "expand", "same")
 MAX_WARP_SIDE = 32766  # OpenCV addresses the pixels of a warp with 16 bits
 

@@ -21,12 +21,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.errors import ImageError, RotNetError, UsageError
+from rotnet.geometry.angles import QUARTER_WITHIN, quarter_turn
 from rotnet.geometry.warping import Fill
 from rotnet.images import reading
 from rotnet.images.formats import containers, jpeg
@@ -37,34 +38,12 @@ from rotnet.images.reading import MAX_PIXELS
 from rotnet.images.turning import check_options as check_turn
 from rotnet.images.turning import turn_back
 
-__all__ = ["LEFT_WITHIN", "QUARTER_TURNS", "QUARTER_WITHIN", "check_options", "quarter_turn", "turn_bytes"]
+__all__ = ["QUARTER_TURNS", "check_options", "turn_bytes"]
 
+QuarterTurns: TypeAlias = Literal["auto", "exif", "pixels", "off"]
 QUARTER_TURNS = ("auto", "exif", "pixels", "off")
-# degrees; the model errs by as much, cameras held sideways are common, and a quarter turn costs nothing
-QUARTER_WITHIN = 3.0
-# degrees; a smaller turn is below what the model can tell, and costs sharpness
-LEFT_WITHIN = 2.0
 # formats that cannot be turned otherwise without loss, or whose viewers heed the orientation tag
 _AUTO_TAGGED = ("JPEG", "TIFF", "WEBP")
-
-
-def quarter_turn(angle: float, tolerance: float = QUARTER_WITHIN) -> float | None:
-    """What an angle is taken for, so that turning by it costs nothing.
-
-    Args:
-        angle: Degrees.
-        tolerance: Degrees; of pictures that nearly stand upright, 2 at the most.
-
-    Returns:
-        0, 90, 180 or 270, or None if it is none of these.
-
-    Example:
-        >>> quarter_turn(-88.0), quarter_turn(359.0), quarter_turn(2.5)
-        (270.0, 0.0, None)
-    """
-    quarter = 90.0 * round(angle / 90.0)
-    within = tolerance if quarter % 360.0 else min(tolerance, LEFT_WITHIN)
-    return quarter % 360.0 if abs(angle - quarter) <= within else None
 
 
 def turn_bytes(

@@ -6,28 +6,31 @@ from typing import Any
 
 import numpy as np
 
-from rotnet.errors import UsageError
 from rotnet.geometry.warping import Fill
 from rotnet.images import reading
 from rotnet.images.turning import check_options, turn_back
 from rotnet.inference.allowed_angles import AngleRange
-from rotnet.inference.predictor import as_predictor, each, is_many
+from rotnet.inference.options import Options, Turns
+from rotnet.inference.predictor import Model, as_predictor, each, is_many
 
 
 def correct_rotation(
     image: Any,
     *,
-    model: Any = "photo",
+    model: Model = "photo",
     crop: str = "inscribed",
     fill: Fill = 0,
-    interpolation: str = "cubic",
+    interpolation: str = "lanczos",
     min_confidence: float | None = None,
-    turns: int | None = None,
+    turns: Turns | None = None,
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
+    level: bool = False,
     return_prediction: bool = False,
 ) -> Any:
     """Turn a picture upright, if the model is sure enough which way that is.
+
+    An angle within 3 degrees of a quarter turn is taken for that quarter turn, which moves pixels and changes none.
 
     Args:
         image: A path, bytes, file object, PIL image or array, as `rotnet.read_image` takes, or a list (or 4-D array) of
@@ -39,9 +42,14 @@ def correct_rotation(
             alpha too, so that 0 is transparent where there is alpha; otherwise one number a channel, or red, green and
             blue, which become gray where there is no colour, and opaque.
         interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
-        min_confidence: Below it the picture comes back unturned; 0 always turns. None takes the model's own threshold
-            and, unless `angle_range` says that the pictures are tilted, also spares those that may well stand upright.
-        turns, angle_range, right_angles: As for `rotnet.predict_angle`.
+        min_confidence: Below it the picture comes back unturned; 0 turns whatever does not stand upright within 2
+            degrees. None takes the model's own threshold and, unless `angle_range` says that the pictures are tilted,
+            also leaves those that may as well stand upright.
+        turns: Views that are pooled for an answer: 4 or 1; None takes 4 for models of square pictures.
+        angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)` for a horizon that is not quite
+            level; None allows all.
+        right_angles: Answer 0, 90, 180 or 270 degrees only.
+        level: Correct slight tilts too, of which the model is sure; otherwise they are left.
         return_prediction: Return `(picture, AnglePrediction)` instead of the picture alone.
 
     Returns:
@@ -60,25 +68,16 @@ def correct_rotation(
     """
     check_options(crop, fill, interpolation)
     predictor = as_predictor(model)
-    threshold = None if min_confidence is None else _share(min_confidence)
-    asked: dict[str, Any] = {"turns": turns, "angle_range": angle_range, "right_angles": right_angles}
+    options = Options(
+        turns=turns, angle_range=angle_range, right_angles=right_angles, min_confidence=min_confidence, level=level
+    )
 
     def correct(one: Any) -> Any:
         # a file object can be read only once
         loaded = one if isinstance(one, np.ndarray) else reading.open_pil(one)
-        prediction = next(predictor.predict_views([predictor.view(loaded)], **asked))
-        angle = prediction.angle if predictor.should_turn(prediction, threshold, angle_range=angle_range) else 0.0
-        upright = turn_back(loaded, angle, crop=crop, fill=fill, interpolation=interpolation)
+        prediction = next(predictor.predict_views([predictor.view(loaded)], options))
+        turn = predictor.decide(prediction, options).turn
+        upright = turn_back(loaded, turn, crop=crop, fill=fill, interpolation=interpolation)
         return (upright, prediction) if return_prediction else upright
 
     return list(each(image, correct)) if is_many(image) else correct(image)
-
-
-def _share(min_confidence: float) -> float:
-    try:
-        value = float(min_confidence)
-    except (TypeError, ValueError):
-        value = float("nan")
-    if not 0 <= value <= 1:
-        raise UsageError(f"min_confidence must be None or in [0, 1]. Received: min_confidence={min_confidence!r}.")
-    return value

@@ -7,10 +7,9 @@ import io
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,29 +17,21 @@ from numpy.typing import NDArray
 from rotnet.errors import ImageError, UsageError, WeightsError
 from rotnet.images import converting, reading
 from rotnet.inference import networks, presets
-from rotnet.inference.allowed_angles import AngleRange, check_allowed, decode_allowed
+from rotnet.inference.allowed_angles import AngleRange, decode_allowed
+from rotnet.inference.decision import Decision, decide
+from rotnet.inference.options import Options, Turns
+from rotnet.inference.prediction import AnglePrediction
 from rotnet.inference.views import pool, strip_view, turned_views
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["AnglePrediction", "Predictor", "as_predictor", "each", "is_many", "predict_angle"]
 
 T = TypeVar("T")
+Model: TypeAlias = "str | os.PathLike[str] | Predictor | keras.Model"
+DEFAULT = Options()
 BATCH = 8  # pictures a network sees at once; more only costs memory on a processor
-
-
-@dataclass(frozen=True)
-class AnglePrediction:
-    """What a model says of one picture.
-
-    Attributes:
-        angle: Degrees counter-clockwise as seen, in [0, 360), that the picture is turned by.
-        confidence: Probability, in [0, 1], that the true angle is within the tolerance of the model's card, 10 degrees
-            for the presets, of `angle`; calibrated where the card has a calibration, as those of the presets have.
-        probabilities: `(360,)` float32, one for each whole degree, summing to 1.
-    """
-
-    angle: float
-    confidence: float
-    probabilities: NDArray[np.float32] = field(repr=False, compare=False)
 
 
 class Predictor:
@@ -97,7 +88,7 @@ class Predictor:
         self,
         images: Iterable[Any],
         *,
-        turns: int | None = None,
+        turns: Turns | None = None,
         angle_range: AngleRange | None = None,
         right_angles: bool = False,
     ) -> list[AnglePrediction]:
@@ -121,7 +112,8 @@ class Predictor:
                 f"Received: {type(images).__name__}."
             )
         views = each(images, self.view)
-        return list(self.predict_views(views, turns=turns, angle_range=angle_range, right_angles=right_angles))
+        asked = Options(turns=turns, angle_range=angle_range, right_angles=right_angles)
+        return list(self.predict_views(views, asked))
 
     def view(self, image: Any, *, max_pixels: int | None = reading.MAX_PIXELS) -> NDArray[np.uint8]:
         """What the network will see of a picture: its middle as a strip, see `rotnet.inference.views.strip_view`."""
@@ -130,75 +122,41 @@ class Predictor:
         return converting.as_channels(strip_view(read, self.input_size), self._channels)
 
     def predict_views(
-        self,
-        views: Iterable[NDArray[np.uint8]],
-        *,
-        turns: int | None = None,
-        angle_range: AngleRange | None = None,
-        right_angles: bool = False,
+        self, views: Iterable[NDArray[np.uint8]], options: Options = DEFAULT
     ) -> Iterator[AnglePrediction]:
         """Predict the angles of pictures that went through `view`, some at a time, in order.
 
-        Wrong options are refused at once, not with the first answer.
+        Options that do not fit the model are refused at once, not with the first answer.
         """
-        self.check_options(turns=turns, angle_range=angle_range, right_angles=right_angles)
-        return self._answers(iter(views), self._turns(turns), angle_range, right_angles)
+        return self._answers(iter(views), self.pooled(options), options)
 
-    def check_options(
-        self, *, turns: int | None = None, angle_range: AngleRange | None = None, right_angles: bool = False
-    ) -> None:
-        """Raise `UsageError` unless this model can be asked so; the options are those of `predict_angle`."""
-        self._turns(turns)
-        check_allowed(angle_range, right_angles)
+    def decide(self, prediction: AnglePrediction, options: Options = DEFAULT) -> Decision:
+        """Say what is to become of a picture that this model predicted; see `rotnet.inference.decision.decide`."""
+        return decide(prediction, self.card, options)
 
-    def _answers(
-        self, views: Iterator[NDArray[np.uint8]], turns: int, angle_range: AngleRange | None, right_angles: bool
-    ) -> Iterator[AnglePrediction]:
+    def pooled(self, options: Options) -> int:
+        """How many views of a picture this model looks at, 1 or 4.
+
+        Raises:
+            UsageError: Four are asked for, and the model's pictures are no squares.
+        """
+        is_square = self.input_size[0] == self.input_size[1]
+        if options.turns == 4 and not is_square:
+            raise UsageError(f"turns=4 needs a model of square pictures, not of {self.input_size}: use turns=1.")
+        return options.turns or (4 if is_square else 1)
+
+    def _answers(self, views: Iterator[NDArray[np.uint8]], turns: int, options: Options) -> Iterator[AnglePrediction]:
         while chunk := list(islice(views, max(1, BATCH // turns))):
             batch = np.stack([square for view in chunk for square in turned_views(view, self.input_size, turns)])
             for answers in self._probabilities(batch.astype(np.float32)).reshape(len(chunk), turns, -1):
                 found = pool(answers)
                 angle = decode_allowed(
-                    found, method=self.card.decoder, angle_range=angle_range, right_angles=right_angles
+                    found,
+                    method=self.card.decoder,
+                    angle_range=options.angle_range,
+                    right_angles=options.right_angles,
                 )
-                yield AnglePrediction(angle, self.card.confidence(found, angle, turns), found)
-
-    def should_turn(
-        self,
-        prediction: AnglePrediction,
-        min_confidence: float | None = None,
-        *,
-        angle_range: AngleRange | None = None,
-    ) -> bool:
-        """Whether a picture is better turned by what was predicted than left as it is.
-
-        Args:
-            prediction: What this model predicted of it.
-            min_confidence: Turn if the confidence is at least this. None is for pictures most of which stand upright:
-                turn if the confidence is at least the card's `min_confidence`, and the probability that the picture
-                stands upright at most its `max_upright`.
-            angle_range: The range that the answer was chosen from. Who names one says that the pictures are tilted, so
-                that none is spared because it may stand upright.
-
-        Example:
-            >>> photo = Predictor("photo")
-            >>> photo.should_turn(AnglePrediction(180.0, 0.99, np.eye(360)[180]))
-            True
-        """
-        may_be_upright = self.card.upright(prediction.probabilities) > self.card.max_upright
-        if min_confidence is None and angle_range is None and may_be_upright:
-            return False
-        return prediction.confidence >= (self.card.min_confidence if min_confidence is None else min_confidence)
-
-    def _turns(self, turns: int | None) -> int:
-        is_square = self.input_size[0] == self.input_size[1]
-        if turns is None:
-            return 4 if is_square else 1
-        if turns not in (1, 4):
-            raise UsageError(f"turns must be 1 or 4, or None. Received: turns={turns!r}.")
-        if turns == 4 and not is_square:
-            raise UsageError(f"turns=4 needs a model of square pictures, not of {self.input_size}: use turns=1.")
-        return int(turns)
+                yield AnglePrediction(angle, self.card.confidence(found, angle, turns), found, turns)
 
     def _probabilities(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         scores = np.asarray(self._network(self._preprocess(batch) if self._preprocess else batch), np.float32)
@@ -217,8 +175,8 @@ class Predictor:
 def predict_angle(
     image: Any,
     *,
-    model: Any = "photo",
-    turns: int | None = 4,
+    model: Model = "photo",
+    turns: Turns | None = None,
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
 ) -> Any:
@@ -252,10 +210,10 @@ def predict_angle(
         True
     """
     predictor = as_predictor(model)
-    options: dict[str, Any] = {"turns": turns, "angle_range": angle_range, "right_angles": right_angles}
+    asked = Options(turns=turns, angle_range=angle_range, right_angles=right_angles)
     if is_many(image):
-        return predictor.predict(image, **options)
-    return next(predictor.predict_views([predictor.view(image)], **options))
+        return list(predictor.predict_views(each(image, predictor.view), asked))
+    return next(predictor.predict_views([predictor.view(image)], asked))
 
 
 def is_many(image: Any) -> bool:
@@ -267,7 +225,7 @@ def each(images: Iterable[Any], use: Callable[[Any], T]) -> Iterator[T]:
     """What `use` makes of each picture; its `ImageError` tells which of them could not be read.
 
     Example:
-        >>> list(each([np.zeros((2, 2), np.uint8), "x"], pictures.read))
+        >>> list(each([np.zeros((2, 2), np.uint8), "x"], reading.read_image))
         Traceback (most recent call last):
         rotnet.errors.ImageError: images[1]: x cannot be opened: No such file or directory; check path and permissions
     """
@@ -288,7 +246,7 @@ def is_single(images: Any) -> bool:
     return not isinstance(images, Iterable) or isinstance(images, (str, bytes, bytearray, memoryview, io.IOBase))
 
 
-def as_predictor(model: Any) -> Predictor:
+def as_predictor(model: Model) -> Predictor:
     """A `Predictor` for whatever a caller names a model by; files are loaded once."""
     if isinstance(model, Predictor):
         return model

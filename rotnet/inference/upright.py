@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from rotnet.errors import UsageError
 from rotnet.geometry.angles import angle_difference
+from rotnet.inference.options import Turns
 from rotnet.inference.predictor import AnglePrediction, is_many, predict_angle
 
 __all__ = ["check_tolerance", "is_upright", "upright_probability"]
@@ -21,7 +22,7 @@ TOLERANCE = 10.0
 FADING = 0.5  # of the tolerance, in which the prior of a tilt beyond it falls to a third
 
 
-def is_upright(image: Any, *, tolerance: float = TOLERANCE, model: Any = "photo", turns: int | None = None) -> Any:
+def is_upright(image: Any, *, tolerance: float = TOLERANCE, model: Any = "photo", turns: Turns | None = None) -> Any:
     """Tell whether a picture stands upright.
 
     Args:

@@ -11,7 +11,7 @@ const signed = (angle) => {
   const tenths = ((Math.round(10 * angle) % 3600) + 3600) % 3600;
   return (tenths > 1800 ? tenths - 3600 : tenths) / 10;
 };
-const degrees = (angle) => `${signed(angle)}°`.replace("-", "−");
+const degrees = (angle) => `${signed(angle).toFixed(1)}°`;
 const crop = () => document.querySelector("input[name=crop]:checked").value;
 
 // The server -----------------------------------------------------------------------------------------------------------
@@ -84,11 +84,11 @@ function drawTile({ element, image, angle, error, prediction }) {
     state.textContent = "not read";
   } else {
     thumb.replaceChildren(image.cloneNode());
-    state.textContent = angle ? `turned ${degrees(angle)}` : isUnsure(prediction) ? "unsure" : "upright";
+    state.textContent = angle ? `turned by ${degrees(angle)}` : prediction.action;
   }
 }
 
-const isUnsure = (prediction) => prediction.turn === 0 && Math.abs(signed(prediction.angle)) > 2;
+const isUnsure = (prediction) => prediction.action === "unsure" || prediction.action === "slight tilt";
 
 // The picture at hand --------------------------------------------------------------------------------------------------
 
@@ -110,8 +110,7 @@ function show(picture) {
 }
 
 function verdict(prediction) {
-  if (isUnsure(prediction)) return `Not sure: perhaps turned by ${degrees(prediction.angle)}. Left as it is.`;
-  return prediction.turn ? `Turned by ${degrees(prediction.turn)}` : "Stands upright";
+  return prediction.reason[0].toUpperCase() + prediction.reason.slice(1);
 }
 
 function turn(angle) {

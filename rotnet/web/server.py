@@ -36,7 +36,7 @@ from rotnet.errors import ImageError, RotNetError, UsageError
 from rotnet.geometry.warping import CROPS
 from rotnet.images import reading
 from rotnet.images.orientation import shown_orientation
-from rotnet.images.turn_file import quarter_turn, turn_bytes
+from rotnet.images.turn_file import turn_bytes
 from rotnet.inference.predictor import as_predictor
 from rotnet.web.guard import LOOPBACK, Guard
 
@@ -151,13 +151,13 @@ class Service:
             width, height = opened.size
             on_its_side = shown_orientation(opened) in (5, 6, 7, 8)
         answer = next(self._predictor.predict_views([view]))
-        angle = round(answer.angle, 1) % 360.0
-        quarter = quarter_turn(angle)
-        turn = angle if quarter is None else quarter
+        decision = self._predictor.decide(answer)
         return {
-            "angle": angle,
-            "confidence": round(answer.confidence, 4),
-            "turn": turn if self._predictor.should_turn(answer) else 0.0,
+            "angle": round(answer.angle, 1) % 360.0,
+            "action": decision.action,
+            "reason": decision.reason,
+            "confidence": round(decision.confidence, 4),
+            "turn": decision.turn,
             "width": height if on_its_side else width,
             "height": width if on_its_side else height,
             "probabilities": [round(float(share), 6) for share in answer.probabilities],

@@ -23,7 +23,7 @@ from rotnet import angle_difference, predict_angle
 from rotnet.cli.main import main
 
 COMMAND = [sys.executable, "-m", "rotnet"]
-SUMMARY = re.compile(r"(\d+) turned, (\d+) left alone, (\d+) unsure, (\d+) failed in [\d.]+ s\n")
+SUMMARY = re.compile(r"(\d+) turned, (\d+) upright, 0 with a slight tilt, (\d+) unsure, (\d+) failed in [\d.]+ s\n")
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_report_is_a_table_where_its_name_says_so(folder, rotnet):
 def test_unsure_pictures_are_listed(folder, rotnet):
     save_flat("in/flat\n.png")
     status, out, err = rotnet("correct", "in", "-o", "out", "--list-unsure")
-    assert (status, out) == (0, "in/flat\\n.png\n")
+    assert (status, out) == (0, "in/flat\\n.png  (not sure which way: 30.0° is the best of many)\n")
     assert SUMMARY.fullmatch(err).groups() == ("2", "0", "1", "0")
 
 
@@ -110,9 +110,9 @@ def test_tilts_that_are_left_come_with_advice(folder, rotnet, look):
     cautious = str(compass_onnx("cautious.onnx", card={"min_confidence": 0.0, "max_upright": 0.0}))
     run = ["correct", "tilted", "-o", "out", "--model", cautious, *look]
     status, _, err = rotnet(*run)
-    advice = "1 of the unsure may be tilted or upright: --angle-range -20 20 takes them for tilted\n"
+    advice = "1 with a slight tilt are left as they are: --level corrects them\n"
     assert status == 0 and err.endswith(advice)
-    assert "--angle-range" not in rotnet(*run, "--angle-range", "-20", "20", "--overwrite")[2]
+    assert "--level" not in rotnet(*run, "--level", "--overwrite")[2]
     assert look or Path("out/a.png").read_bytes() != Path("tilted/a.png").read_bytes()
 
 
@@ -253,7 +253,7 @@ def test_dry_run_prints_the_plan_and_writes_nothing(folder, rotnet):
     status, out, err = rotnet("correct", "in", "-o", "out", "--dry-run")
     assert status == 1
     assert [line.split()[0] for line in out.splitlines()] == ["turned", "turned", "unsure"]
-    assert re.fullmatch(r"turned +(29\.9|30\.0|30\.1)° +[01]\.\d\d  in/a\.png -> out/a\.png", out.splitlines()[0])
+    assert re.fullmatch(r"turned +(29\.9|30\.0|30\.1)° +[01]\.\d\d  in/a\.png -> out/a\.png  \(turned by .*\)", out.splitlines()[0])
     assert "in/bad.jpg is empty" in err and err.endswith("(planned, nothing is written yet)\n")
     assert everything(".") == before and not os.path.exists("out")
     status, out, _ = rotnet("correct", "in", "--in-place", "--dry-run")
@@ -294,7 +294,7 @@ def stream(arguments, data, model):
 def test_one_picture_through_standard_input_and_output(folder, model):
     data = Path("in/a.png").read_bytes()
     status, out, err = stream(["-"], data, model)
-    assert status == 0 and re.fullmatch(r"rotnet: turned +\d+\.\d° +[01]\.\d\d  standard input\n", err)
+    assert status == 0 and re.fullmatch(r"rotnet: turned +\d+\.\d° +[01]\.\d\d  standard input  \(turned by .*\)\n", err)
     assert angle_difference(predict_angle(io.BytesIO(out), model=model).angle, 0.0) < 1
     assert stream(["in/a.png", "-o", "-"], b"", model)[:2] == (0, out)
     assert stream(["-", "-o", "-", "--min-confidence", "1"], data, model)[:2] == (0, data)

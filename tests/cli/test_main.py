@@ -52,7 +52,8 @@ def test_jsonl_is_one_object_a_picture_and_nothing_else(folder, model, capsys):
     out, err = capsys.readouterr()
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["path"] for row in rows] == ["in/a.png", "in/b.png", "in/bad.jpg"]
-    assert [sorted(row) for row in rows] == [["angle", "confidence", "path"]] * 2 + [["error", "path"]]
+    answered = ["action", "angle", "confidence", "path", "reason"]
+    assert [sorted(row) for row in rows] == [answered, answered, ["error", "path"]]
     assert angle_difference(rows[0]["angle"], 30.0) < 0.5 and angle_difference(rows[1]["angle"], 200.0) < 0.5
     assert all(0 <= row["confidence"] <= 1 for row in rows[:2])
     assert rows[2]["error"].startswith("in/bad.jpg is not a picture")
@@ -64,8 +65,8 @@ def test_table_is_for_people(folder, model, capsys):
     assert main(["predict", "in", "--model", model]) == 1
     out, err = capsys.readouterr()
     header, first, second = out.splitlines()
-    assert header.split() == ["angle", "confidence", "picture"]
-    assert first.split()[0] in ("29.9", "30.0", "30.1") and first.endswith("in/a.png")
+    assert header.split() == ["angle", "confidence", "action", "picture"]
+    assert first.split()[0] in ("29.9°", "30.0°", "30.1°") and first.endswith("in/a.png")
     assert second.endswith("in/b.png")
     assert err.startswith(r"rotnet: in/bad\nname.jpg is not a picture") and err.count("\n") == 1
 
@@ -84,7 +85,8 @@ def test_command_answers_like_the_function(folder, model, capsys, turns):
     assert main(["predict", "in/a.png", "--model", model, "--turns", turns, "--format", "jsonl"]) == 0
     row = json.loads(capsys.readouterr().out)
     answer = predict_angle("in/a.png", model=model, turns=int(turns))
-    assert row == {"path": "in/a.png", "angle": round(answer.angle, 3), "confidence": round(answer.confidence, 4)}
+    assert (row["path"], row["action"]) == ("in/a.png", "turned")
+    assert (row["angle"], row["confidence"]) == (round(answer.angle, 3), round(answer.confidence, 4))
 
 
 def test_odd_names_are_printed_and_written(folder, model):

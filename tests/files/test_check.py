@@ -135,7 +135,8 @@ def test_command_as_jsonl_and_csv(folder, model, capsys):
     Path("in/bad.jpg").write_text("no picture")
     assert main(["check", "in", "--model", model, "--format", "jsonl"]) == 1
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [set(row) for row in rows] == [{"path", "error"}, *[{"path", "angle", "confidence", "upright"}] * 2]
+    answered = {"path", "angle", "confidence", "upright", "action", "reason"}
+    assert [set(row) for row in rows] == [{"path", "error"}, *[answered] * 2]
     assert rows[1]["angle"] == pytest.approx(180, abs=2) and rows[1]["upright"] < 0.5
     assert main(["check", "in", "--model", model, "--format", "csv"]) == 1
     out, err = capsys.readouterr()

@@ -13,11 +13,12 @@ import pytest
 from compass import compass_onnx, crooked
 from pictures import exif_with
 from PIL import Image, ImageCms
+from runs import correct_planned
 from trees import everything, make_traps, save, save_flat
 
 from rotnet import Predictor, angle_difference, predict_angle
 from rotnet.errors import OutputError, UsageError
-from rotnet.files import FilePrediction, Turning, correct_files, plan_in_place, plan_targets, predict_files
+from rotnet.files import FilePrediction, Turning, plan_in_place, plan_targets, predict_files
 from rotnet.images import turn_file
 
 
@@ -39,7 +40,7 @@ def folder(tmp_path, monkeypatch):
 def test_predictions_come_in_order_and_name_their_files(folder, compass):
     for number in range(40):
         save(f"in/{number:02}.png", angle=9.0 * number)
-    results = list(predict_files(["in"], compass))
+    results = list(predict_files(["in"], model=compass))
     assert [result.path.name for result in results] == [f"{number:02}.png" for number in range(40)]
     found = [result.angle for result in results]
     assert np.max(angle_difference(found, 9.0 * np.arange(40))) < 0.5
@@ -48,12 +49,14 @@ def test_predictions_come_in_order_and_name_their_files(folder, compass):
 
 def test_traps_are_reported_and_the_others_go_on(folder, compass):
     traps = make_traps("in")
-    results = {result.path.name: result for result in predict_files(["in"], compass)}
+    results = {result.path.name: result for result in predict_files(["in"], model=compass)}
     assert set(results) == traps | {"whole.jpg", "inner.png"}
     for name, result in results.items():
         assert (result.error is not None) == (name in traps)
         assert result.error is None or (f"in/{name}" in result.error and "\n" not in result.error)
-        assert set(result.as_dict()) == ({"path", "error"} if name in traps else {"path", "angle", "confidence"})
+        assert set(result.as_dict()) == (
+            {"path", "error"} if name in traps else {"path", "angle", "confidence", "action", "reason"}
+        )
 
 
 @pytest.mark.parametrize("error", [MemoryError(), ZeroDivisionError("a bug"), RecursionError("deep")])
@@ -68,13 +71,13 @@ def test_whatever_a_file_does_the_others_go_on(folder, compass, monkeypatch, err
         return view(path, **options)
 
     monkeypatch.setattr(compass, "view", breaking)
-    results = list(predict_files(["a.png", "b.png", "c.png"], compass))
+    results = list(predict_files(["a.png", "b.png", "c.png"], model=compass))
     assert [result.error is None for result in results] == [True, False, True]
     assert results[1].error.startswith(f"b.png failed: {type(error).__name__}")
 
 
 def test_nothing_gives_nothing(folder, compass):
-    assert list(predict_files([], compass)) == []
+    assert list(predict_files([], model=compass)) == []
 
 
 def test_stopping_early_leaves_no_work_behind(folder, compass, monkeypatch):
@@ -83,7 +86,7 @@ def test_stopping_early_leaves_no_work_behind(folder, compass, monkeypatch):
     seen = []
     view = compass.view
     monkeypatch.setattr(compass, "view", lambda path, **options: seen.append(path) or view(path, **options))
-    results = predict_files(["in"], compass)
+    results = predict_files(["in"], model=compass)
     next(results)
     results.close()
     assert len(seen) <= 48, "what is decoded ahead, and not all 60"
@@ -102,7 +105,7 @@ def test_written_angle_stays_below_a_full_turn(angle, written):
 
 
 def correct(paths, compass, output="out", **options):
-    return {str(result.path): result for result in correct_files(plan_targets(paths, output), compass, **options)}
+    return {str(result.path): result for result in correct_planned(plan_targets(paths, output), compass, **options)}
 
 
 def test_crooked_is_turned_and_the_rest_copied_byte_for_byte(folder, compass):
@@ -119,7 +122,7 @@ def test_crooked_is_turned_and_the_rest_copied_byte_for_byte(folder, compass):
     assert after["out/unsure.png"] == before["in/unsure.png"]
     assert angle_difference(predict_angle("out/crooked.jpg", model=compass).angle, 0.0) < 1
     row = results["in/crooked.jpg"].as_dict()
-    assert list(row) == ["path", "target", "action", "angle", "confidence", "method"]
+    assert list(row) == ["path", "target", "action", "angle", "confidence", "reason", "method"]
     assert (row["path"], row["target"], row["action"]) == ("in/crooked.jpg", "out/crooked.jpg", "turned")
 
 
@@ -203,7 +206,7 @@ def test_originals_that_vanish_fail_alone(folder, compass):
     save("in/b.png")
     targets = plan_targets(["in"], "out")
     os.unlink("in/a.png")
-    assert [result.action for result in correct_files(targets, compass)] == ["failed", "turned"]
+    assert [result.action for result in correct_planned(targets, compass)] == ["failed", "turned"]
 
 
 @pytest.mark.parametrize("in_place", [False, True])
@@ -212,7 +215,7 @@ def test_file_keeps_its_permissions_times_and_place(folder, compass, in_place):
     os.chmod("in/a.png", 0o640)
     os.utime("in/a.png", ns=(10**18, 12 * 10**17 + 345))
     targets = plan_in_place(["in"]) if in_place else plan_targets(["in"], "out")
-    (result,) = correct_files(targets, compass)
+    (result,) = correct_planned(targets, compass)
     status = os.stat(result.target)
     assert (stat.S_IMODE(status.st_mode), status.st_mtime_ns) == (0o640, 12 * 10**17 + 345)
 
@@ -256,7 +259,7 @@ def test_folders_may_lie_deeper_than_calls(folder, compass):
 
 def in_place(paths, compass, backup=None, **options):
     targets = plan_in_place(paths, backup=backup)
-    return {str(result.path): result for result in correct_files(targets, compass, backup=backup, **options)}
+    return {str(result.path): result for result in correct_planned(targets, compass, backup=backup, **options)}
 
 
 @pytest.mark.parametrize("backup", [None, ".orig"])
@@ -301,11 +304,11 @@ def test_what_another_run_has_turned_meanwhile_is_not_turned_again(folder, compa
     def turn_too_late(*given, real=turn_file.turn_bytes, **options):
         if not turned:
             turned.append(None)
-            turned.extend(correct_files(plan_in_place(["in"]), compass))
+            turned.extend(correct_planned(plan_in_place(["in"]), compass))
         return real(*given, **options)
 
     monkeypatch.setattr(turn_file, "turn_bytes", turn_too_late)
-    (late,) = correct_files(plan_in_place(["in"]), compass)
+    (late,) = correct_planned(plan_in_place(["in"]), compass)
     assert turned[1].action == "turned" and late.action == "failed"
     assert late.error == "in/a.png has changed since it was looked at; look at it anew with rotnet correct"
     assert angle_difference(predict_angle("in/a.png", model=compass).angle, 0.0) < 5
@@ -320,18 +323,18 @@ def test_copy_that_appears_meanwhile_is_not_replaced(folder, compass, monkeypatc
     targets = plan_targets(["in"], "out")
     Path("out").mkdir()
     Path("out/a.png").write_text("of another run")
-    first, second = correct_files(targets, compass)
+    first, second = correct_planned(targets, compass)
     assert first.error == "out/a.png has come there meanwhile and stays; choose another folder, or --overwrite"
     assert second.action == "turned" and sorted(os.listdir("out")) == ["a.png", "b.png"]
     assert Path("out/a.png").read_text() == "of another run"
-    assert [one.action for one in correct_files(targets, compass, overwrite=True)] == ["turned", "turned"]
+    assert [one.action for one in correct_planned(targets, compass, overwrite=True)] == ["turned", "turned"]
 
 
 def test_copies_of_a_private_folder_are_as_private(folder, compass):
     save("in/private/a.png", 30.0)
     os.chmod("in/private", 0o700)
     os.chmod("in", 0o755)
-    assert [one.action for one in correct_files(plan_targets(["in"], "out"), compass)] == ["turned"]
+    assert [one.action for one in correct_planned(plan_targets(["in"], "out"), compass)] == ["turned"]
     assert stat.S_IMODE(os.stat("out/private").st_mode) == 0o700
 
 
@@ -341,7 +344,7 @@ def test_backup_that_appears_meanwhile_is_not_replaced(folder, compass, same):
     targets = plan_in_place(["a.png"], backup=".orig")
     before = Path("a.png").read_bytes()
     Path("a.png.orig").write_bytes(before if same else b"something else")
-    (result,) = correct_files(targets, compass, backup=".orig")
+    (result,) = correct_planned(targets, compass, backup=".orig")
     assert result.action == ("turned" if same else "failed")
     assert (Path("a.png").read_bytes() == before) != same
     assert Path("a.png.orig").read_bytes() == (before if same else b"something else")
@@ -352,7 +355,7 @@ def test_original_that_is_read_only_stays(folder, compass, monkeypatch):
     before = everything(".")
     targets = plan_in_place(["a.png"])
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
-    (result,) = correct_files(targets, compass)
+    (result,) = correct_planned(targets, compass)
     assert result.error.startswith("a.png is read-only; make it writable")
     assert everything(".") == before
 
@@ -412,7 +415,7 @@ def test_full_disk_ends_the_run_and_leaves_nothing_half(folder, compass, monkeyp
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OutputError, match="go on with --resume"):
-        list(correct_files(targets, compass, jobs=1))
+        list(correct_planned(targets, compass, jobs=1))
     assert everything("in") == before and everything("out") == {}
 
 
@@ -429,7 +432,7 @@ def test_slow_picture_does_not_hold_up_whoever_stops(folder, compass, monkeypatc
         return turn(data, angle, name=name, **options)
 
     monkeypatch.setattr(turn_file, "turn_bytes", slow)
-    results = correct_files(plan_targets(["a.png", "b.png"], "out"), compass, jobs=2)
+    results = correct_planned(plan_targets(["a.png", "b.png"], "out"), compass, jobs=2)
     next(results)
     begun.wait(10)
     started = time.monotonic()

@@ -8,9 +8,10 @@ import pytest
 from compass import compass_onnx, crooked
 from pictures import encoded, exif_with
 from PIL import Image, features
+from runs import correct_planned
 
 from rotnet import Predictor
-from rotnet.files import correct_files, plan_targets
+from rotnet.files import plan_targets
 from rotnet.images import reading
 
 MUTANTS = 250  # of each kind
@@ -58,7 +59,7 @@ def test_mutated_files(tmp_path, kind):
         (tmp_path / f"in/{number:03}.{kind}").write_bytes(mutant(whole, rng))
     before = {path: path.read_bytes() for path in (tmp_path / "in").iterdir()}
     targets = plan_targets([tmp_path / "in"], tmp_path / "out")
-    results = list(correct_files(targets, predictor, min_confidence=0.0, max_pixels=1_000_000))
+    results = list(correct_planned(targets, predictor, min_confidence=0.0, max_pixels=1_000_000))
     assert len(results) == MUTANTS
     assert {path: path.read_bytes() for path in (tmp_path / "in").iterdir()} == before
     written = set((tmp_path / "out").iterdir()) if any(result.target for result in results) else set()

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from compass import compass_onnx
+from runs import correct_planned
 from trees import everything, save, save_flat
 
 from rotnet import Predictor
 from rotnet.errors import OutputError, UsageError
-from rotnet.files import Journal, correct_files, journal_path, plan_in_place, plan_targets
+from rotnet.files import Journal, journal_path, plan_in_place, plan_targets
 from rotnet.images import turn_file
 
 
@@ -34,7 +35,7 @@ def run(compass, *, resume=False, **options):
     with Journal("journal", resume=resume) as journal:
         targets = plan_in_place(["in"], finished=journal.touched)
         journal.begin({})
-        return [result.action for result in correct_files(targets, compass, journal=journal, **options)]
+        return [result.action for result in correct_planned(targets, compass, journal=journal, **options)]
 
 
 def entries():
@@ -91,7 +92,7 @@ def test_successor_that_was_removed_is_made_again(folder, compass):
         with Journal("journal", resume=resume) as journal:
             targets = plan_targets(["in"], "out", finished=journal.touched)
             journal.begin({})
-            assert len(list(correct_files(targets, compass, journal=journal))) == 2
+            assert len(list(correct_planned(targets, compass, journal=journal))) == 2
         assert sorted(os.listdir("out")) == ["a.png", "b.png"]
         os.unlink("out/a.png")
 
@@ -103,7 +104,7 @@ def test_original_that_was_replaced_is_turned_anew(folder, compass, in_place):
             finished = {"finished": journal.touched}
             targets = plan_in_place(["in"], **finished) if in_place else plan_targets(["in"], "out", **finished)
             journal.begin({})
-            return {one.path.name: one.angle for one in correct_files(targets, compass, journal=journal)}
+            return {one.path.name: one.angle for one in correct_planned(targets, compass, journal=journal)}
 
     first = look(resume=False)
     assert first["a.png"] == pytest.approx(30, abs=3) and look(resume=True) == first
@@ -243,7 +244,7 @@ def test_journal_on_a_full_disk_changes_nothing(folder, compass):
         journal.begin({})
         journal._file.close()
         journal._file = open("/dev/full", "wb", buffering=0)
-        list(correct_files(plan_in_place(["in"]), compass, journal=journal))
+        list(correct_planned(plan_in_place(["in"]), compass, journal=journal))
     assert everything("in") == before
 
 

@@ -9,11 +9,12 @@ import pytest
 from compass import compass_onnx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from runs import correct_planned
 from trees import everything, save
 
 from rotnet import Predictor
 from rotnet.errors import OutputError, UsageError
-from rotnet.files import correct_files, is_nested, plan_in_place, plan_targets
+from rotnet.files import is_nested, plan_in_place, plan_targets
 from rotnet.files import plan as planning
 
 
@@ -150,7 +151,7 @@ def test_results_among_the_inputs_are_not_corrected_again(folder, compass):
     for _ in range(2):
         targets = plan_targets(["in"], "in/straight", overwrite=True)
         assert [str(source) for source in targets] == ["in/a.jpg"]
-        assert [result.action for result in correct_files(targets, compass, overwrite=True)] == ["turned"]
+        assert [result.action for result in correct_planned(targets, compass, overwrite=True)] == ["turned"]
 
 
 def test_output_above_the_input_is_fine(folder):

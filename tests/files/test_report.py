@@ -61,7 +61,7 @@ def test_any_name_is_read_back(tmp_path, name, error):
         with open_report(tmp_path / f"report.{kind}") as write:
             write(row_of(result))
     row = json.loads((tmp_path / "report.jsonl").read_text(encoding="ascii"))
-    assert row == {"schema": 1, "path": str(Path(name)), "action": "failed", "error": error}
+    assert row == {"schema": 2, "path": str(Path(name)), "action": "failed", "error": error}
     with open(tmp_path / "report.csv", encoding="utf-8", errors="surrogateescape", newline="") as file:
         (row,) = csv.DictReader(file)
     assert tuple(row) == COLUMNS
@@ -72,7 +72,7 @@ def test_plan_is_read_back(folder, compass):
     how = Turning(crop="expand", fill=(255.0, 0.0, 0.0), quarter_turns="pixels", backup=".orig")
     rows = write_plan(compass, how=how)
     assert [row["action"] for row in rows] == ["turned", "turned", "upright", "unsure"]
-    assert all(row["schema"] == 1 and set(row) <= {*COLUMNS, "planned"} for row in rows)
+    assert all(row["schema"] == 2 and set(row) <= {*COLUMNS, "planned"} for row in rows)
     decisions, read = read_plan("plan.jsonl")
     assert decisions == list(plan(compass))
     assert (read.crop, list(read.fill), read.quarter_turns, read.backup) == ("expand", [255, 0, 0], "pixels", ".orig")
@@ -107,8 +107,8 @@ def test_picture_that_has_changed_is_left_as_it_is(folder, compass):
     ("change", "sentence"),
     [
         (lambda row: "no JSON", "is not JSON"),
-        (lambda row: "[1]", "is no row of a report of schema 1"),
-        (lambda row: row | {"schema": 2}, "is no row of a report of schema 1"),
+        (lambda row: "[1]", "must be a row of a report of schema 2, but it has no schema"),
+        (lambda row: row | {"schema": 1}, "must be a row of a report of schema 2, but it has schema 1"),
         (lambda row: {name: row[name] for name in row if name != "planned"}, "tells what was done already"),
         (lambda row: {name: row[name] for name in row if name != "target"}, "lacks what a plan needs"),
         (lambda row: row | {"action": "delete"}, "lacks what a plan needs"),
@@ -131,7 +131,7 @@ def test_row_that_is_none_is_told(folder, compass, change, sentence):
         read_plan("plan.jsonl")
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\xff\xd8\xff", b'{"schema": 1, "action": "failed"}\n'])
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xd8\xff", b'{"schema": 2, "action": "failed"}\n'])
 def test_file_that_is_no_plan_is_told(folder, content):
     if content is not None:
         Path("plan.jsonl").write_bytes(content)
@@ -143,7 +143,7 @@ def test_file_that_is_no_plan_is_told(folder, content):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_report_on_a_full_disk_is_told():
     with pytest.raises(OutputError, match="The report /dev/full cannot be written"), open_report("/dev/full") as write:
-        write({"schema": 1})
+        write({"schema": 2})
 
 
 # The page -------------------------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_page_holds_every_row_the_least_sure_first(folder, compass):
     assert decisions == list(plan(compass)) and len(rows) == 4
     assert [row["confidence"] for row in rows] == sorted(row["confidence"] for row in rows)
     assert page.count("data:image/jpeg;base64,") == 2 + 2 + 1 + 1, "before and after where it is turned"
-    assert '{"turned": 2, "unsure": 1, "upright": 1, "failed": 0}' in page
+    assert '{"turned": 2, "upright": 1, "slight tilt": 0, "unsure": 1, "failed": 0}' in page
     assert sorted(os.listdir(".")) == ["in", "sheet.html"], "nothing else is written"
 
 

@@ -23,6 +23,7 @@ from rotnet import AnglePrediction, Predictor, angle_difference, encode_angles, 
 from rotnet.errors import ImageError, MissingExtraError, UnknownPresetError, UsageError, WeightsError
 from rotnet.inference.allowed_angles import decode_allowed
 from rotnet.inference.model_card import ModelCard
+from rotnet.inference.options import Options
 from rotnet.inference.predictor import as_predictor
 from rotnet.inference.views import pool, strip_view, turned_views
 
@@ -254,9 +255,13 @@ def test_pictures_that_may_stand_upright_are_left_alone(tmp_path):
     model = Predictor(compass_onnx(tmp_path / "model.onnx", card=card))
     tilted, fallen = crooked(8.0), crooked(80.0)
     certain = [predict_angle(picture, model=model) for picture in (tilted, fallen)]
-    assert [model.should_turn(answer) for answer in certain] == [False, True]
-    assert [model.should_turn(answer, 0.5) for answer in certain] == [True, True]
-    assert [model.should_turn(answer, 1.0) for answer in certain] == [False, False]
+
+    def actions(**asked):
+        return [model.decide(answer, Options(**asked)).action for answer in certain]
+
+    assert actions() == ["slight tilt", "turned"]
+    assert actions(level=True) == actions(min_confidence=0.5) == ["turned", "turned"]
+    assert actions(min_confidence=1.0) == ["unsure", "unsure"]
     np.testing.assert_array_equal(rotnet.correct_rotation(tilted, model=model), tilted)
     assert rotnet.correct_rotation(fallen, model=model).shape != fallen.shape
     # who asks for a range says that the pictures are tilted, who asks for a confidence gets it

@@ -27,8 +27,8 @@ def fill(folder, contents, **more):
     folder.mkdir(exist_ok=True)
     for name, content in contents.items():
         (folder / f"{name}.onnx").write_bytes(content)
-    presets = [entry(name, content, **more) for name, content in contents.items()]
-    (folder / "registry.json").write_text(json.dumps({"version": 1, "presets": presets}))
+    rows = [entry(name, content, **more) for name, content in contents.items()]
+    (folder / "registry.json").write_text(json.dumps({"version": 1, "presets": rows}))
     return folder
 
 
@@ -38,7 +38,7 @@ def shipped(tmp_path, monkeypatch):
     (tmp_path / "rotnet").mkdir()
     monkeypatch.setattr(presets, "_PACKAGE", tmp_path / "rotnet")
     monkeypatch.delenv("ROTNET_WEIGHTS", raising=False)
-    return fill(tmp_path / "rotnet" / "presets", {"photo": b"photo weights", "mnist": b"mnist weights"})
+    return fill(tmp_path / "rotnet" / "weights", {"photo": b"photo weights", "mnist": b"mnist weights"})
 
 
 @pytest.fixture

@@ -1,0 +1,62 @@
+"""What a caller may ask of a prediction and of the decision that follows from it, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from rotnet.errors import UsageError
+from rotnet.inference.allowed_angles import AngleRange, check_allowed
+
+Turns: TypeAlias = Literal[1, 4]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is asked, handed through from the caller to whoever needs it.
+
+    Attributes:
+        turns: Views that are pooled for an answer: the four quarter turns, or one. None takes 4 for a model of square
+            pictures and 1 for others.
+        angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)`; None allows all angles. Whoever
+            names one says that the pictures are tilted: none is then left because it may stand upright.
+        right_angles: Answer 0, 90, 180 or 270 only.
+        min_confidence: Turn a picture if its confidence is at least this, in [0, 1]. None takes what the model's card
+            says, and leaves pictures that may as well stand upright.
+        level: Correct slight tilts too, of which the model is sure, instead of leaving them.
+        quarter_turns: Take an angle within 3 degrees of a quarter turn for that quarter turn, which costs nothing.
+
+    Raises:
+        UsageError: An option is not as described.
+
+    Example:
+        >>> Options(angle_range=(-15, 15)).turns is None
+        True
+        >>> Options(turns=3)
+        Traceback (most recent call last):
+        rotnet.errors.UsageError: turns must be 1 or 4, or None. Received: turns=3.
+    """
+
+    turns: Turns | None = None
+    angle_range: AngleRange | None = None
+    right_angles: bool = False
+    min_confidence: float | None = None
+    level: bool = False
+    quarter_turns: bool = True
+
+    def __post_init__(self) -> None:
+        if self.turns not in (None, 1, 4) or isinstance(self.turns, bool):
+            raise UsageError(f"turns must be 1 or 4, or None. Received: turns={self.turns!r}.")
+        check_allowed(self.angle_range, self.right_angles)
+        if self.min_confidence is not None:
+            object.__setattr__(self, "min_confidence", _share(self.min_confidence))
+
+
+def _share(min_confidence: float) -> float:
+    try:
+        value = float(min_confidence)
+    except (TypeError, ValueError):
+        value = float("nan")
+    if not 0 <= value <= 1:  # NaN compares as false
+        raise UsageError(f"min_confidence must be None or in [0, 1]. Received: min_confidence={min_confidence!r}.")
+    return value
