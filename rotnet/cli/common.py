@@ -65,6 +65,12 @@ def add_allowed_angles(parser: argparse.ArgumentParser) -> None:
         metavar=("LOW", "HIGH"),
         help="choose from these angles only, degrees: -15 15 levels horizons",
     )
+    parser.add_argument(
+        "--refine",
+        choices=("lines", "none"),
+        default="lines",
+        help="refine sure answers by the straight lines of the picture, or leave what the network says; default: lines",
+    )
     parser.add_argument("--right-angles", action="store_true", help="answer 0, 90, 180 or 270 only")
 
 

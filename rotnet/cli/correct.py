@@ -181,6 +181,7 @@ def _asked(options: argparse.Namespace) -> Options:
         turns=options.turns,
         angle_range=tuple(options.angle_range) if options.angle_range else None,
         right_angles=options.right_angles,
+        refine="lines" if options.refine == "lines" else None,
         min_confidence=options.min_confidence,
         level=options.level,
         quarter_turns=options.quarter_turns != "off",

@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
     angle_range = options.angle_range and tuple(options.angle_range)
     asked: dict[str, Any] = {"model": as_predictor(options.model), "turns": options.turns, "seed": options.seed}
     allowed: dict[str, Any] = {"angle_range": angle_range, "right_angles": options.right_angles}
+    allowed["refine"] = "lines" if options.refine == "lines" else None
 
     def measured(protocol: str) -> Any:
         return evaluate(upright, protocol=protocol, repeats=options.repeats, **asked, **allowed)

@@ -21,7 +21,7 @@ from rotnet.images.finding import find_images
 from rotnet.images.prefetch import ahead
 from rotnet.inference.allowed_angles import AngleRange
 from rotnet.inference.model_card import ModelCard
-from rotnet.inference.options import Options, Turns
+from rotnet.inference.options import Options, Refine, Turns
 from rotnet.inference.predictor import AnglePrediction, Predictor, as_predictor, is_single
 
 NO_PROBABILITIES = np.full(360, np.nan, np.float32)  # of a function that only says an angle
@@ -74,6 +74,7 @@ def evaluate(
     turns: Turns | None = None,
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
+    refine: Refine | None = "lines",
     seed: int = 0,
     repeats: int = 1,
     angles: float | Sequence[float] | None = None,
@@ -112,7 +113,7 @@ def evaluate(
             f"upright must be a folder or several pictures: put one into a list. Received: {type(upright).__name__}."
         )
     upright = list(upright)
-    options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles)
+    options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles, refine=refine)
     trials = make_trials(
         upright,
         protocol=protocol,
@@ -124,7 +125,7 @@ def evaluate(
     )
     predictor = None if _is_function(model) else as_predictor(model)
 
-    def show(trial: Trial) -> tuple[Trial, NDArray[np.uint8]] | None:
+    def show(trial: Trial) -> tuple[Trial, Any] | None:
         try:
             rendered = trial.render()
             return trial, reading.read_image(rendered) if predictor is None else predictor.view(rendered)
@@ -135,7 +136,7 @@ def evaluate(
     shown: list[Trial] = []
     unread: list[ImageError] = []
 
-    def views() -> Iterator[NDArray[np.uint8]]:
+    def views() -> Iterator[Any]:
         for one in looked:
             if one is not None:
                 shown.append(one[0])

@@ -25,7 +25,7 @@ from rotnet.images.reading import StrPath
 from rotnet.images.turn_file import QuarterTurns
 from rotnet.inference.allowed_angles import AngleRange
 from rotnet.inference.decision import Action, Decision
-from rotnet.inference.options import Options, Turns
+from rotnet.inference.options import Options, Refine, Turns
 from rotnet.inference.predictor import DEFAULT, Model, Predictor, as_predictor
 
 # what no other file would fare better with
@@ -118,6 +118,7 @@ def correct_files(
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
     level: bool = False,
+    refine: Refine | None = "lines",
     crop: Crop = "inscribed",
     fill: Fill = 0,
     quarter_turns: QuarterTurns = "auto",
@@ -135,7 +136,7 @@ def correct_files(
         in_place: Put each turned picture in the place of its original.
         backup: In place: keep originals under their name with this appended, as `".orig"`.
         overwrite: Replace files that are in `output` already.
-        model, min_confidence, turns, angle_range, right_angles, level: As for `rotnet.correct_rotation`.
+        model, min_confidence, turns, angle_range, right_angles, level, refine: As for `rotnet.correct_rotation`.
         crop: As for `rotnet.correct_rotation`.
         fill: As for `rotnet.correct_rotation`, in pixel values of 8 bits.
         quarter_turns: How pictures within 3 degrees of a quarter turn are turned: `"auto"` without loss, `"exif"` by
@@ -166,6 +167,7 @@ def correct_files(
         right_angles=right_angles,
         min_confidence=min_confidence,
         level=level,
+        refine=refine,
         quarter_turns=quarter_turns != "off",
     )
     predictor = as_predictor(model)

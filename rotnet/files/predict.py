@@ -9,9 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rotnet.errors import RotNetError
 from rotnet.images import reading
 from rotnet.images.finding import find_images
@@ -19,15 +16,16 @@ from rotnet.images.prefetch import JOBS, ahead
 from rotnet.images.reading import StrPath
 from rotnet.inference.allowed_angles import AngleRange
 from rotnet.inference.decision import Action
-from rotnet.inference.options import Options, Turns
+from rotnet.inference.options import Options, Refine, Turns
 from rotnet.inference.predictor import DEFAULT, AnglePrediction, Model, Predictor, as_predictor
+from rotnet.inference.views import View
 
 _CHUNK = 16  # pictures that the network answers for while the next are decoded
 
 # each file with its answer, or the reason why there is none
 Answers: TypeAlias = "Generator[tuple[Path, AnglePrediction | str], None, None]"
 # what a picture becomes on its way to the network, or why it does not
-_ViewOrReason: TypeAlias = "NDArray[np.uint8] | str"
+_ViewOrReason: TypeAlias = "View | str"
 
 
 @dataclass(frozen=True)
@@ -60,6 +58,7 @@ def predict_files(
     turns: Turns | None = None,
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
+    refine: Refine | None = "lines",
     max_pixels: int | None = reading.MAX_PIXELS,
     jobs: int = JOBS,
 ) -> Iterator[FilePrediction]:
@@ -67,7 +66,7 @@ def predict_files(
 
     Args:
         paths: A file or folder, or several; folders are walked.
-        model, turns, angle_range, right_angles: As for `rotnet.predict_angle`.
+        model, turns, angle_range, right_angles, refine: As for `rotnet.predict_angle`.
         max_pixels: Refuse larger pictures; None for no limit.
         jobs: Threads that decode, each of which holds one picture.
 
@@ -82,7 +81,7 @@ def predict_files(
         >>> [result.path.name for result in predict_files("examples/photos/coffee.jpg")]
         ['coffee.jpg']
     """
-    options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles)
+    options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles, refine=refine)
     predictor = as_predictor(model)
     predictor.pooled(options)
     return _predictions(

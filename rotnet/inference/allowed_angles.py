@@ -77,6 +77,16 @@ def decode_allowed(
     return float(wrap_angle(middle + np.clip(signed_difference(angle, middle), -half, half)))
 
 
+def is_allowed(angle: float, angle_range: AngleRange | None) -> bool:
+    """Whether an angle, in degrees, lies in the range.
+
+    Example:
+        >>> is_allowed(350.0, (-15, 15)), is_allowed(20.0, (-15, 15)), is_allowed(20.0, None)
+        (True, False, True)
+    """
+    return angle_range is None or bool(_within(angle, angle_range))
+
+
 def allowed_right_angles(angle_range: AngleRange | None) -> list[float]:
     """Those of 0, 90, 180 and 270 that lie in the range.
 

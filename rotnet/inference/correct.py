@@ -10,7 +10,7 @@ from rotnet.geometry.warping import Fill
 from rotnet.images import reading
 from rotnet.images.turning import check_options, turn_back
 from rotnet.inference.allowed_angles import AngleRange
-from rotnet.inference.options import Options, Turns
+from rotnet.inference.options import Options, Refine, Turns
 from rotnet.inference.predictor import Model, as_predictor, each, is_many
 
 
@@ -26,6 +26,7 @@ def correct_rotation(
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
     level: bool = False,
+    refine: Refine | None = "lines",
     return_prediction: bool = False,
 ) -> Any:
     """Turn a picture upright, if the model is sure enough which way that is.
@@ -50,6 +51,7 @@ def correct_rotation(
             level; None allows all.
         right_angles: Answer 0, 90, 180 or 270 degrees only.
         level: Correct slight tilts too, of which the model is sure; otherwise they are left.
+        refine: `"lines"` refines a sure answer by the straight lines of the picture; None leaves what the network says.
         return_prediction: Return `(picture, AnglePrediction)` instead of the picture alone.
 
     Returns:
@@ -69,7 +71,12 @@ def correct_rotation(
     check_options(crop, fill, interpolation)
     predictor = as_predictor(model)
     options = Options(
-        turns=turns, angle_range=angle_range, right_angles=right_angles, min_confidence=min_confidence, level=level
+        turns=turns,
+        angle_range=angle_range,
+        right_angles=right_angles,
+        min_confidence=min_confidence,
+        level=level,
+        refine=refine,
     )
 
     def correct(one: Any) -> Any:

@@ -14,7 +14,14 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rotnet.geometry.angles import UPRIGHT_WITHIN, angle_difference, decode_angles, quarter_turn, shown_angle
+from rotnet.geometry.angles import (
+    QUARTER_WITHIN,
+    UPRIGHT_WITHIN,
+    angle_difference,
+    decode_angles,
+    quarter_turn,
+    shown_angle,
+)
 from rotnet.inference.model_card import ModelCard
 from rotnet.inference.options import Options
 from rotnet.inference.prediction import AnglePrediction
@@ -24,6 +31,7 @@ __all__ = ["Action", "Decision", "decide"]
 Action: TypeAlias = Literal["turned", "upright", "slight tilt", "unsure"]
 ACTIONS: tuple[Action, ...] = ("turned", "upright", "slight tilt", "unsure")
 
+LEVEL_WITHIN = 1.0  # degrees; where lines tell the level, a larger tilt is corrected on request
 SLIGHT = 20.0  # degrees; a sure answer nearer to upright than this is a tilt, one beyond it another way up
 APART = 20.0  # degrees between two answers that are told apart
 
@@ -78,7 +86,8 @@ def decide(prediction: AnglePrediction, card: ModelCard, options: Options = Opti
     away = float(angle_difference(angle, 0.0))
     if prediction.confidence < least:
         return _unsure(prediction, card, angle, away, least)
-    if away <= UPRIGHT_WITHIN:
+    is_known = options.level and prediction.level is not None  # to a fraction of a degree
+    if away <= (LEVEL_WITHIN if is_known else UPRIGHT_WITHIN):
         return Decision("upright", angle, f"upright within {UPRIGHT_WITHIN:g}°", prediction.confidence)
     is_asked = options.min_confidence is not None or options.angle_range is not None
     if not is_asked and card.upright(prediction.probabilities) > card.max_upright:
@@ -87,7 +96,7 @@ def decide(prediction: AnglePrediction, card: ModelCard, options: Options = Opti
         if not options.level:
             reason = f"slight tilt of {shown_angle(angle)}, left as it is: --level (level=True) corrects it"
             return Decision("slight tilt", angle, reason, prediction.confidence)
-    quarter = quarter_turn(angle) if options.quarter_turns else None
+    quarter = quarter_turn(angle, LEVEL_WITHIN if is_known else QUARTER_WITHIN) if options.quarter_turns else None
     used = angle if quarter is None else quarter
     return Decision("turned", used, f"turned by {shown_angle(used)}", prediction.confidence)
 

@@ -9,6 +9,7 @@ from rotnet.errors import UsageError
 from rotnet.inference.allowed_angles import AngleRange, check_allowed
 
 Turns: TypeAlias = Literal[1, 4]
+Refine: TypeAlias = Literal["lines"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,8 @@ class Options:
         min_confidence: Turn a picture if its confidence is at least this, in [0, 1]. None takes what the model's card
             says, and leaves pictures that may as well stand upright.
         level: Correct slight tilts too, of which the model is sure, instead of leaving them.
+        refine: `"lines"` refines a sure answer by the straight lines of the picture, where there are enough; None
+            leaves what the network says.
         quarter_turns: Take an angle within 3 degrees of a quarter turn for that quarter turn, which costs nothing.
 
     Raises:
@@ -42,11 +45,14 @@ class Options:
     right_angles: bool = False
     min_confidence: float | None = None
     level: bool = False
+    refine: Refine | None = "lines"
     quarter_turns: bool = True
 
     def __post_init__(self) -> None:
         if self.turns not in (None, 1, 4) or isinstance(self.turns, bool):
             raise UsageError(f"turns must be 1 or 4, or None. Received: turns={self.turns!r}.")
+        if self.refine not in (None, "lines"):
+            raise UsageError(f"refine must be 'lines' or None. Received: refine={self.refine!r}.")
         check_allowed(self.angle_range, self.right_angles)
         if self.min_confidence is not None:
             object.__setattr__(self, "min_confidence", _share(self.min_confidence))

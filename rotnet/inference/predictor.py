@@ -6,22 +6,26 @@ import functools
 import io
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.errors import ImageError, UsageError, WeightsError
-from rotnet.images import converting, reading
+from rotnet.geometry.angles import wrap_angle
+from rotnet.geometry.lines import level_from_lines
+from rotnet.images import reading
+from rotnet.images.reading import Source
 from rotnet.inference import networks, presets
-from rotnet.inference.allowed_angles import AngleRange, decode_allowed
+from rotnet.inference.allowed_angles import AngleRange, decode_allowed, is_allowed
 from rotnet.inference.decision import Decision, decide
-from rotnet.inference.options import Options, Turns
+from rotnet.inference.options import Options, Refine, Turns
 from rotnet.inference.prediction import AnglePrediction
-from rotnet.inference.views import pool, strip_view, turned_views
+from rotnet.inference.views import View, pool, turned_views, view_of
 
 if TYPE_CHECKING:
     import keras
@@ -31,11 +35,12 @@ __all__ = ["AnglePrediction", "Predictor", "as_predictor", "each", "is_many", "p
 T = TypeVar("T")
 Model: TypeAlias = "str | os.PathLike[str] | Predictor | keras.Model"
 DEFAULT = Options()
+LINES_BELIEVED = 0.8  # probability that the lines are right within a degree; below it they do as much harm as good
 BATCH = 8  # pictures a network sees at once; more only costs memory on a processor
 
 
 class Predictor:
-    """A model kept ready for many pictures; safe to share between threads.
+    """A model kept ready for many pictures; safe to share between threads, and to send to other processes.
 
     Args:
         model: Name of a preset, path of an `.onnx` or `.keras` file, or a Keras model with one probability or logit for
@@ -76,6 +81,7 @@ class Predictor:
                 "model must be the name of a preset, the path of a model file or a Keras model. "
                 f"Received: {type(model).__name__}."
             )
+        self._named = (os.fspath(model) if isinstance(model, (str, os.PathLike)) else None, threads, preprocess_func)
         height, width, channels = self._network.input_shape
         if channels not in (1, 3):
             raise WeightsError(f"A model must take pictures of 1 or 3 channels. This one takes {channels}.")
@@ -84,51 +90,80 @@ class Predictor:
         self._channels = channels
         self._preprocess = preprocess_func
 
+    @overload
     def predict(
         self,
-        images: Iterable[Any],
+        images: Sequence[Source] | Iterator[Source],
         *,
         turns: Turns | None = None,
         angle_range: AngleRange | None = None,
         right_angles: bool = False,
-    ) -> list[AnglePrediction]:
-        """Predict the angles of pictures.
+        refine: Refine | None = "lines",
+    ) -> list[AnglePrediction]: ...
+    @overload
+    def predict(
+        self,
+        images: Source,
+        *,
+        turns: Turns | None = None,
+        angle_range: AngleRange | None = None,
+        right_angles: bool = False,
+        refine: Refine | None = "lines",
+    ) -> AnglePrediction | list[AnglePrediction]: ...
+    def predict(
+        self,
+        images: Any,
+        *,
+        turns: Turns | None = None,
+        angle_range: AngleRange | None = None,
+        right_angles: bool = False,
+        refine: Refine | None = "lines",
+    ) -> AnglePrediction | list[AnglePrediction]:
+        """Predict the angle of a picture, or of several.
 
         Args:
-            images: Several pictures, each whatever `rotnet.read_image` takes. They are read as they are needed.
-            turns, angle_range, right_angles: As for `predict_angle`.
+            images: A picture, or several, each whatever `rotnet.read_image` takes. They are read as they are needed.
+            turns, angle_range, right_angles, refine: As for `rotnet.predict_angle`.
 
         Returns:
-            One prediction a picture, in order.
+            The prediction of one picture; a list of them, in order, for several.
 
         Raises:
             ImageError: A picture cannot be read; the message says which.
-            UsageError: An option is not as described, or `images` is a single picture.
+            UsageError: An option is not as described.
             WeightsError: The model answers with something else than angles.
         """
+        options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles, refine=refine)
         if is_single(images):
-            raise UsageError(
-                "images must be several pictures: put one into a list, or call predict_angle(image, model=predictor). "
-                f"Received: {type(images).__name__}."
-            )
-        views = each(images, self.view)
-        asked = Options(turns=turns, angle_range=angle_range, right_angles=right_angles)
-        return list(self.predict_views(views, asked))
+            return next(self.predict_views([self.view(images)], options))
+        return list(self.predict_views(each(images, self.view), options))
 
-    def view(self, image: Any, *, max_pixels: int | None = reading.MAX_PIXELS) -> NDArray[np.uint8]:
-        """What the network will see of a picture: its middle as a strip, see `rotnet.inference.views.strip_view`."""
+    def view(self, image: Any, *, max_pixels: int | None = reading.MAX_PIXELS) -> View:
+        """What is looked at of a picture: it is decoded once, no larger than network and lines need."""
         sufficient = math.ceil(reading.DETAIL * max(self.input_size))
         read = reading.read_image(image, max_pixels=max_pixels, short_side=sufficient)
-        return converting.as_channels(strip_view(read, self.input_size), self._channels)
+        return view_of(read, self.input_size, self._channels)
 
-    def predict_views(
-        self, views: Iterable[NDArray[np.uint8]], options: Options = DEFAULT
-    ) -> Iterator[AnglePrediction]:
+    def predict_views(self, views: Iterable[View], options: Options = DEFAULT) -> Iterator[AnglePrediction]:
         """Predict the angles of pictures that went through `view`, some at a time, in order.
 
         Options that do not fit the model are refused at once, not with the first answer.
         """
         return self._answers(iter(views), self.pooled(options), options)
+
+    def __enter__(self) -> Predictor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the network; the predictor answers no more."""
+        del self._network
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process by name or path; the network is loaded there."""
+        name, threads, preprocess_func = self._named
+        if name is None:
+            raise UsageError("A Predictor of a Keras model in memory cannot be pickled: save it, and give its path.")
+        return functools.partial(Predictor, threads=threads, preprocess_func=preprocess_func), (name,)
 
     def decide(self, prediction: AnglePrediction, options: Options = DEFAULT) -> Decision:
         """Say what is to become of a picture that this model predicted; see `rotnet.inference.decision.decide`."""
@@ -145,18 +180,33 @@ class Predictor:
             raise UsageError(f"turns=4 needs a model of square pictures, not of {self.input_size}: use turns=1.")
         return options.turns or (4 if is_square else 1)
 
-    def _answers(self, views: Iterator[NDArray[np.uint8]], turns: int, options: Options) -> Iterator[AnglePrediction]:
+    def _answers(self, views: Iterator[View], turns: int, options: Options) -> Iterator[AnglePrediction]:
         while chunk := list(islice(views, max(1, BATCH // turns))):
-            batch = np.stack([square for view in chunk for square in turned_views(view, self.input_size, turns)])
-            for answers in self._probabilities(batch.astype(np.float32)).reshape(len(chunk), turns, -1):
-                found = pool(answers)
-                angle = decode_allowed(
-                    found,
-                    method=self.card.decoder,
-                    angle_range=options.angle_range,
-                    right_angles=options.right_angles,
-                )
-                yield AnglePrediction(angle, self.card.confidence(found, angle, turns), found, turns)
+            squares = [square for view in chunk for square in turned_views(view.strip, self.input_size, turns)]
+            rows = self._probabilities(np.stack(squares, dtype=np.float32)).reshape(len(chunk), turns, -1)
+            for view, answers in zip(chunk, rows, strict=True):
+                yield self._refined(self._answer(pool(answers), turns, options), view, options)
+
+    def _answer(self, probabilities: NDArray[np.float32], turns: int, options: Options) -> AnglePrediction:
+        angle = decode_allowed(
+            probabilities,
+            method=self.card.decoder,
+            angle_range=options.angle_range,
+            right_angles=options.right_angles,
+        )
+        return AnglePrediction(angle, self.card.confidence(probabilities, angle, turns), probabilities, turns)
+
+    def _refined(self, answer: AnglePrediction, view: View, options: Options) -> AnglePrediction:
+        """The same, its angle put right by the lines of the picture, where it is sure and they can be believed."""
+        if options.refine is None or options.right_angles or view.grey is None:
+            return answer
+        if answer.confidence < self.card.min_confidence:
+            return answer
+        level = level_from_lines(view.grey, up=answer.angle)
+        if level is None or level.probability_one < LINES_BELIEVED:
+            return answer
+        angle = float(wrap_angle(answer.angle + level.roll))
+        return replace(answer, angle=angle, level=level) if is_allowed(angle, options.angle_range) else answer
 
     def _probabilities(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         scores = np.asarray(self._network(self._preprocess(batch) if self._preprocess else batch), np.float32)
@@ -179,6 +229,7 @@ def predict_angle(
     turns: Turns | None = None,
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
+    refine: Refine | None = "lines",
 ) -> Any:
     """Predict by how many degrees a picture is turned.
 
@@ -195,6 +246,8 @@ def predict_angle(
             is too low.
         right_angles: Answer 0, 90, 180 or 270 only, those within the range, for a camera that was held upright,
             sideways or upside down. The confidence stays what it is likewise.
+        refine: `"lines"` refines a sure answer by the straight lines of the picture, where there are enough of them;
+            `refined_by` says by how much. None leaves what the network says.
 
     Returns:
         An `AnglePrediction`; a list of them for a list or a 4-D array.
@@ -210,10 +263,10 @@ def predict_angle(
         True
     """
     predictor = as_predictor(model)
-    asked = Options(turns=turns, angle_range=angle_range, right_angles=right_angles)
+    options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles, refine=refine)
     if is_many(image):
-        return list(predictor.predict_views(each(image, predictor.view), asked))
-    return next(predictor.predict_views([predictor.view(image)], asked))
+        return list(predictor.predict_views(each(image, predictor.view), options))
+    return next(predictor.predict_views([predictor.view(image)], options))
 
 
 def is_many(image: Any) -> bool:

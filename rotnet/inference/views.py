@@ -6,15 +6,46 @@ picture are therefore taken from its two ends by turns; they cost no more than t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.geometry.angles import roll_quarter_turns
+from rotnet.geometry.lines import reduced
 from rotnet.geometry.warping import crop_around_center, square_view
+from rotnet.images.converting import as_channels
 
 LONGEST = 2  # squares that a strip is long; beyond, the ends of a picture have little to do with each other
+LEAST_SIDE = 160  # pixels; in a smaller picture edges are too short to tell a fraction of a degree
 FLOOR = 1e-6  # no view rules an angle out, however sure it is
+
+
+@dataclass(frozen=True)
+class View:
+    """What is looked at of a picture, once it is decoded.
+
+    Attributes:
+        strip: `(h, w, channels)` uint8 for the network, see `strip_view`.
+        grey: `(h, w)` uint8 of the whole picture, in which lines are looked for; None if it is too small.
+    """
+
+    strip: NDArray[np.uint8]
+    grey: NDArray[np.uint8] | None = None
+
+
+def view_of(image: NDArray[np.uint8], size: tuple[int, int], channels: int) -> View:
+    """What a model looks at of a picture, for pictures of photographs with its lines.
+
+    Args:
+        image: `(H, W, 3)` uint8, RGB.
+        size: `(height, width)` of the network's input, pixels.
+        channels: Of the network's input, 1 or 3. Models of gray pictures look at no photographs.
+    """
+    strip = as_channels(strip_view(image, size), channels)
+    lines = channels == 3 and min(image.shape[:2]) >= LEAST_SIDE
+    return View(strip, reduced(image)[0] if lines else None)
 
 
 def strip_view(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ The networks are made here; of the shipped preset only is asked that it answers.
 import io
 import os
 import pathlib
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -88,7 +89,7 @@ def test_one_turn_looks_once_and_four_look_at_each_quarter(compass, monkeypatch)
     assert [len(batch) for batch in seen] == [1, 4]
     first, last = seen[1][0], np.rot90(seen[1][1], -1)
     np.testing.assert_array_equal(seen[1], [np.rot90((first, last)[turn % 2], turn) for turn in range(4)])
-    strip = compass.view(crooked(10.0))
+    strip = compass.view(crooked(10.0)).strip
     assert strip.shape == (16, 21, 3)
     for square, columns in ((first, slice(16)), (last, slice(5, 21)), (seen[0][0], slice(2, 18))):
         np.testing.assert_array_equal(square, strip[:, columns])
@@ -141,10 +142,23 @@ def test_digits_of_every_form(tmp_path):
         predict_angle(stack, model=model)
 
 
-@pytest.mark.parametrize("one", ["a.jpg", pathlib.Path("a.jpg"), b"data", io.BytesIO(), np.zeros((9, 9, 3), np.uint8)])
-def test_predictor_takes_no_single_picture(compass, one):
-    with pytest.raises(UsageError, match="several pictures"):
-        compass.predict(one)
+def test_predictor_answers_one_picture_or_many(compass):
+    picture = crooked(40.0)
+    one = compass.predict(picture)
+    assert one == compass.predict(encoded(picture)) == predict_angle(picture, model=compass)
+    assert compass.predict([picture, picture]) == [one, one]
+
+
+def test_predictor_travels_by_its_path(tmp_path):
+    predictor = Predictor(compass_onnx(tmp_path / "model.onnx"), threads=1)
+    again = pickle.loads(pickle.dumps(predictor))
+    assert again.predict(crooked(40.0)) == predictor.predict(crooked(40.0))
+    with again as opened:
+        assert opened is again
+    with pytest.raises(AttributeError):
+        again.predict(crooked(40.0))
+
+
 
 
 def test_threads_share_a_predictor(compass):
@@ -460,3 +474,47 @@ def test_unfit_keras_models_are_refused(keras):
     two = keras.Model(images, keras.layers.Dense(2)(keras.layers.Flatten()(images)))
     with pytest.raises(WeightsError, match="360 probabilities"):
         predict_angle(crooked(0.0), model=two)
+
+
+# Lines ----------------------------------------------------------------------------------------------------------------
+
+
+def striped(light, stripes):
+    """A picture that is bright above, turned by `light` degrees, whose posts lean by `stripes` degrees."""
+    picture = crooked(light, 400, 520).astype(np.float64) * 0.5
+    y, x = np.mgrid[0:400, 0:520]
+    turn = np.radians(stripes)
+    picture += 60 + 50 * np.sin((x * np.cos(turn) - y * np.sin(turn)) / 6)[:, :, None]
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("light", "stripes"), [(0.0, 1.5), (33.0, 34.0), (200.0, 198.8), (90.0, 90.8)])
+def test_lines_refine_a_sure_answer(compass, light, stripes):
+    picture = striped(light, stripes)
+    plain = compass.predict(picture, refine=None)
+    refined = compass.predict(picture)
+    assert plain.level is None and plain.refined_by == 0.0
+    assert angle_difference(refined.angle, stripes) < 0.3 < angle_difference(plain.angle, stripes)
+    assert angle_difference(plain.angle + refined.refined_by, refined.angle) < 1e-6
+    assert refined.confidence == plain.confidence and len(refined.level.segments) > 10
+
+
+def test_pictures_without_lines_keep_the_networks_answer(compass):
+    plain, refined = (compass.predict(crooked(33.0, 400, 520), refine=refine) for refine in (None, "lines"))
+    assert refined == plain and refined.level is None
+
+
+def test_lines_do_not_leave_the_range(compass):
+    picture = striped(14.6, 15.6)
+    assert compass.predict(picture, angle_range=(-15, 15)).angle <= 15
+    with pytest.raises(UsageError, match="refine must be 'lines' or None"):
+        compass.predict(picture, refine="edges")
+
+
+def test_known_tilts_are_levelled_on_request(tmp_path):
+    model = Predictor(compass_onnx(tmp_path / "model.onnx", card={"min_confidence": 0.5, "max_upright": 0.01}))
+    answer = model.predict(striped(1.0, 1.8))
+    assert model.decide(answer).action == "upright"
+    decision = model.decide(answer, Options(level=True))
+    assert decision.action == "turned" and abs(decision.angle - 1.8) < 0.3
+    assert model.decide(model.predict(striped(0.0, 0.4)), Options(level=True)).action == "upright"
