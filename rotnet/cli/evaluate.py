@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,13 @@ def add(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the angles, uniform in [0, 360); default: 0")
     parser.add_argument("--repeats", type=count, default=1, metavar="N", help="angles for each picture; default: 1")
     parser.add_argument("--val", action="store_true", help="only what `rotnet train photos DIR` measures on")
+    parser.add_argument(
+        "--truth",
+        choices=("upright", "level"),
+        default="upright",
+        help="level: the pictures are level to a fraction of a degree, as Street View is, so that small errors count: "
+        "shares within 0.25, 0.5, 1 and 2 degrees, AUC at 1, 5 and 10 degrees; default: upright",
+    )
     parser.add_argument("--rivals", action="store_true", help="put other packages beside it that are installed")
     parser.add_argument("--json", type=path, metavar="FILE", help="write all figures and curves")
     parser.add_argument("--report", type=path, metavar="FILE.html", help="write a page with plots and bad cases")
@@ -47,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
     if options.report is not None:
         require("matplotlib", "train", "plotting")
     from rotnet.evaluation import evaluate, reports, rivals
+    from rotnet.evaluation.scores import level_score
     from rotnet.images.finding import find_images
     from rotnet.inference.predictor import as_predictor
 
@@ -77,8 +86,14 @@ def run(options: argparse.Namespace) -> int:
         rivals.compare(upright, **asked) if options.rivals else {},
     )
     print(report.as_text())
+    figures = report.as_dict()
+    if options.truth == "level":
+        level = {name: asdict(level_score(found.errors)) for name, found in report.protocols.items()}
+        for name, values in level.items():
+            print(f"level, {name}: " + ", ".join(f"{key} {value:.1%}" for key, value in values.items()))
+        figures["level"] = level
     if options.json is not None:
-        _write(options.json, json.dumps(report.as_dict(), indent=2) + "\n")
+        _write(options.json, json.dumps(figures, indent=2) + "\n")
     if options.report is not None:
         _write(options.report, report.as_html())
     unread = len(upright) * options.repeats - len(report.first.trials)

@@ -37,6 +37,51 @@ class Scores:
     quadrant: float
 
 
+@dataclass(frozen=True)
+class LevelScores:
+    """Small errors of many answers to pictures whose truth is known to a fraction of a degree.
+
+    Attributes:
+        within_quarter, within_half, within_1, within_2: Share with an error no larger than so many degrees.
+        auc_1, auc_5, auc_10: Area under the share of pictures over the error, up to 1, 5 and 10 degrees, as
+            a share of the largest possible: 1 is no error at all. GeoCalib (Veicht et al., 2024) and its predecessors
+            count roll so.
+    """
+
+    within_quarter: float
+    within_half: float
+    within_1: float
+    within_2: float
+    auc_1: float
+    auc_5: float
+    auc_10: float
+
+
+def level_score(errors: ArrayLike) -> LevelScores:
+    """Summarize small errors.
+
+    Args:
+        errors: `(N,)` degrees in [0, 180], N > 0.
+
+    Returns:
+        The summary.
+
+    Raises:
+        ValueError: There are no errors.
+
+    Example:
+        >>> level_score([0.0, 0.5, 3.0]).auc_1  # recall is 1/3 from 0 on and 2/3 from half a degree on
+        0.5
+    """
+    values = np.asarray(errors, np.float64)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(f"errors must be (N,), N > 0. Received: shape {values.shape}.")
+    within = [float((values <= limit).mean()) for limit in (0.25, 0.5, 1.0, 2.0)]
+    # a picture adds to the recall from its error on: what is left of the limit, as a share of it
+    area = [float(np.maximum(limit - values, 0.0).mean() / limit) for limit in (1.0, 5.0, 10.0)]
+    return LevelScores(*within, *area)
+
+
 def score(truth: Iterable[float], angles: Iterable[float]) -> Scores:
     """Summarize the errors of answers.
 

@@ -1,0 +1,99 @@
+"""Batch normalization on fixed statistics, merged into the convolution before it, for teaching; and back again.
+
+What is left is a convolution with a bias. It answers the same, is taught about as quickly, and its biases learn, which
+batch normalization on fixed statistics does not let them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+from keras import layers
+
+from rotnet.models.transfer import backbone_of
+
+__all__ = ["fold", "unfold"]
+
+
+@keras.saving.register_keras_serializable("rotnet")
+class Folded(layers.Layer):
+    """Stands where a batch normalization was, and does nothing."""
+
+    def call(self, inputs, mask=None, training=None):
+        return inputs
+
+
+def fold(model: keras.Model) -> keras.Model:
+    """A network that answers as a model does, whose convolutions have biases in the place of batch normalization.
+
+    Args:
+        model: Made by `rotnet.build_model` with a backbone whose batch normalization follows convolutions, as in
+            EfficientNet-Lite.
+
+    Returns:
+        A new model; compile it to teach it.
+
+    Example:
+        >>> from rotnet import build_model
+        >>> model = build_model(input_shape=(64, 64, 3))
+        >>> picture = np.zeros((1, 64, 64, 3), np.float32)
+        >>> bool(np.allclose(fold(model).predict_on_batch(picture), model.predict_on_batch(picture), atol=1e-5))
+        True
+    """
+    folded = keras.models.clone_model(model, clone_function=_clone, recursive=True)
+    target = backbone_of(folded)
+    for convolution, normalization in _pairs(backbone_of(model)):
+        gamma, beta, mean, variance = (np.asarray(value) for value in normalization.get_weights())
+        scale = gamma / np.sqrt(variance + normalization.epsilon)
+        kernel = convolution.get_weights()[0]
+        if isinstance(convolution, layers.DepthwiseConv2D):
+            kernel = kernel * scale[:, None]
+        else:
+            kernel = kernel * scale
+        target.get_layer(convolution.name).set_weights([kernel, beta - mean * scale])
+    _copy_head(model, folded)
+    return folded
+
+
+def unfold(folded: keras.Model, model: keras.Model) -> keras.Model:
+    """Give a model with batch normalization the weights of a folded one, so that it answers the same.
+
+    Args:
+        folded: What `fold` gave, taught further.
+        model: Built as the one that was folded; of any input size. It is changed.
+
+    Returns:
+        `model`.
+    """
+    source = backbone_of(folded)
+    for convolution, normalization in _pairs(backbone_of(model)):
+        kernel, bias = source.get_layer(convolution.name).get_weights()
+        convolution.set_weights([kernel])
+        one, zero = np.ones_like(bias), np.zeros_like(bias)
+        normalization.set_weights([one, bias, zero, one - normalization.epsilon])
+    _copy_head(folded, model)
+    return model
+
+
+def _clone(layer: keras.Layer) -> keras.Layer:
+    if isinstance(layer, layers.BatchNormalization):
+        return Folded(name=layer.name)
+    config = layer.get_config()
+    if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)):
+        config["use_bias"] = True
+    return layer.__class__.from_config(config)
+
+
+def _pairs(backbone: keras.Model) -> Iterator[tuple[keras.Layer, keras.Layer]]:
+    """Each convolution with the batch normalization that follows it."""
+    for layer in backbone.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            yield layer.input._keras_history.operation, layer
+
+
+def _copy_head(source: keras.Model, target: keras.Model) -> None:
+    for layer in source.layers:
+        if not isinstance(layer, keras.Model) and layer.weights:
+            target.get_layer(layer.name).set_weights(layer.get_weights())

@@ -1,0 +1,110 @@
+"""Teach a photo model on with pictures of several folders, collections in balance.
+
+    python weights/tools/teach_photo.py PHOTOS MORE -o runs/photo8 --stages 160:9:2e-4:stage3 192:2:1e-4:stage3
+
+`sources.py` says which pictures are taught, chosen by and kept for the test. Batch normalization is folded into the
+convolutions, whose biases learn. Started again after a stop, the run goes on where it was: each epoch is backed up. It
+ends with `model.onnx`, calibrated on the pictures to choose by, which looks at pictures a sixth larger than the last
+stage did.
+"""
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+
+import keras
+import numpy as np
+from sources import photos, shares
+
+from rotnet import RotNetDataGenerator, build_model
+from rotnet.datasets.augmentation import SAVED, Augmentation
+from rotnet.inference import presets
+from rotnet.inference.networks import OnnxNetwork
+from rotnet.models.export import export_onnx
+from rotnet.models.folding import fold, unfold
+from rotnet.models.transfer import copy_weights, freeze
+from rotnet.training.fitting import fit
+from rotnet.training.recipes import calibrate_photos, parse_stage
+
+EPOCH = 9_600  # examples between two backups: some minutes
+
+
+class Balanced(RotNetDataGenerator):
+    """Draws a number of examples an epoch, each picture as often as its share says."""
+
+    def __init__(self, images, drawn, *, examples, **kwargs):
+        self._drawn, self._examples = drawn, examples
+        super().__init__(images, **kwargs)
+
+    def __len__(self):
+        return self._examples // self.batch_size
+
+    def _order(self, epoch):
+        rng = np.random.default_rng((self.seed, epoch, 0, 1))
+        return rng.choice(len(self._drawn), self._examples, p=self._drawn)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", help="folders of upright photographs with a manifest.csv")
+    parser.add_argument("-o", "--output", required=True, type=Path, help="folder of the run")
+    parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--start", default="photo", help="a preset, an .onnx or a .keras file, or imagenet")
+    parser.add_argument("--stages", nargs="+", required=True, metavar="SIZE:EPOCHS:RATE[:FREEZE_BEFORE]")
+    parser.add_argument("--seed", type=int, default=10)
+    parser.add_argument("--examples", type=int, default=EPOCH, help="in an epoch")
+    parser.add_argument("--answer", type=int, help="side of the pictures that are looked at; default: a sixth larger")
+    options = parser.parse_args()
+    found = photos(options.folders)
+    train, choose = ([photo for photo in found if photo.side == side] for side in ("train", "choose"))
+    drawn = shares(train)
+    _print_shares(train, drawn)
+    taught = None
+    for number, text in enumerate(options.stages, start=1):
+        stage = parse_stage(text, seed=options.seed + number)
+        shape = (stage.size, stage.size, 3)
+        model = fold(build_model(options.backbone, input_shape=shape, dropout=0.2))
+        copy_weights(_started(options.start, options.backbone, shape) if taught is None else taught, model)
+        if stage.freeze_before:
+            freeze(model, stage.freeze_before)
+        common = {"input_shape": shape, "batch_size": stage.plan.batch_size, "sigma": stage.plan.sigma, "workers": 2}
+        stream = Balanced(
+            [photo.path for photo in train],
+            drawn,
+            examples=options.examples,
+            seed=stage.plan.seed,
+            augmentation=Augmentation(),
+            **common,
+        )
+        val = RotNetDataGenerator(
+            [photo.path for photo in choose], seed=0, augmentation=SAVED, same_every_epoch=True, **common
+        )
+        taught = fit(model, stream, val, stage.plan, options.output / f"stage{number}", verbose=2)
+    size = options.answer or 32 * round(stage.size * 7 / 6 / 32)
+    answering = unfold(taught, build_model(options.backbone, input_shape=(size, size, 3)))
+    exported = export_onnx(answering, options.output / "model.onnx")
+    report = calibrate_photos(exported, [photo.path for photo in choose], repeats=2)
+    (options.output / "metrics.json").write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _print_shares(train, drawn):
+    by_source = Counter()
+    for photo, share in zip(train, drawn, strict=True):
+        by_source[photo.source] += float(share)
+    for source, share in by_source.most_common():
+        print(f"{source:12s} {share:.1%}", flush=True)
+
+
+def _started(name, backbone, shape):
+    """A folded network with the weights to start from, whatever the size of the pictures they were taught with."""
+    if name == "imagenet":
+        return fold(build_model(backbone, input_shape=shape, weights="imagenet"))
+    if name.endswith(".keras"):
+        return keras.models.load_model(name, compile=False)
+    path = presets.find(name)
+    return fold(build_model(backbone, input_shape=OnnxNetwork(path).input_shape, weights=path))
+
+
+if __name__ == "__main__":
+    main()
