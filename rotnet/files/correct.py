@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rotnet.errors import ImageError, OutputError, UsageError
-from rotnet.files.journal import Journal
+from rotnet.files.journal import Journal, spare_of
 from rotnet.files.plan import Targets, backup_of, place_of
 from rotnet.files.predict import answer_files, as_row, reason
 from rotnet.geometry.angles import angle_difference
@@ -328,7 +328,7 @@ def _writing(
     def move(temporary: Path, target: Path) -> None:
         _check_unchanged(outcome)
         if source == target and how.backup is not None:
-            _back_up(target, backup_of(target, how.backup))
+            _back_up(target, backup_of(target, how.backup), spare_of(temporary))
         if may_replace:
             os.replace(temporary, target)
         else:
@@ -349,7 +349,7 @@ def _changed(source: Path) -> ImageError:
     return ImageError(f"{source} has changed since it was looked at; look at it anew with rotnet correct")
 
 
-def _back_up(source: Path, backup: Path) -> None:
+def _back_up(source: Path, backup: Path, spare: Path) -> None:
     if os.path.lexists(backup):
         # of a run that was killed right here, before the source was replaced
         if not filecmp.cmp(source, backup, shallow=False):
@@ -357,8 +357,10 @@ def _back_up(source: Path, backup: Path) -> None:
         return
     try:
         os.link(source, backup)
-    except OSError:  # a file system without hard links
-        writing.copy(source, backup)
+    except OSError:  # a file system without hard links; the journal knows of the spare file
+        with reading.open_file(source) as original, writing.atomic_file(backup, temporary=spare) as file:
+            writing.copy_into(file, original, str(source))
+            _keep_status(source, file, owner=False)
 
 
 def _keep_status(source: Path, file: IO[bytes], *, owner: bool) -> None:
@@ -379,4 +381,9 @@ def _outcome(result: FileCorrection) -> dict[str, Any]:
 def _recorded(source: Path, target: Path, journal: Journal | None) -> FileCorrection | None:
     """What became of a picture by the journal, if its successor is still there."""
     outcome = journal.outcome_of(source) if journal is not None else None
-    return FileCorrection(source, target, **outcome) if outcome is not None and os.path.lexists(target) else None
+    if outcome is None or not os.path.lexists(target):
+        return None
+    try:
+        return FileCorrection(source, target, **outcome)
+    except TypeError as error:
+        raise UsageError(f"The journal tells of {source} what rotnet never writes: {outcome}; delete it.") from error
