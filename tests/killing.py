@@ -1,7 +1,8 @@
 """Kill a run at every step at which it changes a file, and go on with it: `python killing.py FOLDER PLAN`.
 
 FOLDER holds `model.onnx` and the tree `in`; PLAN is `copy`, `place`, `backup` or `copied backup`, as where
-there are no hard links. Prints how often it killed, as JSON, or ends with an error. The processes are forked from one that has loaded everything and run nothing.
+there are no hard links. Prints how often it killed, as JSON, or ends with an error. The processes are
+forked from one that has loaded everything and run nothing.
 """
 
 import errno

@@ -10,8 +10,8 @@ A journal is a file of JSON lines, written before and after each change of a fil
     {"kept": "/in/a.jpg"}                                                 it could not be moved
     {"finished": true}
 
-A journal is input: each line must be as a run writes it, and of temporary files only those go that rotnet names so, in the
-folders of the run. A line that is no JSON was cut short when its run was killed, and is passed over.
+A journal is input: each line must be as a run writes it, and of temporary files only those go that rotnet names so, in
+the folders of the run. A line that is no JSON was cut short when its run was killed, and is passed over.
 
 A stamp says which file the outcome is of: the input as it was looked at, in place its successor.
 
@@ -84,8 +84,8 @@ class Journal:
     Args:
         path: The file; its folder is made when needed.
         resume: Go on from what is in the file, if it exists; otherwise begin anew.
-        within: Folders that the run writes below; a journal that names a temporary file elsewhere is refused. None takes
-            any folder.
+        within: Folders that the run writes below; a journal that names a temporary file elsewhere is refused. None
+            takes any folder.
 
     Attributes:
         outcomes: What was recorded of each input that is finished, by `place_of` it; nothing if the run is a new one.
@@ -276,7 +276,7 @@ class Journal:
     def _checked_temporary(self, name: str) -> Path:
         """The path of a temporary file, if it is one that this run may have made, else `UsageError`."""
         path = Path(name)
-        # as it is spelt, for a folder of results may hold links to others, and as it lies, for there are links to it too
+        # as it is spelt, for folders of results may hold links to others, and as it lies, for there are links to them
         spelt, lies = Path(os.path.normpath(path.parent)), Path(os.path.realpath(path.parent))
         inside = self._within is None or any(
             one in (spelt, *spelt.parents, lies, *lies.parents) for one in self._within
