@@ -211,10 +211,10 @@ def carry_out(
 
 
 def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Generator[FileCorrection, None, None]:
-    """Decisions with the `sha256` of what is to be turned, so that they can be carried out later."""
+    """Decisions with the `sha256` of what is to be turned or copied, so that they can be carried out later."""
 
     def sign(decision: FileCorrection) -> FileCorrection:
-        if decision.action != "turned":
+        if decision.target is None or (decision.action != "turned" and decision.target == decision.path):
             return decision
         try:
             with reading.open_file(decision.path) as file:
@@ -304,10 +304,11 @@ def _finish(
             raise OutputError(f"{source} is read-only; make it writable, or turn it into another folder with -o")
         writing.make_folder(target.parent, like=source.parent)
         if decision.action != "turned":
+            _check_planned(decision, original, how)
             with _writing(decision, target, how, journal, overwrite=overwrite) as file:
                 writing.copy_into(file, original, str(source))
                 _keep_status(source, file, owner=False)
-            return decision
+            return replace(decision, sha256=None)
         data = original.read()
     if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise _changed(source)
@@ -337,6 +338,17 @@ def _writing(
     if journal is None:
         return writing.atomic_file(target, replace=move)
     return journal.writing(source, target, _outcome(outcome), replace=move)
+
+
+def _check_planned(decision: FileCorrection, original: IO[bytes], how: Turning) -> None:
+    """Refuse to copy by a plan what was not looked at for it, or is no picture; rewinds the file."""
+    if decision.sha256 is None:  # it was read a moment ago
+        return
+    data = original.read()
+    if decision.sha256 != hashlib.sha256(data).hexdigest():
+        raise _changed(decision.path)
+    with reading.opened(data, str(decision.path), how.max_pixels):
+        original.seek(0)
 
 
 def _check_unchanged(decision: FileCorrection) -> None:
