@@ -8,12 +8,17 @@ The public names stand in `__init__.pyi`. Each loads its module when it is first
 quick and whoever only predicts never loads a training framework.
 """
 
+import os
+
 import lazy_loader
 
 __version__ = "0.1.0"
 
 # what only the extras install
 _EXTRA = ("jax", "keras", "matplotlib", "tensorflow", "torch")
+
+# ONNX Runtime reports to its maker from the moment it is imported, unless this is set before; workers inherit it
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 

@@ -1,9 +1,11 @@
 """Kill a run at every step at which it changes a file, and go on with it: `python killing.py FOLDER PLAN`.
 
-FOLDER holds `model.onnx` and the tree `in`; PLAN is `copy`, `place` or `backup`. Prints how often it killed, as JSON,
-or ends with an error. The processes are forked from one that has loaded everything and run nothing.
+FOLDER holds `model.onnx` and the tree `in`; PLAN is `copy`, `place`, `backup` or `copied backup`, as where
+there are no hard links. Prints how often it killed, as JSON, or ends with an error. The processes are
+forked from one that has loaded everything and run nothing.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -57,11 +59,17 @@ class Steps:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def no_links(*_: object, **__: object) -> None:
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
 def correct(plan: str, last: int, resume: bool) -> None:
     """Correct the tree, as the command does."""
     Steps(last)
     predictor = Predictor("../model.onnx", threads=1)
-    backup = ".orig" if plan == "backup" else None
+    backup = ".orig" if plan.endswith("backup") else None
+    if plan == "copied backup":
+        os.link = no_links
     with Journal("../journal", resume=resume) as journal:
         if plan == "copy":
             targets = plan_targets(["in"], "out", finished=journal.touched)

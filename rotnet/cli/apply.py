@@ -44,7 +44,8 @@ def run(options: argparse.Namespace) -> int:
     targets = {decision.path: decision.target for decision in decisions if decision.target}
     in_place = all(source == target for source, target in targets.items())
     place = options.journal or journal_path("apply", os.path.realpath(options.plan))
-    with Journal(place, resume=options.resume) as journal:
+    within = {target.parent for target in targets.values()}
+    with Journal(place, resume=options.resume, within=within) as journal:
         check_targets(
             targets, overwrite=options.overwrite, in_place=in_place, backup=how.backup, finished=journal.touched
         )

@@ -101,7 +101,9 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
     predictor.pooled(asked)  # before an earlier run is forgotten
     output = os.path.realpath(options.output) if options.output else "in place"
     place = options.journal or journal_path(output, *map(os.path.realpath, options.paths))
-    with Journal(place, resume=options.resume) as journal:
+    folders = (one if os.path.isdir(one) else os.path.dirname(one) or "." for one in options.paths)
+    within = [options.output] if options.output else list(folders)
+    with Journal(place, resume=options.resume, within=within) as journal:
         targets = _plan(options, journal.touched)
         # before the report of an earlier run is emptied
         journal.begin({"model": options.model, **vars(asked), **vars(how)}, forget=not options.in_place)

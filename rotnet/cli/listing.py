@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rotnet.cli.common import complain, on_one_line
+from rotnet.errors import UsageError
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +30,8 @@ def print_listing(
         header: Of the table.
         line: A result's row of the table, without its path; those with an error go to standard error instead.
     """
+    if sys.stdout is None:
+        raise UsageError("Standard output is closed, so that there is nowhere to print to: redirect it into a file.")
     writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
     if format == "csv":
         writer.writeheader()

@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0 all fine, 1 some pictures failed or the work could not be done, 2 wrong use, 130 interrupted.
     """
+    _fill_closed_streams()
     # names that are no text are printed with escapes instead of ending the run
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -66,6 +67,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _discard_output()
             complain(f"the output cannot be written: {error.strerror or error}")
         return 1
+    except MemoryError:
+        complain("there is not enough memory for this; give fewer --jobs, smaller pictures or another model")
+        return 1
+
+
+def _fill_closed_streams() -> None:
+    """Put nothing where standard streams were closed: the next file that is opened would take the place of one.
+
+    What goes to standard error then goes nowhere. Standard output stays None, for who writes a picture to it must know.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
 
 
 def _leave_threads() -> None:
@@ -78,7 +99,8 @@ def _leave_threads() -> None:
 
 def _discard_output() -> None:
     """Let nothing complain again of an output that takes no more when the process ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

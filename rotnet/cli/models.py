@@ -18,6 +18,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
+    from rotnet.inference.model_card import is_number
     from rotnet.inference.presets import presets
 
     print(f"{'preset':<30}{'input':>9}{'size':>9}  {'mean':>6}{'median':>8}  {'licence':<12}for")
@@ -26,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
         # figures by protocol: the first is the one that counts
         protocols = [one for one in (preset.errors, *preset.errors.values()) if isinstance(one, Mapping)]
         measured = next((one for one in protocols if "mean" in one), {})
-        mean, median = (measured.get(key) for key in ("mean", "median"))
+        mean, median = (value if is_number(value := measured.get(key)) else None for key in ("mean", "median"))
         errors = f"{_degrees(mean):>6}{_degrees(median):>8}"
         size = f"{preset.bytes / 1e6:.1f} MB"
         print(f"{preset.name:<30}{f'{height}x{width}':>9}{size:>9}  {errors}  {preset.licence:<12}{preset.description}")

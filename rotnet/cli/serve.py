@@ -10,6 +10,8 @@ from typing import Any
 from rotnet.cli.common import add_command, add_model, count
 from rotnet.errors import OutputError, require
 
+CONNECTIONS = 200  # more are told at once that the server is busy
+
 
 def add(commands: Any) -> None:
     """Declare the command."""
@@ -26,7 +28,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on; any but the default lets others on the network in; default: 127.0.0.1",
+        help="address to listen on; any but those of this computer lets others in; default: 127.0.0.1",
     )
     parser.add_argument("--port", type=int, default=8360, help="default: 8360")
     parser.add_argument("--max-megabytes", type=count, default=64, metavar="MB", help="of a file; default: 64")
@@ -40,11 +42,9 @@ def run(options: argparse.Namespace) -> int:
     import uvicorn
 
     from rotnet.web import Limits, create_app
-    from rotnet.web.guard import LOOPBACK
+    from rotnet.web.guard import names_of
 
     limits = Limits(bytes=options.max_megabytes * 1_000_000, pixels=options.max_megapixels * 1_000_000)
-    hosts = LOOPBACK if options.host in LOOPBACK else ()
-    app = create_app(options.model, limits=limits, hosts=hosts)
     shown = f"[{options.host}]" if ":" in options.host else options.host
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     try:
@@ -52,9 +52,13 @@ def run(options: argparse.Namespace) -> int:
     except (OSError, OverflowError) as error:
         problem = f"{shown}:{options.port} cannot be listened on: {error}; choose another --port or --host"
         raise OutputError(problem) from error
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
-    signal.signal(signal.SIGINT, server.handle_exit)  # for whoever ends it as soon as it has told where it is
     with listening:
+        app = create_app(options.model, limits=limits, hosts=names_of(options.host, listening.getsockname()[0]))
+        config = uvicorn.Config(
+            app, http="h11", ws="none", log_level="warning", server_header=False, limit_concurrency=CONNECTIONS
+        )
+        server = uvicorn.Server(config)
+        signal.signal(signal.SIGINT, server.handle_exit)  # for whoever ends it as soon as it has told where it is
         print(f"rotnet is at http://{shown}:{listening.getsockname()[1]} (Ctrl-C ends it)", flush=True)
         server.run(sockets=[listening])
     return 0

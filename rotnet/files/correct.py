@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from rotnet.errors import ImageError, OutputError, UsageError
-from rotnet.files.journal import Journal
+from rotnet.files.journal import Journal, spare_of
 from rotnet.files.plan import Targets, backup_of, place_of, plan_in_place, plan_targets
 from rotnet.files.predict import answer_files, as_row, why_failed
 from rotnet.geometry.warping import Crop, Fill
@@ -284,10 +284,10 @@ def carry_out(
 
 
 def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Generator[FileCorrection, None, None]:
-    """Decisions with the `sha256` of what is to be turned, so that they can be carried out later."""
+    """Decisions with the `sha256` of what is to be turned or copied, so that they can be carried out later."""
 
     def sign(decision: FileCorrection) -> FileCorrection:
-        if decision.action != "turned":
+        if decision.target is None or (decision.action != "turned" and decision.target == decision.path):
             return decision
         try:
             with reading.open_file(decision.path) as file:
@@ -362,10 +362,11 @@ def _finish(
             raise OutputError(f"{source} is read-only; make it writable, or turn it into another folder with -o")
         writing.make_folder(target.parent, like=source.parent)
         if decision.action != "turned":
+            _check_planned(decision, original, how)
             with _writing(decision, target, how, journal, overwrite=overwrite) as file:
                 writing.copy_into(file, original, str(source))
                 _keep_status(source, file, owner=False)
-            return decision
+            return replace(decision, sha256=None)
         data = original.read()
     if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise _changed(source)
@@ -386,7 +387,7 @@ def _writing(
     def move(temporary: Path, target: Path) -> None:
         _check_unchanged(outcome)
         if source == target and how.backup is not None:
-            _back_up(target, backup_of(target, how.backup))
+            _back_up(target, backup_of(target, how.backup), spare_of(temporary))
         if may_replace:
             os.replace(temporary, target)
         else:
@@ -395,6 +396,17 @@ def _writing(
     if journal is None:
         return writing.atomic_file(target, replace=move)
     return journal.writing(source, target, _outcome(outcome), replace=move)
+
+
+def _check_planned(decision: FileCorrection, original: IO[bytes], how: Turning) -> None:
+    """Refuse to copy by a plan what was not looked at for it, or is no picture; rewinds the file."""
+    if decision.sha256 is None:  # it was read a moment ago
+        return
+    data = original.read()
+    if decision.sha256 != hashlib.sha256(data).hexdigest():
+        raise _changed(decision.path)
+    with reading.opened(data, str(decision.path), how.max_pixels):
+        original.seek(0)
 
 
 def _check_unchanged(decision: FileCorrection) -> None:
@@ -407,7 +419,7 @@ def _changed(source: Path) -> ImageError:
     return ImageError(f"{source} has changed since it was looked at; look at it anew with rotnet correct")
 
 
-def _back_up(source: Path, backup: Path) -> None:
+def _back_up(source: Path, backup: Path, spare: Path) -> None:
     if os.path.lexists(backup):
         # of a run that was killed right here, before the source was replaced
         if not filecmp.cmp(source, backup, shallow=False):
@@ -415,8 +427,10 @@ def _back_up(source: Path, backup: Path) -> None:
         return
     try:
         os.link(source, backup)
-    except OSError:  # a file system without hard links
-        writing.copy(source, backup)
+    except OSError:  # a file system without hard links; the journal knows of the spare file
+        with reading.open_file(source) as original, writing.atomic_file(backup, temporary=spare) as file:
+            writing.copy_into(file, original, str(source))
+            _keep_status(source, file, owner=False)
 
 
 def _keep_status(source: Path, file: IO[bytes], *, owner: bool) -> None:
@@ -437,4 +451,9 @@ def _outcome(result: FileCorrection) -> dict[str, Any]:
 def _recorded(source: Path, target: Path, journal: Journal | None) -> FileCorrection | None:
     """What became of a picture by the journal, if its successor is still there."""
     outcome = journal.outcome_of(source) if journal is not None else None
-    return FileCorrection(source, target, **outcome) if outcome is not None and os.path.lexists(target) else None
+    if outcome is None or not os.path.lexists(target):
+        return None
+    try:
+        return FileCorrection(source, target, **outcome)
+    except TypeError as error:
+        raise UsageError(f"The journal tells of {source} what rotnet never writes: {outcome}; delete it.") from error

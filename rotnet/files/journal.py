@@ -10,6 +10,9 @@ A journal is a file of JSON lines, written before and after each change of a fil
     {"kept": "/in/a.jpg"}                                                 it could not be moved
     {"finished": true}
 
+A journal is input: each line must be as a run writes it, and of temporary files only those go that rotnet names so, in
+the folders of the run. A line that is no JSON was cut short when its run was killed, and is passed over.
+
 A stamp says which file the outcome is of: the input as it was looked at, in place its successor.
 
 A run that is killed while it replaces leaves its temporary file if it was not moved yet, and in place only then. So
@@ -21,10 +24,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
+import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +47,8 @@ except ImportError:  # not on Windows, where two runs at once are not noticed
 
 _VERSION = 1
 _START = f'{{"journal": {_VERSION},'.encode()
+_OURS = re.compile(r"\.rotnet-[0-9a-f]{16}-\d{1,12}\.part")
+_LONGEST = 1 << 20  # bytes of a line: two paths and some numbers are far from it
 
 
 def journal_path(*identity: str) -> Path:
@@ -50,10 +57,23 @@ def journal_path(*identity: str) -> Path:
     Example:
         >>> journal_path("in", "out") == journal_path("in", "out") != journal_path("out", "in")
         True
+
+    Raises:
+        UsageError: There is no folder for it: the user has no home.
     """
-    state = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".local" / "state"
+    state: str | Path | None = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA")
+    if not state:
+        try:
+            state = Path.home() / ".local" / "state"
+        except RuntimeError as error:
+            raise UsageError("There is no home folder to keep the journal in: name a file with --journal.") from error
     name = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     return Path(state, "rotnet", f"{name}.jsonl")
+
+
+def spare_of(temporary: Path) -> Path:
+    """Where the backup of an original is written meanwhile, beside a temporary file of `Journal.writing`."""
+    return temporary.with_name(f"{temporary.name}.backup")
 
 
 class Journal:
@@ -64,6 +84,8 @@ class Journal:
     Args:
         path: The file; its folder is made when needed.
         resume: Go on from what is in the file, if it exists; otherwise begin anew.
+        within: Folders that the run writes below; a journal that names a temporary file elsewhere is refused. None
+            takes any folder.
 
     Attributes:
         outcomes: What was recorded of each input that is finished, by `place_of` it; nothing if the run is a new one.
@@ -71,11 +93,14 @@ class Journal:
 
     Raises:
         OutputError: The file cannot be written, or another run is at it.
-        UsageError: The file is something else than a journal.
+        UsageError: The file is something else than a journal, or not one of these folders.
     """
 
-    def __init__(self, path: str | Path, *, resume: bool = False) -> None:
+    def __init__(self, path: str | Path, *, resume: bool = False, within: Iterable[str | Path] | None = None) -> None:
         self.path = Path(path)
+        self._within = None
+        if within is not None:
+            self._within = {Path(call(folder)) for folder in within for call in (os.path.abspath, os.path.realpath)}
         self.outcomes: dict[str, dict[str, Any]] = {}
         self.touched: set[str] = set()
         self._stamps: dict[str, list[int] | None] = {}
@@ -130,8 +155,7 @@ class Journal:
                 self._stopped = True
                 self._file.close()
                 for temporary in tuple(self._temporary):
-                    with suppress(OSError):
-                        os.unlink(temporary)
+                    _remove(temporary)
 
     def done(self, source: Path, outcome: Mapping[str, Any]) -> None:
         """Record that an input needs nothing more."""
@@ -193,6 +217,10 @@ class Journal:
             file = open(self.path, "a+b", buffering=0)
         except OSError as error:
             raise self._unwritable(error) from error
+        except UsageError:
+            raise
+        except ValueError as error:  # a name that no file can have
+            raise UsageError(f"{str(self.path)!r} cannot be the name of a journal: {error}.") from error
         if fcntl is not None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -212,46 +240,70 @@ class Journal:
         options: dict[str, Any] = {}
         finished = False
         under_way: dict[str, dict[str, Any]] = {}
-        for line in self._lines():
-            key = str(line.get("writing") or line.get("replacing") or line.get("done") or line.get("kept"))
-            if "journal" in line:
-                options, finished = line["options"], False
-            elif "finished" in line:
-                finished = True
-            elif "writing" in line:
-                under_way[key] = {"temporary": line["temporary"]}
-            elif "replacing" in line:
-                under_way[key]["outcome"] = line["outcome"]
-                self._stamps[key] = line.get("stamp")
-                self.touched.add(key)
-            elif "kept" in line:
-                under_way[key].pop("outcome", None)
-            elif "done" in line:
-                left = under_way.pop(key, {})
-                self.outcomes[key] = line.get("outcome") or left["outcome"]
-                self._stamps[key] = line.get("stamp") or self._stamps.get(key)
+        for number, line in self._lines():
+            try:
+                if "journal" in line:
+                    options, finished = _checked(line["options"], dict), False
+                elif "finished" in line:
+                    finished = True
+                elif "writing" in line:
+                    temporary = self._checked_temporary(_checked(line["temporary"], str))
+                    under_way[_checked(line["writing"], str)] = {"temporary": temporary}
+                elif "replacing" in line:
+                    key = _checked(line["replacing"], str)
+                    under_way[key]["outcome"] = _checked_outcome(line["outcome"])
+                    self._stamps[key] = _checked_stamp(line.get("stamp"))
+                    self.touched.add(key)
+                elif "kept" in line:
+                    under_way[_checked(line["kept"], str)].pop("outcome", None)
+                else:
+                    key = _checked(line["done"], str)
+                    left = under_way.pop(key, {})
+                    self.outcomes[key] = _checked_outcome(line["outcome"] if "outcome" in line else left["outcome"])
+                    self._stamps[key] = _checked_stamp(line.get("stamp")) or self._stamps.get(key)
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
+                if isinstance(error, UsageError):
+                    raise
+                raise self._foreign(f"line {number} is none that rotnet writes") from error
         for key, left in under_way.items():
             if os.path.lexists(left["temporary"]):
                 self._record({"kept": key}, to_disk=True)  # or else its absence would tell that it was moved
-                with suppress(OSError):
-                    os.unlink(left["temporary"])
+                _remove(left["temporary"])
             elif "outcome" in left:
                 self.outcomes[key] = left["outcome"]
         return options, bool(self.outcomes) and not finished
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
+    def _checked_temporary(self, name: str) -> Path:
+        """The path of a temporary file, if it is one that this run may have made, else `UsageError`."""
+        path = Path(name)
+        # as it is spelt, for folders of results may hold links to others, and as it lies, for there are links to them
+        spelt, lies = Path(os.path.normpath(path.parent)), Path(os.path.realpath(path.parent))
+        inside = self._within is None or any(
+            one in (spelt, *spelt.parents, lies, *lies.parents) for one in self._within
+        )
+        if not path.is_absolute() or not _OURS.fullmatch(path.name) or not inside:
+            raise self._foreign(f"it names {name!r} as a temporary file, which is none that rotnet makes there")
+        return path
+
+    def _foreign(self, problem: str) -> UsageError:
+        return UsageError(
+            f"{self.path} is not as rotnet wrote it: {problem}. Nothing was removed; delete the journal to begin anew."
+        )
+
+    def _lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         with open(self.path, "rb") as file:
             start = file.read(len(_START))
             if not _START.startswith(start):
                 raise UsageError(f"{self.path} is no journal of this version, and stays as it is: name another file.")
             file.seek(0)
-            line = b"\n"
-            for line in file:
-                with suppress(ValueError):  # what a run wrote while it was killed
+            number, last = 0, b"\n"
+            while line := file.readline(_LONGEST):
+                number, last = number + 1, line
+                with suppress(ValueError, RecursionError):  # what a run wrote while it was killed
                     entry = json.loads(line)
                     if isinstance(entry, dict):
-                        yield entry
-        if not line.endswith(b"\n"):
+                        yield number, entry
+        if not last.endswith(b"\n"):
             self._file.write(b"\n")
 
     def _check_running(self) -> None:
@@ -274,6 +326,37 @@ class Journal:
     def _unwritable(self, error: OSError) -> OutputError:
         reason = error.strerror or str(error)
         return OutputError(f"The journal {self.path} cannot be written: {reason}; make room, or name another --journal")
+
+
+def _remove(temporary: Path) -> None:
+    """Remove a temporary file and the backup that was being copied beside it, where they are files."""
+    for path in (spare_of(temporary), temporary):  # the latter tells the next run to look
+        with suppress(OSError, ValueError):
+            os.unlink(path)
+
+
+def _checked(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError
+    return value
+
+
+def _checked_outcome(outcome: Any) -> dict[str, Any]:
+    """What a run records of a picture: words, and numbers for the angle and the confidence."""
+    for name, value in _checked(outcome, dict).items():
+        if name in ("angle", "confidence"):
+            if not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise ValueError
+        else:
+            _checked(value, str)
+    _checked(outcome["action"], str)
+    return dict(outcome)
+
+
+def _checked_stamp(value: Any) -> list[int] | None:
+    if value is not None and (len(_checked(value, list)) != 3 or not all(isinstance(one, int) for one in value)):
+        raise TypeError
+    return value
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

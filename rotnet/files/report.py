@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -127,19 +126,26 @@ def read_plan(path: StrPath) -> tuple[list[FileCorrection], Turning]:
                     raise UsageError(f"{where} names {decision.path} a second time: leave one of the rows out.")
                 if planned != (plan := plan or planned):
                     raise UsageError(f"{where} comes from another run than those before: apply them one by one.")
+    except UsageError:
+        raise
     except OSError as error:
         raise UsageError(f"The report {path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
+    except ValueError as error:  # of the bytes, or of a name that no file can have
         raise UsageError(f"The report {path} is not text: name one of JSON lines.") from error
     if plan is None:
         raise UsageError(f"The report {path} has no row to apply.")
-    return list(decisions.values()), Turning(**plan)
+    try:
+        if (limit := plan["max_pixels"]) is not None and not isinstance(limit, int):
+            raise TypeError(f"max_pixels is {limit!r}")
+        return list(decisions.values()), Turning(**plan)
+    except TypeError as error:
+        raise UsageError(f"The options in {path} are not those of a plan: {error}.") from error
 
 
 def _parse(line: str, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{where} is not JSON: apply takes a report of JSON lines.") from error
     if not isinstance(row, dict) or row.get("schema") != SCHEMA:
         found = f"schema {row['schema']}" if isinstance(row, dict) and "schema" in row else "no schema"
@@ -158,14 +164,18 @@ def _read_row(row: dict[str, Any], where: str) -> tuple[FileCorrection, dict[str
         plan = dict(row["planned"])
         sha256, action, angle = plan.pop("sha256"), row["action"], float(row["angle"])
         reason = str(row.get("reason", ""))
-        decision = FileCorrection(
-            Path(row["path"]), Path(row["target"]), action, angle, float(row["confidence"]), reason, sha256=sha256
-        )
-        known = isinstance(sha256, str) or action != "turned"
-        if not known or action not in ACTIONS or not math.isfinite(angle):
+        source, target = Path(row["path"]), Path(row["target"])
+        decision = FileCorrection(source, target, action, angle, float(row["confidence"]), reason, sha256=sha256)
+        kept = target == source and action != "turned"  # in place: nothing is written
+        if action not in ACTIONS or not (isinstance(sha256, str) or kept):
             raise ValueError
-        if "\0" in row["path"] + row["target"] or plan.keys() != {field.name for field in fields(Turning)}:
+        if not 0.0 <= angle <= 360.0 or not 0.0 <= float(row["confidence"]) <= 1.0:
             raise ValueError
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{where} lacks what a plan needs, or has it wrong: {row}.") from error
+        for name in (row["path"], row["target"]):
+            if b"\0" in os.fsencode(name):  # which lone surrogates that stand for no byte do not go through either
+                raise ValueError
+        if target.name != source.name or plan.keys() != {field.name for field in fields(Turning)}:
+            raise ValueError
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UsageError(f"{where} lacks what a plan needs, or has it wrong: {str(row):.300}.") from error
     return decision, plan

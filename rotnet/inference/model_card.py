@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -29,7 +30,7 @@ class ModelCard:
         max_upright: The same where the picture may as well stand upright: above this probability of it, see `upright`.
 
     Raises:
-        ValueError: There is no such decoder.
+        ValueError: There is no such decoder, or a number is none or out of range.
     """
 
     decoder: str = "local_mean"
@@ -41,12 +42,26 @@ class ModelCard:
     def __post_init__(self) -> None:
         if self.decoder not in DECODERS:
             raise ValueError(f"decoder must be one of {DECODERS}. Received: decoder={self.decoder!r}.")
+        if not is_number(self.tolerance) or not 0 < self.tolerance <= 180:
+            raise ValueError(f"tolerance must be degrees in (0, 180]. Received: tolerance={self.tolerance!r}.")
+        for name in ("min_confidence", "max_upright"):
+            if not is_number(value := getattr(self, name)):
+                raise ValueError(f"{name} must be a finite number. Received: {name}={value!r}.")
+        pairs = self.calibration.items() if isinstance(self.calibration, Mapping) else [("", None)]
+        for turns, pair in pairs:
+            if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not all(map(is_number, pair)):
+                raise ValueError(f"calibration must be two finite numbers by turns. Received: {turns!r}: {pair!r}.")
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
-        """Read a card, a JSON object; entries of later versions are ignored."""
-        values = {key: value for key, value in json.loads(text).items() if key in cls.__dataclass_fields__}
-        return cls(**values)
+        """Read a card, a JSON object; entries of later versions are ignored, what is none is a `ValueError`."""
+        try:
+            values = json.loads(text)
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
+        if not isinstance(values, dict):
+            raise ValueError(f"it must be a JSON object, not {type(values).__name__}")
+        return cls(**{key: value for key, value in values.items() if key in cls.__dataclass_fields__})
 
     def mass(self, probabilities: NDArray[np.floating], angle: float) -> float:
         """Share of `(bins,)` probabilities within the tolerance of `angle`, in [0, 1]."""
@@ -66,6 +81,13 @@ class ModelCard:
         slope, intercept = self.calibration.get(str(turns), (1.0, 0.0))
         # the logistic function, in a form that does not overflow
         return 0.5 + 0.5 * math.tanh(0.5 * (slope * math.log(mass / (1 - mass)) + intercept))
+
+
+def is_number(value: object) -> bool:
+    """Whether a value read from JSON is a number, finite and not beyond what float64 holds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return -sys.float_info.max <= value <= sys.float_info.max
 
 
 def _mass(probabilities: NDArray[np.floating], angle: float, within: float) -> float:

@@ -13,6 +13,9 @@ from rotnet.errors import WeightsError, require
 from rotnet.images.prefetch import usable_cores
 from rotnet.inference.model_card import METADATA_KEY, ModelCard
 
+LARGEST_SIDE = 4096  # pixels of a network's input; a few views of that are a gigabyte
+_FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
+
 
 class Network(Protocol):
     """A network behind a `Predictor`: `(N, height, width, channels)` float32 levels to `(N, bins)` scores."""
@@ -31,34 +34,40 @@ class OnnxNetwork:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         import onnxruntime
 
+        self._path = path
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what goes wrong is raised as well
         # a number keeps ONNX Runtime from pinning threads to cores that a container may not give it
         options.intra_op_num_threads = threads or usable_cores()
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise WeightsError(f"{path} must be an ONNX model, but it cannot be loaded: {error}") from error
-        self._path = path
-        inputs = self._session.get_inputs()
+            inputs = self._session.get_inputs()
+            outputs = self._session.get_outputs()
+            metadata = self._session.get_modelmeta().custom_metadata_map
+        except Exception as error:  # names may be no text
+            raise WeightsError(f"{path} must be an ONNX model, but it cannot be loaded: {_short(error)}") from error
         if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
             takes = ", ".join(f"{entry.type} of shape {entry.shape}" for entry in inputs)
             raise WeightsError(f"{path} must take float32 pictures (N, height, width, channels). It takes {takes}.")
         height, width, channels = (side if isinstance(side, int) else None for side in inputs[0].shape[1:])
-        self.input_shape = (height, width, channels)
-        self._name = inputs[0].name
-        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.input_shape = _checked_shape((height, width, channels), str(path))
+        if not outputs or outputs[0].type not in _FLOATS:
+            gives = ", ".join(f"{entry.type} of shape {entry.shape}" for entry in outputs)
+            raise WeightsError(f"{path} must answer with numbers, first of all (N, 360) float32. It gives {gives}.")
+        self._name, self._answer = inputs[0].name, outputs[0].name
         try:
             self.card = ModelCard.from_json(metadata.get(METADATA_KEY, "{}"))
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError) as error:
             raise WeightsError(f"The metadata {METADATA_KEY!r} of {path} is not a model card: {error}") from error
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores of a batch."""
         try:
-            return self._session.run(None, {self._name: batch})[0]
+            return np.asarray(self._session.run([self._answer], {self._name: batch})[0], np.float32)
         except Exception as error:
-            raise WeightsError(f"{self._path} cannot answer for a batch of shape {batch.shape}: {error}") from error
+            raise WeightsError(
+                f"{self._path} cannot answer for a batch of shape {batch.shape}: {_short(error)}"
+            ) from error
 
 
 class KerasNetwork:
@@ -70,13 +79,32 @@ class KerasNetwork:
             raise WeightsError(f"A Keras model must take (N, height, width, channels) pictures. It takes {shape}.")
         self._model = model
         self._lock = threading.Lock()
-        self.input_shape = (shape[1], shape[2], shape[3])
+        self.input_shape = _checked_shape((shape[1], shape[2], shape[3]), "A Keras model")
         self.card = ModelCard()
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores of a batch."""
         with self._lock:
-            return np.asarray(self._model.predict_on_batch(batch))
+            answer = self._model.predict_on_batch(batch)
+        try:
+            return np.asarray(answer, np.float32)
+        except (TypeError, ValueError) as error:
+            raise WeightsError(f"A Keras model must answer with one array of numbers: {error}.") from error
+
+
+def _checked_shape(
+    shape: tuple[int | None, int | None, int | None], name: str
+) -> tuple[int | None, int | None, int | None]:
+    """Height, width and channels of an input, None where they are free, if pictures may have such sides."""
+    if any(side is not None and not 1 <= side <= LARGEST_SIDE for side in shape):
+        given = " × ".join(map(str, shape))
+        raise WeightsError(f"{name} must take pictures of 1 to {LARGEST_SIDE} pixels a side. It takes {given}.")
+    return shape
+
+
+def _short(error: Exception) -> str:
+    """What the runtime says, on one line and not at length."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def load(path: Path, threads: int | None = None) -> Network:
@@ -91,7 +119,7 @@ def load(path: Path, threads: int | None = None) -> Network:
         except WeightsError:
             raise
         except Exception as error:
-            raise WeightsError(f"{path} must be a Keras model, but it cannot be loaded: {error}") from error
+            raise WeightsError(f"{path} must be a Keras model, but it cannot be loaded: {_short(error)}") from error
     if kind == ".safetensors":
         raise WeightsError(f"{path} holds weights to train from, not a model that answers: see `rotnet models`.")
     if kind in (".h5", ".hdf5"):

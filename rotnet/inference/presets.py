@@ -110,15 +110,15 @@ def find(model: str | os.PathLike[str]) -> Path:
     path = Path(model)
     name = os.fspath(model)
     is_path = not isinstance(model, str) or bool(path.suffix) or path.name != name
-    if is_path and path.is_file():
+    if is_path and os.path.isfile(path):  # a name may be longer than those of files
         return path
     known = presets()
     if name in known:
         return _verified(known[name])
     if is_path:
-        problem = "is a folder, not a file" if path.is_dir() else "does not exist"
+        problem = "is a folder, not a file" if os.path.isdir(path) else "does not exist"
         raise WeightsError(f"{name} {problem}: give a model file or a preset's name")
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(name[:100], known, n=1)
     meant = f", did you mean {close[0]!r}?" if close else ""
     raise UnknownPresetError(
         f"model must be a path or one of {', '.join(known) or '(no preset is installed)'}; got {name!r}{meant}"
@@ -185,26 +185,46 @@ def _read_registry(path: Path) -> dict[str, Preset]:
         for entry in registry["presets"]:
             preset = Preset(**{key: value for key, value in entry.items() if key in fields})
             height, width = preset.input_size
+            _check(preset)
             found[preset.name] = dataclasses.replace(preset, input_size=(height, width))
         return found
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path} is not a registry of weights: {type(error).__name__}: {error}") from error
+
+
+def _check(preset: Preset) -> None:
+    """Raise `TypeError` or `ValueError` if a field is of another kind than `Preset` says."""
+    texts = ("name", "file", "sha256", "kind", "color_mode", "training_data", "licence", "description")
+    for field in texts:
+        if not isinstance(value := getattr(preset, field), str):
+            raise TypeError(f"{field} must be text, not {value!r:.100}")
+    for number in (preset.bytes, *preset.input_size):
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**63:
+            raise TypeError(f"bytes and input_size must be whole numbers, not {number!r:.100}")
+    if not isinstance(preset.errors, Mapping):
+        raise TypeError(f"errors must be an object, not {preset.errors!r:.100}")
+    if preset.file in ("", ".", "..") or os.path.basename(preset.file) != preset.file or "\0" in preset.file:
+        raise ValueError(f"file must be the name of a file beside the registry, not {preset.file!r:.100}")
 
 
 def _verified(preset: Preset) -> Path:
     folders = weights_dirs()
     for folder in folders:
         path = folder / preset.file
-        if path.is_file():
+        if os.path.isfile(path):
             break
     else:
         tried = ", ".join(map(str, folders))
         raise WeightsError(f"{preset.file}, the file of preset {preset.name!r}, is not in {tried}: reinstall rotnet")
-    status = path.stat()
+    try:
+        status = path.stat()
+        found = _digest(path, status.st_mtime_ns, status.st_size) if status.st_size == preset.bytes else ""
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}; check its permissions") from error
     expected, got = f"{preset.bytes} bytes", f"{status.st_size} bytes"
     if expected == got:  # a file of the wrong length need not be hashed
         expected = f"SHA-256 {preset.sha256.lower()}"
-        got = f"SHA-256 {_digest(path, status.st_mtime_ns, status.st_size)}"
+        got = f"SHA-256 {found}"
     if expected != got:
         remedy = "restore it or install rotnet anew, or give its path to use it as it is"
         raise WeightsError(

@@ -1,11 +1,13 @@
 """What keeps a server on one's own machine to oneself.
 
 A page from elsewhere can make a browser send requests to 127.0.0.1. Its requests carry its own `Origin`, or, after it
-has pointed its name at 127.0.0.1, its own `Host`; both are refused.
+has pointed its name at 127.0.0.1, its own `Host`; both are refused. So are requests that tell their length in two ways,
+which two programs may read differently.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Collection
 
@@ -27,6 +29,22 @@ HEADERS = {
 }
 
 
+def names_of(host: str, address: str) -> tuple[str, ...]:
+    """Names that a server goes by: those of this machine where it listens to nobody else, or empty for any.
+
+    Args:
+        host: What it was told to listen on.
+        address: The IP address that this turned out to be.
+
+    Example:
+        >>> names_of("127.0.0.2", "127.0.0.2")
+        ('127.0.0.1', 'localhost', '::1', '127.0.0.2', '127.0.0.2')
+        >>> names_of("0.0.0.0", "0.0.0.0")
+        ()
+    """
+    return (*LOOPBACK, host, address) if ipaddress.ip_address(address).is_loopback else ()
+
+
 class Guard:
     """Answer only requests for this server, and from its own page or from no page at all.
 
@@ -40,7 +58,7 @@ class Guard:
         self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it with status 403; answers get headers that shut others out."""
+        """Pass a request on, or refuse it with status 403 or 400; answers get headers that shut others out."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -50,8 +68,13 @@ class Guard:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        refusal = self._refusal(Headers(scope=scope))
-        answer = self._app if refusal is None else JSONResponse({"error": refusal}, status_code=403)
+        headers = Headers(scope=scope)
+        answer: ASGIApp = self._app
+        if refusal := self._refusal(headers):
+            answer = JSONResponse({"error": refusal}, status_code=403)
+        elif "transfer-encoding" in headers and "content-length" in headers:
+            problem = {"error": "A request must tell its length once: Content-Length came with Transfer-Encoding."}
+            answer = JSONResponse(problem, status_code=400, headers={"Connection": "close"})
         await answer(scope, receive, send_guarded)
 
     def _refusal(self, headers: Headers) -> str | None:

@@ -19,7 +19,8 @@ A picture is the body of a request, whatever its content type. Errors come as `{
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +29,7 @@ import anyio
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -50,7 +51,7 @@ PAGE = {
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 PREVIEW = 1600  # pixels of the longer side
-AT_ONCE = 2  # pictures in memory in full
+AT_ONCE = 2  # files in memory, from their first byte to their answer
 
 
 @dataclass(frozen=True)
@@ -60,17 +61,23 @@ class Limits:
     Attributes:
         bytes: Of a file.
         pixels: Of a picture.
+        seconds: That a file may take to arrive.
     """
 
     bytes: int = 64_000_000
     pixels: int = 100_000_000
+    seconds: float = 60.0
 
 
 class TooLarge(RotNetError):
     """A file is larger than the server takes in."""
 
 
-STATUS = {TooLarge: 413, ImageError: 422, UsageError: 400}
+class TooSlow(RotNetError):
+    """A file takes longer to arrive than the server waits."""
+
+
+STATUS = {TooLarge: 413, TooSlow: 408, ImageError: 422, UsageError: 400}
 
 
 def create_app(model: Any = "photo", *, limits: Limits | None = None, hosts: Collection[str] = LOOPBACK) -> Starlette:
@@ -94,7 +101,7 @@ def create_app(model: Any = "photo", *, limits: Limits | None = None, hosts: Col
     return Starlette(
         routes=routes,
         middleware=[Middleware(Guard, hosts=hosts)],
-        exception_handlers={RotNetError: _explain},
+        exception_handlers={RotNetError: _explain, ClientDisconnect: _hang_up},
     )
 
 
@@ -108,8 +115,8 @@ class Service:
 
     async def predict(self, request: Request) -> Response:
         """How far the picture is turned."""
-        data = await self._body(request)
-        return JSONResponse(await self._work(lambda: self._prediction(data)))
+        async with self._body(request) as data:
+            return JSONResponse(await _work(lambda: self._prediction(data)))
 
     async def correct(self, request: Request) -> Response:
         """The picture upright."""
@@ -119,22 +126,21 @@ class Service:
         if crop not in CROPS:
             raise UsageError(f"crop must be one of {', '.join(CROPS)}. Received: {crop!r}.")
         angle = _angle(request.query_params.get("angle"))
-        data = await self._body(request)
 
-        def turned() -> Response:
+        def turned(data: bytes) -> Response:
             used = self._prediction(data)["turn"] if angle is None else angle
             upright, _ = turn_bytes(
                 data, used, crop=crop, tolerance=0.0, max_pixels=self._limits.pixels, name="this file"
             )
             return Response(upright, media_type=_media_type(data), headers={"Rotnet-Angle": f"{used:g}"})
 
-        return await self._work(turned)
+        async with self._body(request) as data:
+            return await _work(lambda: turned(data))
 
     async def preview(self, request: Request) -> Response:
         """The picture as a JPEG that fits a screen."""
-        data = await self._body(request)
 
-        def drawn() -> Response:
+        def drawn(data: bytes) -> Response:
             pixels = reading.read_image(_named(data), short_side=PREVIEW, max_pixels=self._limits.pixels)
             picture = Image.fromarray(pixels)
             picture.thumbnail((PREVIEW, PREVIEW))
@@ -142,7 +148,8 @@ class Service:
             picture.save(file, "JPEG", quality=88)
             return Response(file.getvalue(), media_type="image/jpeg")
 
-        return await self._work(drawn)
+        async with self._body(request) as data:
+            return await _work(lambda: drawn(data))
 
     def _prediction(self, data: bytes) -> dict[str, Any]:
         view = self._predictor.view(_named(data), max_pixels=self._limits.pixels)
@@ -163,24 +170,38 @@ class Service:
             "probabilities": [round(float(share), 6) for share in answer.probabilities],
         }
 
-    async def _body(self, request: Request) -> bytes:
-        """The picture sent, read no further than the limit."""
+    @asynccontextmanager
+    async def _body(self, request: Request) -> AsyncIterator[bytes]:
+        """The picture sent. A few are in memory at once; the others wait unread, in the hands of who sends them."""
+        if request.headers.get("content-type", "").startswith("multipart/"):
+            raise UsageError("The picture itself must be the body, not a form: curl --data-binary @picture.jpg")
+        if self._slots is None:
+            self._slots = anyio.CapacityLimiter(AT_ONCE)
+        async with self._slots:
+            try:
+                with anyio.fail_after(self._limits.seconds):
+                    data = await self._read(request)
+            except TimeoutError as error:
+                raise TooSlow(f"This file took longer than {self._limits.seconds:g} seconds to arrive.") from error
+            yield data
+
+    async def _read(self, request: Request) -> bytes:
+        """The body, read no further than the limit."""
         parts, received = [], 0
         announced = request.headers.get("content-length", "0")
+        # a number of more digits than fit 64 bits is larger than any limit
+        expected = (int(announced) if len(announced) < 20 else 2**64) if announced.isdecimal() else 0
         async for part in request.stream():
             parts.append(part)
             received += len(part)
-            if max(received, int(announced) if announced.isdecimal() else 0) > self._limits.bytes:
+            if max(received, expected) > self._limits.bytes:
                 raise TooLarge(f"This file has more than {self._limits.bytes / 1e6:g} MB, the most that is taken in.")
-        if request.headers.get("content-type", "").startswith("multipart/"):
-            raise UsageError("The picture itself must be the body, not a form: curl --data-binary @picture.jpg")
         return b"".join(parts)
 
-    async def _work(self, use: Callable[[], T]) -> T:
-        """Run in a thread, few at a time."""
-        if self._slots is None:
-            self._slots = anyio.CapacityLimiter(AT_ONCE)
-        return await anyio.to_thread.run_sync(use, limiter=self._slots)
+
+async def _work(use: Callable[[], T]) -> T:
+    """Run in a thread, with what its file has of the server."""
+    return await anyio.to_thread.run_sync(use)
 
 
 def _static(name: str, media_type: str) -> Callable[[Request], Response]:
@@ -190,7 +211,14 @@ def _static(name: str, media_type: str) -> Callable[[Request], Response]:
 
 def _explain(request: Request, error: Exception) -> Response:
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
-    return JSONResponse({"error": str(error)}, status_code=status)
+    # who sends too slowly would go on with it
+    headers = {"Connection": "close"} if isinstance(error, TooSlow) else None
+    return JSONResponse({"error": str(error)}, status_code=status, headers=headers)
+
+
+def _hang_up(request: Request, error: Exception) -> Response:
+    """The answer to who has gone away while sending, which nobody hears."""
+    return Response(status_code=400)
 
 
 def _named(data: bytes) -> io.BytesIO:

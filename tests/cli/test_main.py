@@ -110,7 +110,7 @@ def test_odd_names_are_printed_and_written(folder, model):
         (["predict", "in", "--model", "phto"], 2, "did you mean 'photo'"),
         (["predict", "in", "--model", "nowhere.onnx"], 1, "nowhere.onnx does not exist"),
         (["predict", "in", "--model", "in/notes.txt"], 1, "must end in .onnx or .keras"),
-        (["predict", "in", "--model", f"{'a' * 300}.onnx"], 1, "a.onnx cannot be read or written: File name too long"),
+        (["predict", "in", "--model", f"{'a' * 300}.onnx"], 1, "a.onnx does not exist: give a model file"),
         (["predict", "empty"], 2, "no pictures to look at"),
         (["predict", "in", "--angle-range", "15", "-15"], 2, "low < high"),
     ],
@@ -234,3 +234,41 @@ def test_reader_that_leaves_is_no_error(folder, model):
         command = [*COMMAND, "predict", "in", "--model", model]
         run = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60)
     assert (run.returncode, run.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/bin/sh"), reason="closes streams as a shell does")
+@pytest.mark.parametrize(
+    ("command", "closed", "status"),
+    [
+        ("correct in -o out", "2>&-", 0),
+        ("correct in -o out", ">&-", 0),
+        ("correct in -o out", "<&- >&- 2>&-", 0),
+        ("predict in", "2>&-", 0),
+        ("predict in", ">&-", 2),
+        ("predict nowhere.jpg", "2>&-", 1),
+        ("nonsense", "2>&-", 2),
+        ("models", "<&- >&- 2>&-", 0),
+    ],
+)
+def test_closed_streams(folder, model, command, closed, status):
+    given = f"--model {model}" if " in" in command else ""
+    python = " ".join(map(str, COMMAND))
+    run = subprocess.run(["/bin/sh", "-c", f"{python} {command} {given} {closed}"], capture_output=True, timeout=60)
+    assert run.returncode == status and b"Traceback" not in run.stdout + run.stderr
+    if command.startswith("correct"):
+        assert sorted(os.listdir("out")) == ["a.png", "b.png"]
+        assert all(Path("out", name).read_bytes().startswith(b"\x89PNG") for name in os.listdir("out"))
+
+
+def test_without_a_home_the_journal_must_be_named(folder, model, capsys, monkeypatch):
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    assert main(["correct", "in", "-o", "out", "--model", model]) == 2
+    assert capsys.readouterr().err.startswith("rotnet: There is no home folder to keep the journal in")
+    assert main(["correct", "in", "-o", "out", "--model", model, "--journal", "journal"]) == 0
+
+
+def test_too_little_memory_is_one_sentence(folder, model, capsys, monkeypatch):
+    monkeypatch.setattr("rotnet.files.predict.ahead", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
+    assert main(["predict", "in", "--model", model]) == 1
+    assert "not enough memory" in capsys.readouterr().err

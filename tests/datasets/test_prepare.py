@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import shutil
 import sys
@@ -22,7 +23,7 @@ from rotnet.datasets.prepare import Settings, dataset, prepare
 from rotnet.datasets.prepare.duplicates import clusters, find_duplicates, near_pairs, perceptual_hash
 from rotnet.datasets.prepare.journal import Journal
 from rotnet.datasets.prepare.splitting import assign_splits, group_of
-from rotnet.errors import MissingExtraError, UsageError
+from rotnet.errors import MissingExtraError, OutputError, UsageError
 from rotnet.inference.presets import sha256
 
 pytest.importorskip("imagehash")
@@ -181,7 +182,7 @@ def test_an_interrupted_run_goes_on(messy, monkeypatch):
         prepare("in", "out", SMALL)
     assert not Path("out/manifest.csv").exists()
     Path("out/journal.jsonl").write_text(Path("out/journal.jsonl").read_text() + '{"kind": "look", "na')
-    Path("out/b/.rotnet-0.part").touch()  # as a kill leaves it
+    Path("out/b/.rotnet-0123456789abcdef.part").touch()  # as a kill leaves it
     seen, done = [], []
     look = dataset._seen
     monkeypatch.setattr(dataset, "_seen", lambda path, hashed: seen.append(path) or look(path, hashed))
@@ -408,16 +409,104 @@ def test_command_asks_the_model(messy, tmp_path, capsys):
     assert not Path("other").exists()
 
 
+def look(width):
+    numbers = dict.fromkeys(("size", "height", "hash", "angle", "confidence"), 1)
+    return {**numbers, "width": width, "sha256": "", "error": None, "upright": None}
+
+
 def test_journal_keeps_the_last_and_forgets_what_is_cut_short(tmp_path):
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
-        journal.record("look", "a\udcff\n.jpg", [1], {"width": 2})
-        journal.record("look", "b", [1], {"width": 2})
-        journal.record("look", "b", [2], {"width": 3})
-    path.write_text(path.read_text() + '{"kind": "look"')
+        journal.record("look", "a\udcff\n.jpg", [1], look(2))
+        journal.record("look", "b", [1], look(2))
+        journal.record("look", "b", [2], look(3))
+    path.write_bytes(path.read_bytes() + b'{"kind": "look", "name": "c')
     with Journal(path) as journal:
-        assert journal.recall("look", "a\udcff\n.jpg", [1]) == {"width": 2}
-        assert journal.recall("look", "b", [1]) is None and journal.recall("look", "b", [2]) == {"width": 3}
-        journal.record("write", "c", [], {})
+        assert journal.recall("look", "a\udcff\n.jpg", [1]) == look(2)
+        assert journal.recall("look", "b", [1]) is None and journal.recall("look", "b", [2]) == look(3)
+        journal.record("source", "c", [], {})
     with Journal(path) as journal:
-        assert journal.names("write") == {"c"} and journal.names("look") == {"a\udcff\n.jpg", "b"}
+        assert journal.names("source") == {"c"} and journal.names("look") == {"a\udcff\n.jpg", "b"}
+
+
+ENTRY = {"kind": "look", "name": "a", "key": [1], "facts": look(2)}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        *(
+            json.dumps(one)
+            for one in (
+                [],
+                {**ENTRY, "kind": []},
+                {**ENTRY, "kind": "other"},
+                {**ENTRY, "name": 5},
+                {**ENTRY, "key": {}},
+                {**ENTRY, "facts": None},
+                {**ENTRY, "facts": {}},
+                {**ENTRY, "facts": look("wide")},
+                {**ENTRY, "facts": look(10**30)},
+                {**ENTRY, "facts": {**look(2), "upright": float("nan")}},
+                {**ENTRY, "facts": {**look(2), "more": 1}},
+            )
+        ),
+    ],
+)
+def test_journal_lines_that_no_run_writes_are_not_known(tmp_path, line):
+    path = tmp_path / "journal.jsonl"
+    path.write_text(line)
+    with Journal(path) as journal:
+        assert journal.recall("look", "a", [1]) is None and not journal.names("look")
+
+
+def made(name):
+    facts = {"sha256": "", "size": 1, "width": 1, "height": 1}
+    return json.dumps({"kind": "write", "name": name, "key": [], "facts": facts}) + "\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["../victim.jpg", "sub/../../victim.jpg", "/tmp/victim.jpg", "notes.txt", "link/victim.jpg"]
+)
+def test_a_journal_removes_no_foreign_file(messy, name):
+    prepare(messy, "out", SMALL)
+    os.mkdir("else")
+    for victim in ("victim.jpg", "out/notes.txt", "else/victim.jpg"):
+        Path(victim).write_text("precious")
+    os.symlink("../else", "out/link")
+    with open("out/journal.jsonl", "a") as file:
+        file.write(made(name))
+    before = listing(".")
+    with pytest.raises(UsageError, match=r"journal\.jsonl names .*, which no run makes"):
+        prepare(messy, "out", SMALL)
+    assert listing(".").keys() == before.keys()
+    assert all(Path(victim).exists() for victim in ("victim.jpg", "out/notes.txt", "else/victim.jpg"))
+
+
+def test_nothing_is_written_through_a_link_out_of_the_folder(messy):
+    prepare(messy, "out", SMALL)
+    shutil.rmtree("out/a")
+    os.mkdir("else")
+    os.symlink("../else", "out/a")
+    with pytest.raises(UsageError, match="which no run makes"):
+        prepare(messy, "out", SMALL)
+    lines = Path("out/journal.jsonl").read_text().splitlines(keepends=True)
+    Path("out/journal.jsonl").write_text("".join(line for line in lines if '"write"' not in line))
+    with pytest.raises(OutputError, match="would lie outside out"):
+        prepare(messy, "out", SMALL)
+    assert os.listdir("else") == []
+
+
+def test_a_foreign_journal_makes_no_folder_ours(messy):
+    os.makedirs("out")
+    Path("out/journal.jsonl").write_text('{"day": 1}\n')
+    Path("out/diary.txt").touch()
+    with pytest.raises(UsageError, match="holds other files"):
+        prepare(messy, "out", SMALL)
+    Path("out/diary.txt").unlink()
+    Path("out/journal.jsonl").unlink()
+    os.symlink("../diary.txt", "out/journal.jsonl")
+    with pytest.raises(OutputError, match="is a link, in the place of a journal"):
+        prepare(messy, "out", SMALL)
+    assert not os.path.lexists("diary.txt")

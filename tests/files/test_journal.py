@@ -46,7 +46,7 @@ def entries():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills processes that it forks")
-@pytest.mark.parametrize("plan", ["copy", "place", "backup"])
+@pytest.mark.parametrize("plan", ["copy", "place", "backup", "copied backup"])
 def test_killed_at_every_step(tmp_path, plan):
     compass_onnx(tmp_path / "model.onnx")
     save(tmp_path / "in/a.jpg")
@@ -222,6 +222,91 @@ def test_what_is_no_journal_stays_as_it_is(folder, content):
         with pytest.raises(UsageError, match="other is no journal of this version"):
             Journal("other", resume=resume)
     assert Path("other").read_bytes() == content
+
+
+HEADER = {"journal": 1, "run": "0" * 16, "options": {}}
+OURS = f".rotnet-{'0' * 16}-0.part"
+
+
+def written(*lines):
+    """A journal of these lines, and the bytes in it."""
+    text = "".join(line if isinstance(line, str) else f"{json.dumps(line)}\n" for line in (HEADER, *lines))
+    Path("journal").write_text(text)
+    return Path("journal").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["victim.txt", f"out/../{OURS}", OURS, f"out/x{OURS}", "out/.rotnet-0-0.part"])
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_journal_removes_no_foreign_file(folder, name, resume):
+    os.mkdir("out")
+    Path(name).write_text("precious")
+    before = written({"writing": "/a.jpg", "temporary": str(folder / name)})
+    with pytest.raises(UsageError, match="journal is not as rotnet wrote it: it names .* Nothing was removed"):
+        Journal("journal", resume=resume, within=["out"])
+    assert Path(name).read_text() == "precious" and Path("journal").read_bytes() == before
+
+
+def test_a_journal_removes_its_own_temporary_files(folder):
+    os.mkdir("out")
+    for name in (OURS, f"{OURS}.backup"):
+        Path("out", name).touch()
+    written({"writing": "/a.jpg", "temporary": str(folder / "out" / OURS)})
+    with Journal("journal", resume=True, within=["out"]):
+        assert os.listdir("out") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"journal": 1},
+        {"journal": 1, "options": 5},
+        {"writing": "/a.jpg"},
+        {"writing": "/a.jpg", "temporary": 5},
+        {"writing": [], "temporary": "/x"},
+        {"writing": "/a.jpg", "temporary": "\ud800"},
+        {"replacing": "/a.jpg", "outcome": {"action": "turned"}},
+        {"kept": "/a.jpg"},
+        {"done": "/a.jpg"},
+        {"done": {"a": 1}, "outcome": {"action": "turned"}},
+        {"done": "/a.jpg", "outcome": {"action": "turned", "angle": "north"}},
+        {"done": "/a.jpg", "outcome": {"action": "turned", "angle": float("nan")}},
+        {"done": "/a.jpg", "outcome": [], "stamp": None},
+        {"done": "/a.jpg", "outcome": {"action": "unsure"}, "stamp": ["x"]},
+        {"else": 1},
+    ],
+)
+def test_lines_that_no_run_writes_are_refused(folder, line):
+    before = written(line)
+    for resume in (False, True):
+        with pytest.raises(UsageError, match="journal is not as rotnet wrote it"):
+            Journal("journal", resume=resume)
+    assert Path("journal").read_bytes() == before
+
+
+def test_outcomes_of_another_kind_are_refused(folder, compass):
+    key = str(folder / "in" / "a.png")
+    written({"done": key, "outcome": {"action": "turned", "path": "/etc/hostname"}})
+    with pytest.raises(UsageError, match="what rotnet never writes"):
+        run(compass, resume=True)
+
+
+def test_deeply_nested_lines_are_passed_over(folder, compass):
+    written('{"done": ' + "[" * 100_000 + "\n")
+    assert run(compass, resume=True) == ["turned", "unsure"]
+
+
+def test_names_that_no_file_can_have(folder):
+    for name in ("a\0b", "\ud800"):
+        with pytest.raises(UsageError, match="cannot be the name of a journal"):
+            Journal(name)
+
+
+def test_without_a_home_the_journal_must_be_named(monkeypatch):
+    for name in ("XDG_STATE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    with pytest.raises(UsageError, match="no home folder to keep the journal in: name a file with --journal"):
+        journal_path("in")
 
 
 def test_two_runs_are_not_at_work_at_once(folder):

@@ -1,6 +1,7 @@
 """Reports and the page to review: what is written is read back, whatever the names, and only what was kept is done."""
 
 import csv
+import hashlib
 import json
 import os
 import re
@@ -117,7 +118,12 @@ def test_picture_that_has_changed_is_left_as_it_is(folder, compass):
         (lambda row: row | {"planned": {"sha256": ""}}, "lacks what a plan needs"),
         (lambda row: row | {"path": "in/\0.png"}, "lacks what a plan needs"),
         (lambda row: row | {"planned": row["planned"] | {"sha256": None}}, "lacks what a plan needs"),
-        (lambda row: row | {"path": "in/a.png"}, "names in/a.png a second time"),
+        (lambda row: row | {"path": "in/\ud800.png", "target": "out/\ud800.png"}, "lacks what a plan needs"),
+        (lambda row: row | {"target": "out/else.png"}, "lacks what a plan needs"),
+        (lambda row: row | {"angle": 10**400}, "lacks what a plan needs"),
+        (lambda row: row | {"confidence": 7}, "lacks what a plan needs"),
+        (lambda row: "[" * 100_000, "is not JSON"),
+        (lambda row: row | {"path": "in/a.png", "target": "out/a.png"}, "names in/a.png a second time"),
         (lambda row: row | {"planned": row["planned"] | {"crop": "same"}}, "comes from another run"),
     ],
 )
@@ -129,6 +135,34 @@ def test_row_that_is_none_is_told(folder, compass, change, sentence):
     )
     with pytest.raises(UsageError, match=f"line 2 of plan.jsonl {sentence}"):
         read_plan("plan.jsonl")
+
+
+@pytest.mark.parametrize("wrong", [{"max_pixels": "many"}, {"fill": {"a": 1}}, {"crop": []}, {"backup": 5}])
+def test_options_that_are_none_are_told(folder, compass, wrong):
+    first, *_ = write_plan(compass)
+    Path("plan.jsonl").write_text(json.dumps(first | {"planned": first["planned"] | wrong}))
+    with pytest.raises(UsageError):
+        read_plan("plan.jsonl")
+
+
+def test_a_plan_copies_nothing_that_was_not_looked_at(folder, compass):
+    *_, row = write_plan(compass)
+    assert row["action"] == "unsure" and row["planned"]["sha256"]
+    Path(row["path"]).write_text("secret")
+    (result,) = (one for one in carry_out(*read_plan("plan.jsonl")) if str(one.path) == row["path"])
+    assert result.action == "failed" and "has changed since it was looked at" in result.error
+
+    unsigned = row | {"path": "/etc/hostname", "target": "out/hostname", "action": "upright"}
+    unsigned["planned"] = row["planned"] | {"sha256": None}
+    Path("plan.jsonl").write_text(json.dumps(unsigned))
+    with pytest.raises(UsageError, match="lacks what a plan needs"):
+        read_plan("plan.jsonl")
+
+    signed = row | {"planned": row["planned"] | {"sha256": hashlib.sha256(b"secret").hexdigest()}}
+    Path("plan.jsonl").write_text(json.dumps(signed))
+    (result,) = carry_out(*read_plan("plan.jsonl"))
+    assert result.action == "failed" and "is not a picture" in result.error
+    assert not os.path.exists(row["target"])
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xd8\xff", b'{"schema": 2, "action": "failed"}\n'])

@@ -13,6 +13,7 @@ import textwrap
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import onnx
 import pytest
 from compass import compass_onnx, compass_weights, crooked
 from onnx import TensorProto
@@ -340,11 +341,45 @@ def test_confidence_is_a_probability_whatever_the_calibration(row, slope):
         ({"card": "{"}, "not a model card"),
         ({"card": "[]"}, "not a model card"),
         ({"card": {"decoder": "guess"}}, "not a model card: decoder must be one of"),
+        ({"card": {"decoder": []}}, "not a model card: decoder must be one of"),
+        ({"card": "[" * 100_000}, "not a model card: it is nested too deeply"),
+        ({"card": {"tolerance": "wide"}}, "not a model card: tolerance must be degrees"),
+        ({"card": {"tolerance": 0}}, "not a model card: tolerance must be degrees"),
+        ({"card": {"min_confidence": None}}, "not a model card: min_confidence must be a finite number"),
+        ({"card": {"max_upright": 10**400}}, "not a model card: max_upright must be a finite number"),
+        ({"card": {"calibration": [1]}}, "not a model card: calibration must be two finite numbers"),
+        ({"card": {"calibration": {"4": [1]}}}, "not a model card: calibration must be two finite numbers"),
+        ({"card": {"calibration": {"4": ["a", 1]}}}, "not a model card: calibration must be two finite numbers"),
     ],
 )
 def test_unfit_models_are_refused(tmp_path, options, message):
     with pytest.raises(WeightsError, match=message):
         predict_angle(crooked(0.0), model=compass_onnx(tmp_path / "model.onnx", **options))
+
+
+@pytest.mark.parametrize("side", [0, 20_000])
+def test_models_of_too_large_pictures_are_refused(tmp_path, side):
+    path = compass_onnx(tmp_path / "large.onnx", weights=compass_weights(1))
+    model = onnx.load(path)
+    for dimension in model.graph.input[0].type.tensor_type.shape.dim[1:3]:
+        dimension.dim_value = side
+    model.graph.node.insert(1, onnx.helper.make_node("ReduceMax", ["cast"], ["small"], axes=[1, 2]))
+    model.graph.node[2].input[0] = "small"
+    onnx.save(model, path)
+    with pytest.raises(WeightsError, match=f"must take pictures of 1 to 4096 pixels a side. It takes {side}"):
+        predict_angle(crooked(0.0), model=path)
+
+
+def test_models_that_answer_with_words_are_refused(tmp_path):
+    path = compass_onnx(tmp_path / "words.onnx")
+    model = onnx.load(path)
+    model.graph.node.append(onnx.helper.make_node("Cast", ["answer"], ["words"], to=TensorProto.STRING))
+    words = onnx.helper.make_tensor_value_info("words", TensorProto.STRING, ["N", 360])
+    del model.graph.output[:]
+    model.graph.output.append(words)
+    onnx.save(model, path)
+    with pytest.raises(WeightsError, match="must answer with numbers.*tensor.string"):
+        predict_angle(crooked(0.0), model=path)
 
 
 def test_oblong_model_answers_for_one_turn_only(tmp_path):

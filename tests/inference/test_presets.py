@@ -116,6 +116,12 @@ def test_unknown_name_suggests(shipped):
         presets.find("")
 
 
+def test_names_that_no_file_can_have_are_told(shipped):
+    for name in ("a" * 5000 + ".onnx", "a\0.onnx", "\ud800.onnx"):
+        with pytest.raises(WeightsError, match="does not exist"):
+            presets.find(name)
+
+
 @pytest.mark.parametrize("content", [b"photo weightz", b"photo", b""])
 def test_altered_file_is_refused(shipped, content):
     presets.find("photo")
@@ -143,7 +149,10 @@ def test_missing_file(shipped):
 @pytest.mark.parametrize(
     "registry",
     ["", "[]", "{}", '{"version": 1}', '{"version": 2, "presets": []}', '{"version": 1, "presets": [{"name": "x"}]}',
-     '{"version": 1, "presets": [3]}', "\x00"],
+     '{"version": 1, "presets": [3]}', "\x00", "[" * 100_000,
+     *(json.dumps({"version": 1, "presets": [entry("x", b"") | wrong]}) for wrong in (
+         {"name": []}, {"sha256": 5}, {"bytes": "many"}, {"bytes": 10**30}, {"input_size": "ab"}, {"licence": {}},
+         {"errors": [1]}, {"file": "../x.onnx"}, {"file": ""}, {"description": None}))],
 )  # fmt: skip
 def test_bad_registry(shipped, registry):
     (shipped / "registry.json").write_text(registry)

@@ -1,14 +1,19 @@
 """The page and its service: pictures in, angles and upright pictures out, nothing kept, no one else let in."""
 
 import io
+import os
 import re
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -229,14 +234,23 @@ def test_the_page_is_whole_and_asks_nobody_else(ask):
     assert set(re.findall(r'(?:src|href)="([^"]*)"', ask("/").text)) == {"/page.css", "/page.js", "/icon.svg"}
 
 
+@contextmanager
+def serving(model, *options):
+    """Address and process of `rotnet serve`, which must end well and without a word of complaint."""
+    command = [sys.executable, "-m", "rotnet", "serve", "--model", model, "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield re.search(r"http://\S+", process.stdout.readline())[0], process
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0 and process.stderr.read() == ""
+
+
 @pytest.fixture
 def served(model):
     """The address of `rotnet serve`."""
-    command = [sys.executable, "-m", "rotnet", "serve", "--model", model, "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        yield re.search(r"http://\S+", process.stdout.readline())[0]
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+    with serving(model) as (address, _):
+        yield address
 
 
 def test_the_command_serves(served):
@@ -245,6 +259,65 @@ def test_the_command_serves(served):
         assert client.post(f"{served}/predict", content=encoded(crooked(0.0))).json()["turn"] == 0.0
         address = served.rpartition(":")
         assert main(["serve", "--port", address[2]]) == 1, "the port is taken"
+
+
+def peak(process):
+    """Bytes of memory that a process has had at the most."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="tells no process's memory")
+def test_bodies_wait_unread_and_may_be_given_up(model):
+    with serving(model) as (address, process):
+        host, port = address.removeprefix("http://").rsplit(":", 1)
+        before = peak(process)
+        senders = [socket.create_connection((host, int(port))) for _ in range(20)]
+        for sender in senders:
+            sender.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30000000\r\n\r\n")
+            sender.setblocking(False)
+        block, left = bytes(1 << 20), dict.fromkeys(senders, 29_000_000)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and any(left.values()):
+            for sender in select.select([], [one for one in senders if left[one]], [], 0.1)[1]:
+                left[sender] -= sender.send(block[: left[sender]])
+        for sender in senders:
+            sender.close()  # amid the body
+        assert peak(process) - before < 150e6, "two bodies, not twenty"
+        with httpx.Client(trust_env=False) as client:
+            assert client.post(f"{address}/predict", content=encoded(crooked(0.0))).status_code == 200
+
+
+def test_a_slow_body_is_given_up(model, ask):
+    async def slow():
+        yield b"half a picture"
+        await anyio.sleep(30)
+
+    app, started = create_app(model, limits=Limits(seconds=0.3)), time.monotonic()
+    for _ in range(3):  # and gives its place away
+        answer = ask("/predict", slow(), app=app)
+        assert answer.status_code == 408 and "took longer than 0.3 seconds" in answer.json()["error"]
+        assert answer.headers["connection"] == "close"
+    assert time.monotonic() - started < 10
+    assert ask("/predict", encoded(crooked(0.0)), app=app).status_code == 200
+
+
+def test_a_length_told_in_two_ways_is_refused(ask):
+    answer = ask("/predict", b"hello", content_length="5", transfer_encoding="chunked")
+    assert answer.status_code == 400 and "must tell its length once" in answer.json()["error"]
+    assert ask("/predict", b"hello", content_length="9" * 5000).status_code == 413
+
+
+def test_any_address_of_this_computer_is_guarded(model):
+    with serving(model, "--host", "127.0.0.2") as (address, _), httpx.Client(trust_env=False) as client:
+        assert client.get(address).status_code == 200
+        assert client.get(address, headers={"Host": "evil.example"}).status_code == 403
+
+
+def test_names_of_a_server():
+    assert guard.names_of("::1", "::1")[-1] == "::1" and "rotnet.test" in guard.names_of("rotnet.test", "127.0.1.1")
+    assert guard.names_of("0.0.0.0", "0.0.0.0") == guard.names_of("::", "::") == ()
+    assert guard.names_of("photos.lan", "192.168.0.2") == ()
 
 
 @pytest.mark.parametrize("package", ["starlette", "uvicorn"])

@@ -18,6 +18,9 @@ import json
 import tempfile
 from pathlib import Path
 
+import rotnet  # noqa: F401 - before ONNX Runtime, which then reports to nobody
+
+# isort: split
 import keras
 import numpy as np
 import onnx

@@ -6,10 +6,11 @@ import csv
 import errno
 import io
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,6 +31,8 @@ from rotnet.inference.predictor import as_predictor
 
 T = TypeVar("T")
 MANIFEST, REVIEW, JOURNAL = "manifest.csv", "review.csv", "journal.jsonl"
+_OTHERS = "holds other files: choose a folder that is new, empty or of an earlier run."
+_TEMPORARY = re.compile(r"\.rotnet-[0-9a-f]{16}\.part")  # as `atomic_file` names them
 HASHED = 256  # pixels of the shorter side that a perceptual hash is taken from, where a picture has more
 
 
@@ -85,8 +88,10 @@ def prepare(
             rows: list[Row] = list(progress(written, total=len(decided), desc="writing"))
         dropped = journal.names("write") - {row.path for row in rows if row.split}
         # what a run that was killed was writing goes as well
-        for left_over in (*(output / path for path in dropped), *output.rglob(".rotnet-*.part")):
-            left_over.unlink(missing_ok=True)
+        killed = [path for path in output.rglob(".rotnet-*.part") if _TEMPORARY.fullmatch(path.name)]
+        for left_over in (*(output / path for path in dropped), *killed):
+            if left_over.is_file() or left_over.is_symlink():
+                left_over.unlink(missing_ok=True)
     _write_csv(output / MANIFEST, [field.name for field in fields(Row)], map(asdict, rows))
     _write_review(
         output / REVIEW, {row.source: looks[row.source] for row in rows if row.reason.startswith("not upright")}
@@ -112,17 +117,34 @@ def _sources(folder: Path, output: Path) -> list[str]:
 @contextmanager
 def _journal(folder: Path, output: Path) -> Iterator[Journal]:
     path = output / JOURNAL
-    if output.is_dir() and any(output.iterdir()) and not path.is_file():
-        raise UsageError(f"{output} holds other files: choose a folder that is new, empty or of an earlier run.")
+    others = output.is_dir() and any(one.name != JOURNAL for one in output.iterdir())
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{output} cannot be made: {error.strerror}; choose another folder") from error
+    if others and not path.is_file():
+        raise UsageError(f"{output} {_OTHERS}")
     with Journal(path) as journal:
+        if others and not journal.names("source"):
+            raise UsageError(f"{output} {_OTHERS}")
+        for name in journal.names("write"):
+            if not _is_made(output, name):
+                raise UsageError(
+                    f"{path} names {name!r}, which no run makes: delete the journal, or choose a new folder."
+                )
         if journal.names("source") - {source := os.path.realpath(folder)}:
             raise UsageError(f"{output} was prepared from another folder: choose a new one.")
         journal.record("source", source, [], {})
         yield journal
+
+
+def _is_made(output: Path, name: str) -> bool:
+    """Whether a file may be one that a run has made: a JPEG within the folder, and through no link out of it."""
+    path, parts = output / name, PurePosixPath(name).parts
+    spelt_well = "\0" not in name and os.path.normpath(name) == name.replace("/", os.sep) and ".." not in parts
+    if not spelt_well or os.path.isabs(name) or reading.FORMATS.get(path.suffix.lower()) != "JPEG":
+        return False
+    return Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(output))
 
 
 # Looking --------------------------------------------------------------------------------------------------------------
@@ -210,6 +232,8 @@ def _write(folder: Path, output: Path, row: Row, settings: Settings, journal: Jo
         prepared = _fitted(image, settings)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
+            if not _is_made(output, row.path):
+                raise OutputError(f"{target} would lie outside {output}: remove the link that leads there")
             writing.write(prepared, target)
         except OSError as error:
             if errno.ENAMETOOLONG not in (error.errno, getattr(error.__cause__, "errno", None)):

@@ -1,4 +1,7 @@
-"""What is known already, one JSON object a line, so that a run that was interrupted goes on where it stopped."""
+"""What is known already, one JSON object a line, so that a run that was interrupted goes on where it stopped.
+
+A journal is input: a line that is not as a run writes it is not known, so that its work is done anew.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,19 @@ from types import TracebackType
 from typing import IO, Any
 
 from rotnet.errors import OutputError
+
+_NUMBER = (int, float)
+# what a run records of each kind, by name
+FACTS: dict[str, dict[str, Any]] = {
+    "source": {},
+    "look": {
+        **dict.fromkeys(("size", "width", "height", "hash"), int),
+        **dict.fromkeys(("angle", "confidence"), _NUMBER),
+        **{"sha256": str, "error": (str, type(None)), "upright": (*_NUMBER, type(None))},
+    },
+    "check": dict.fromkeys(("angle", "confidence", "upright"), _NUMBER),
+    "write": {"sha256": str, **dict.fromkeys(("size", "width", "height"), int)},
+}
 
 
 class Journal:
@@ -25,11 +41,15 @@ class Journal:
         self._known: dict[tuple[str, str], tuple[list[Any], dict[str, Any]]] = {}
         self._lock = threading.Lock()
         try:
+            if path.is_symlink():  # what is written would go elsewhere
+                raise OutputError(f"{path} is a link, in the place of a journal; remove it, or choose another folder")
             if path.exists():
                 for line in path.read_text(encoding="ascii").splitlines():
                     self._learn(line)
             self._file: IO[str] = path.open("a", encoding="ascii")
             self._file.write("\n")  # ends a line cut short
+        except OutputError:
+            raise
         except (OSError, UnicodeDecodeError) as error:
             raise OutputError(f"{path} cannot be used as a journal: {error}; choose another folder") from error
 
@@ -49,8 +69,11 @@ class Journal:
         line = json.dumps({"kind": kind, "name": name, "key": key, "facts": facts})
         with self._lock:
             self._known[kind, name] = key, facts
-            self._file.write(line + "\n")
-            self._file.flush()
+            try:
+                self._file.write(line + "\n")
+                self._file.flush()
+            except OSError as error:
+                raise OutputError(f"The journal cannot be written: {error.strerror or error}; make room") from error
         return facts
 
     def names(self, kind: str) -> set[str]:
@@ -60,9 +83,13 @@ class Journal:
     def _learn(self, line: str) -> None:
         try:
             entry = json.loads(line)
-            self._known[entry["kind"], entry["name"]] = entry["key"], entry["facts"]
-        except (ValueError, KeyError, TypeError):
+            kind, name, key, facts = (entry[part] for part in ("kind", "name", "key", "facts"))
+            kinds = FACTS[kind]
+            known = isinstance(name, str) and isinstance(key, list) and facts.keys() == kinds.keys()
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return
+        if known and all(isinstance(value, kinds[fact]) and _is_in_range(value) for fact, value in facts.items()):
+            self._known[kind, name] = key, facts
 
     def __enter__(self) -> Journal:
         return self
@@ -71,3 +98,8 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+def _is_in_range(value: Any) -> bool:
+    """Whether a number, should this be one, is finite and fits 64 bits."""
+    return not isinstance(value, _NUMBER) or 0 <= value < 2**64
