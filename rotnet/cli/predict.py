@@ -34,7 +34,9 @@ def run(options: argparse.Namespace) -> int:
     angle_range = options.angle_range and tuple(options.angle_range)
     asked = {"turns": options.turns, "angle_range": angle_range, "right_angles": options.right_angles}
     predictor.check_options(**asked)  # before the first line
-    results = predict_files(options.paths, predictor, max_pixels=options.max_pixels or MAX_PIXELS, **asked)
+    results = predict_files(
+        options.paths, predictor, max_pixels=options.max_pixels or MAX_PIXELS, strict=not options.lenient, **asked
+    )
     found = failed = 0
 
     def counted() -> Iterator[FilePrediction]:

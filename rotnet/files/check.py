@@ -54,13 +54,14 @@ def check_files(
     tolerance: float = TOLERANCE,
     turns: int | None = None,
     max_pixels: int | None = MAX_PIXELS,
+    strict: bool = True,
 ) -> Iterator[FileCheck]:
     """Check each picture among files and folders; nothing is written.
 
     Args:
         paths: Files, and folders that are walked.
         model, tolerance, turns: As for `is_upright`.
-        max_pixels: Refuse larger pictures; None for no limit.
+        max_pixels, strict: As for `rotnet.read_image`: what is too large, or damaged, gives an error.
 
     Returns:
         One result a file, in order, as they come; a file that cannot be read gives its error and the others go on.
@@ -70,7 +71,8 @@ def check_files(
         WeightsError: The model cannot be loaded or is none.
     """
     check_tolerance(tolerance)
-    return _checks(answer_files(paths, as_predictor(model), turns=turns, max_pixels=max_pixels), tolerance)
+    answers = answer_files(paths, as_predictor(model), turns=turns, max_pixels=max_pixels, strict=strict)
+    return _checks(answers, tolerance)
 
 
 def _checks(

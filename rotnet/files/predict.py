@@ -43,6 +43,7 @@ def predict_files(
     predictor: Predictor,
     *,
     max_pixels: int | None = reading.MAX_PIXELS,
+    strict: bool = True,
     jobs: int = JOBS,
     **asked: Any,
 ) -> Generator[FilePrediction, None, None]:
@@ -51,14 +52,14 @@ def predict_files(
     Args:
         paths: Files, and folders that are walked.
         predictor: The model.
-        max_pixels: Refuse larger pictures; None for no limit.
+        max_pixels, strict: As for `rotnet.read_image`: what is too large, or damaged, gives an error.
         jobs: Threads that decode, each of which holds one picture.
         **asked: `turns`, `angle_range` and `right_angles`, as for `predict_angle`.
 
     Yields:
         One result a file, in order; a file that cannot be read gives its error and the others go on.
     """
-    with closing(answer_files(paths, predictor, max_pixels=max_pixels, jobs=jobs, **asked)) as answers:
+    with closing(answer_files(paths, predictor, max_pixels=max_pixels, strict=strict, jobs=jobs, **asked)) as answers:
         for path, answer in answers:
             if isinstance(answer, str):
                 yield FilePrediction(path, error=answer)
@@ -71,6 +72,7 @@ def answer_files(
     predictor: Predictor,
     *,
     max_pixels: int | None = reading.MAX_PIXELS,
+    strict: bool = True,
     jobs: int = JOBS,
     **asked: Any,
 ) -> Generator[tuple[Path, AnglePrediction | str], None, None]:
@@ -78,7 +80,7 @@ def answer_files(
 
     def look(path: Path) -> tuple[Path, _ViewOrReason]:
         try:
-            return path, predictor.view(path, max_pixels=max_pixels)
+            return path, predictor.view(path, max_pixels=max_pixels, strict=strict)
         except Exception as error:
             return path, reason(path, error)
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from rotnet.errors import ImageError
-from rotnet.images.converting import pixel_values, to_rgb, to_rgb_array
+from rotnet.images.converting import pixel_values, to_rgb_array
 from rotnet.images.formats import jpeg_pixels
 from rotnet.images.formats.limits import check_blocks
 from rotnet.images.memory import MAX_PIXELS, check_memory
@@ -75,8 +75,8 @@ def read_image(
         max_pixels: Refuse a larger picture before decoding it, and one that takes more than 1 GiB of memory, or than 32
             times its file if that is more. A limit above the default allows more memory in the same proportion; None
             allows any size. Arrays are not limited.
-        strict: Refuse a JPEG file that libjpeg finds damaged. False takes what is left of it: gray or garbled from where
-            the damage is. It makes no difference to PIL images, and to files of which nothing can be decoded.
+        strict: Refuse a JPEG file that libjpeg finds damaged. False takes what is left of it: gray or garbled from the
+            damage on. It makes no difference to PIL images, and to files of which nothing can be decoded.
 
     Returns:
         RGB `uint8` of shape `(H, W, 3)`, C-contiguous, sharing no memory with the source. EXIF orientation is applied,
@@ -207,9 +207,7 @@ def open_file(source: Any) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def opened(
-    source: Source, name: str, max_pixels: int | None, short_side: int | None = None
-) -> Iterator[Image.Image]:
+def opened(source: Source, name: str, max_pixels: int | None, short_side: int | None = None) -> Iterator[Image.Image]:
     """Open anything that holds a picture as a PIL image of a fit size whose pixels may still be to be decoded."""
     if isinstance(source, np.ndarray):
         with decoding(name):
@@ -336,4 +334,3 @@ def _checked(image: Image.Image, name: str, max_pixels: int | None) -> Image.Ima
             kind = "12 bits a pixel" if tags.get(258) == (12,) else "16 bits a pixel of which zero is white"
             raise ImageError(f"{name} has {kind}, a kind of TIFF that is not read; convert it to 16 bits above black")
     return image
-

@@ -26,6 +26,7 @@ def correct_rotation(
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
     return_prediction: bool = False,
+    strict: bool = True,
 ) -> Any:
     """Turn a picture upright, if the model is sure enough which way that is.
 
@@ -42,6 +43,7 @@ def correct_rotation(
         min_confidence: Below it the picture comes back unturned; 0 always turns. None takes the model's own threshold
             and, unless `angle_range` says that the pictures are tilted, also spares those that may well stand upright.
         turns, angle_range, right_angles: As for `rotnet.predict_angle`.
+        strict: Refuse damaged pictures, as `rotnet.read_image` does.
         return_prediction: Return `(picture, AnglePrediction)` instead of the picture alone.
 
     Returns:
@@ -65,7 +67,7 @@ def correct_rotation(
 
     def correct(one: Any) -> Any:
         # a file object can be read only once
-        loaded = one if isinstance(one, np.ndarray) else reading.open_pil(one)
+        loaded = one if isinstance(one, np.ndarray) else reading.open_pil(one, strict=strict)
         prediction = next(predictor.predict_views([predictor.view(loaded)], **asked))
         angle = prediction.angle if predictor.should_turn(prediction, threshold, angle_range=angle_range) else 0.0
         upright = turn_back(loaded, angle, crop=crop, fill=fill, interpolation=interpolation)

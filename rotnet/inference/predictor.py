@@ -100,12 +100,13 @@ class Predictor:
         turns: int | None = None,
         angle_range: AngleRange | None = None,
         right_angles: bool = False,
+        strict: bool = True,
     ) -> list[AnglePrediction]:
         """Predict the angles of pictures.
 
         Args:
             images: Several pictures, each whatever `rotnet.read_image` takes. They are read as they are needed.
-            turns, angle_range, right_angles: As for `predict_angle`.
+            turns, angle_range, right_angles, strict: As for `predict_angle`.
 
         Returns:
             One prediction a picture, in order.
@@ -120,13 +121,15 @@ class Predictor:
                 "images must be several pictures: put one into a list, or call predict_angle(image, model=predictor). "
                 f"Received: {type(images).__name__}."
             )
-        views = each(images, self.view)
+        views = each(images, functools.partial(self.view, strict=strict))
         return list(self.predict_views(views, turns=turns, angle_range=angle_range, right_angles=right_angles))
 
-    def view(self, image: Any, *, max_pixels: int | None = reading.MAX_PIXELS) -> NDArray[np.uint8]:
+    def view(
+        self, image: Any, *, max_pixels: int | None = reading.MAX_PIXELS, strict: bool = True
+    ) -> NDArray[np.uint8]:
         """What the network will see of a picture: its middle as a strip, see `rotnet.inference.views.strip_view`."""
         sufficient = math.ceil(reading.DETAIL * max(self.input_size))
-        read = reading.read_image(image, max_pixels=max_pixels, short_side=sufficient)
+        read = reading.read_image(image, max_pixels=max_pixels, short_side=sufficient, strict=strict)
         return converting.as_channels(strip_view(read, self.input_size), self._channels)
 
     def predict_views(
@@ -221,6 +224,7 @@ def predict_angle(
     turns: int | None = 4,
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
+    strict: bool = True,
 ) -> Any:
     """Predict by how many degrees a picture is turned.
 
@@ -237,6 +241,7 @@ def predict_angle(
             is too low.
         right_angles: Answer 0, 90, 180 or 270 only, those within the range, for a camera that was held upright,
             sideways or upside down. The confidence stays what it is likewise.
+        strict: Refuse damaged pictures, as `rotnet.read_image` does.
 
     Returns:
         An `AnglePrediction`; a list of them for a list or a 4-D array.
@@ -254,8 +259,8 @@ def predict_angle(
     predictor = as_predictor(model)
     options: dict[str, Any] = {"turns": turns, "angle_range": angle_range, "right_angles": right_angles}
     if is_many(image):
-        return predictor.predict(image, **options)
-    return next(predictor.predict_views([predictor.view(image)], **options))
+        return predictor.predict(image, strict=strict, **options)
+    return next(predictor.predict_views([predictor.view(image, strict=strict)], **options))
 
 
 def is_many(image: Any) -> bool:

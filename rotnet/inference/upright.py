@@ -21,7 +21,14 @@ TOLERANCE = 10.0
 FADING = 0.5  # of the tolerance, in which the prior of a tilt beyond it falls to a third
 
 
-def is_upright(image: Any, *, tolerance: float = TOLERANCE, model: Any = "photo", turns: int | None = None) -> Any:
+def is_upright(
+    image: Any,
+    *,
+    tolerance: float = TOLERANCE,
+    model: Any = "photo",
+    turns: int | None = None,
+    strict: bool = True,
+) -> Any:
     """Tell whether a picture stands upright.
 
     Args:
@@ -29,7 +36,7 @@ def is_upright(image: Any, *, tolerance: float = TOLERANCE, model: Any = "photo"
             them.
         tolerance: Degrees that an upright picture may be off, in (0, 180).
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
-        turns: As for `rotnet.predict_angle`.
+        turns, strict: As for `rotnet.predict_angle`.
 
     Returns:
         True where upright is at least as likely as not, see `upright_probability`; a list of answers for a list or a
@@ -45,7 +52,7 @@ def is_upright(image: Any, *, tolerance: float = TOLERANCE, model: Any = "photo"
         True
     """
     check_tolerance(tolerance)
-    answers = predict_angle(image, model=model, turns=turns)
+    answers = predict_angle(image, model=model, turns=turns, strict=strict)
     if is_many(image):
         return [_is_likely(answer, tolerance) for answer in answers]
     return _is_likely(answers, tolerance)

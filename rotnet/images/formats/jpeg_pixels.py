@@ -83,12 +83,14 @@ def _decoded(data: bytes, colors: str, height: int, width: int, strict: bool) ->
     warning = _warning_of(data, colors, size)
     if isinstance(warning, np.ndarray):
         return warning
-    if strict and _HEADER.search(warning):
+    is_header = _HEADER.search(warning) is not None
+    if strict and is_header:
         hidden = _warning_of(_bare(data), colors, size)
-        warning = hidden if isinstance(hidden, str) else warning
-    if not (_DAMAGE.search(warning) or _HEADER.search(warning) or (_CUT_OFF in warning and not strict)):
+        warning = hidden if isinstance(hidden, str) else ""
+    damaged = _DAMAGE.search(warning) and not _HEADER.search(warning)
+    if not (is_header or damaged or (_CUT_OFF in warning and not strict)):
         return None  # Pillow refuses what is cut off, unless all pixels are there
-    if strict and _DAMAGE.search(warning) and not _is_harmless(data, warning):
+    if strict and damaged and not _is_harmless(data, warning):
         raise DamagedError(warning.removeprefix("Corrupt JPEG data: "))
     try:
         high, wide, _, _ = simplejpeg.decode_jpeg_header(data, strict=False, **size)

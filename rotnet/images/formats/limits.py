@@ -170,7 +170,9 @@ def _directory(file: IO[bytes], offset: int, order: str, is_big: bool, size: int
         if bytes_ > inline and place + bytes_ <= size:
             claimed += bytes_
             if values > MOST_NUMBERS and kind not in _BYTES:
-                raise ValueError(f"one of its tags has {values:,} numbers, more than the {MOST_NUMBERS:,} that are read")
+                raise ValueError(
+                    f"one of its tags has {values:,} numbers, more than the {MOST_NUMBERS:,} that are read"
+                )
     following = file.read(inline)
     if len(following) == inline:
         pointers.insert(0, struct.unpack(order + word, following)[0])  # the last to be looked at
