@@ -21,6 +21,7 @@ __all__ = ["DamagedError", "decode"]
 MOST_SCANS = 100  # of one picture; encoders make about ten, and each costs a pass over all of it
 _NO_FRAMES = (0xC4, 0xC8, 0xCC)  # amid the markers of frames
 _COSINES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # sequential and progressive, either with Huffman's or with arithmetic codes
+_PROGRESSIVE = (0xC2, 0xCA)
 _DAMAGE = re.compile(r"Corrupt JPEG data|Inconsistent progression")
 _CUT_OFF = "Premature end of JPEG file"  # perhaps of nothing but its last marker
 _EXTRA = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
@@ -60,8 +61,9 @@ def decode(
     file: IO[bytes] = image.fp  # type: ignore[attr-defined]
     file.seek(0)
     data = file.read()
-    has_cosines = _has_cosines(data)
-    _refuse_many_scans(data)
+    has_cosines, is_one_scan, start = _layout(data)
+    if not is_one_scan:
+        _refuse_many_scans(data, start)
     if has_cosines and image.mode in ("L", "RGB"):
         parts = [part for part in (8, 4, 2) if short_side is not None and min(image.size) // part >= short_side]
         width, height = (-(-side // max(parts, default=1)) for side in image.size)
@@ -134,21 +136,27 @@ def _is_harmless(data: bytes, warning: str) -> bool:
     return len(rest) <= _FEW or len({*rest}) == 1
 
 
-def _has_cosines(data: bytes) -> bool:
-    """Whether a file is of a kind that can be decoded at a part of its size, as all are but the lossless ones.
+def _layout(data: bytes) -> tuple[bool, bool, int]:
+    """Whether a file can be decoded at a part of its size, as all can but the lossless ones; whether one scan holds all
+    of it; and where its first scan begins, 0 if it does not.
 
     Example:
-        >>> _has_cosines(bytes.fromhex("ffd8 ffc3 0002 ffda 0002"))
-        False
+        >>> _layout(bytes.fromhex("ffd8 ffc3 0002 ffda 0002"))
+        (False, False, 6)
     """
-    frames = (marker for _, marker, _ in segments(data) if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES)
-    return next(frames, None) in _COSINES
+    frame, components = None, -1
+    for at, marker, payload in segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES and frame is None:
+            frame, components = marker, int.from_bytes(payload[5:6], "big")
+        if marker == SCAN:
+            is_one = frame not in _PROGRESSIVE and payload[:1] == bytes([max(components, 0)])
+            return frame in _COSINES, is_one, at
+    return frame in _COSINES, False, 0
 
 
-def _refuse_many_scans(data: bytes) -> None:
-    """Raise ValueError for a picture that is decoded again and again."""
-    if data.count(b"\xff\xda") <= MOST_SCANS:  # further pictures, or a video behind the end, may have some
+def _refuse_many_scans(data: bytes, start: int) -> None:
+    """Raise ValueError for a picture that is decoded again and again, from the place of its first scan on."""
+    if data.count(b"\xff\xda", start) <= MOST_SCANS:  # further pictures, or a video behind the end, may have some
         return
-    first = next((at for at, marker, _ in segments(data) if marker == SCAN), None)
-    if first is not None and data.count(b"\xff\xda", first, end(data, first)) > MOST_SCANS:
+    if data.count(b"\xff\xda", start, end(data, start) if start else len(data)) > MOST_SCANS:
         raise ValueError(f"it has more than {MOST_SCANS} scans, which no encoder makes")
