@@ -44,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
         tolerance=options.tolerance,
         turns=options.turns,
         max_pixels=options.max_pixels or MAX_PIXELS,
+        strict=not options.lenient,
     )
     found = wrong = failed = 0
 

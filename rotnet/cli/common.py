@@ -44,9 +44,20 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_pictures(parser: argparse.ArgumentParser) -> None:
     """Declare pictures to look at, and the model that does."""
     parser.add_argument("paths", nargs="+", type=path, metavar="PATH", help="a picture, or a folder that is walked")
-    parser.add_argument("--max-pixels", type=count, metavar="N", help="refuse larger pictures; default: 500000000")
+    parser.add_argument(
+        "--max-pixels",
+        type=count,
+        metavar="N",
+        help="refuse larger pictures; default: 500000000, and less where they take more than 1 GiB of memory",
+    )
+    add_lenient(parser)
     add_model(parser)
     add_turns(parser)
+
+
+def add_lenient(parser: argparse.ArgumentParser) -> None:
+    """Declare `--lenient`."""
+    parser.add_argument("--lenient", action="store_true", help="take what is left of damaged JPEG files")
 
 
 def add_turns(parser: argparse.ArgumentParser) -> None:

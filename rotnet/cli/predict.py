@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
         right_angles=options.right_angles,
         refine="lines" if options.refine == "lines" else None,
         max_pixels=options.max_pixels or MAX_PIXELS,
+        strict=not options.lenient,
     )
     found = failed = 0
 

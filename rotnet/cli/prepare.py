@@ -7,7 +7,7 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-from rotnet.cli.common import add_command, path, share
+from rotnet.cli.common import add_command, add_lenient, path, share
 
 FILES = """OUT receives the pictures as JPEG, manifest.csv with every picture found (path, split, sha256, size in bytes,
 width, height, group, source, and the reason if it is left out) and review.csv with those found not upright.
@@ -64,6 +64,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--val", type=share, default=0.1, metavar="SHARE", help="of the pictures; default: 0.1")
     parser.add_argument("--test", type=share, default=0.1, metavar="SHARE", help="of the pictures; default: 0.1")
+    add_lenient(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the split; default: 0")
 
 
@@ -85,6 +86,7 @@ def run(options: argparse.Namespace) -> int:
         val_share=options.val,
         test_share=options.test,
         seed=options.seed,
+        strict=not options.lenient,
     )
     progress = partial(tqdm, unit="picture", disable=None, leave=False)
     rows = prepare(options.folder, options.output, settings, progress=progress)

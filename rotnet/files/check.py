@@ -68,13 +68,14 @@ def check_files(
     tolerance: float = TOLERANCE,
     turns: Turns | None = None,
     max_pixels: int | None = MAX_PIXELS,
+    strict: bool = True,
 ) -> Iterator[FileCheck]:
     """Check each picture among files and folders; nothing is written.
 
     Args:
         paths: Files, and folders that are walked.
         model, tolerance, turns: As for `is_upright`.
-        max_pixels: Refuse larger pictures; None for no limit.
+        max_pixels, strict: As for `rotnet.read_image`: what is too large, or damaged, gives an error.
 
     Returns:
         One result a file, in order, as they come; a file that cannot be read gives its error and the others go on.
@@ -86,7 +87,7 @@ def check_files(
     check_tolerance(tolerance)
     predictor, options = as_predictor(model), Options(turns=turns)
     predictor.pooled(options)
-    answers = answer_files(paths, predictor, options=options, max_pixels=max_pixels)
+    answers = answer_files(paths, predictor, options=options, max_pixels=max_pixels, strict=strict)
     return _checks(answers, predictor, tolerance)
 
 

@@ -60,6 +60,7 @@ def predict_files(
     right_angles: bool = False,
     refine: Refine | None = "lines",
     max_pixels: int | None = reading.MAX_PIXELS,
+    strict: bool = True,
     jobs: int = JOBS,
 ) -> Iterator[FilePrediction]:
     """Predict the angle of each picture among files and folders.
@@ -68,6 +69,7 @@ def predict_files(
         paths: A file or folder, or several; folders are walked.
         model, turns, angle_range, right_angles, refine: As for `rotnet.predict_angle`.
         max_pixels: Refuse larger pictures; None for no limit.
+        strict: Refuse damaged pictures too; False answers for what is left of them.
         jobs: Threads that decode, each of which holds one picture.
 
     Returns:
@@ -85,7 +87,9 @@ def predict_files(
     predictor = as_predictor(model)
     predictor.pooled(options)
     return _predictions(
-        answer_files(paths, predictor, max_pixels=max_pixels, jobs=jobs, options=options), predictor, options
+        answer_files(paths, predictor, max_pixels=max_pixels, strict=strict, jobs=jobs, options=options),
+        predictor,
+        options,
     )
 
 
@@ -104,6 +108,7 @@ def answer_files(
     predictor: Predictor,
     *,
     max_pixels: int | None = reading.MAX_PIXELS,
+    strict: bool = True,
     jobs: int = JOBS,
     options: Options = DEFAULT,
 ) -> Answers:
@@ -111,7 +116,7 @@ def answer_files(
 
     def look(path: Path) -> tuple[Path, _ViewOrReason]:
         try:
-            return path, predictor.view(path, max_pixels=max_pixels)
+            return path, predictor.view(path, max_pixels=max_pixels, strict=strict)
         except Exception as error:
             return path, why_failed(path, error)
 

@@ -10,8 +10,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from rotnet.errors import ImageError, UsageError
+from rotnet.images.orientation import apply_orientation
 
-__all__ = ["as_channels", "binarize_images", "is_mask", "pixel_values", "to_rgb"]
+__all__ = ["as_channels", "binarize_images", "is_mask", "pixel_values", "to_rgb", "to_rgb_array"]
+
+_BAND = 4_000_000  # pixels that are converted at a time
 
 
 def binarize_images(images: npt.ArrayLike, *, threshold: float = 0.1) -> npt.NDArray[np.float32]:
@@ -76,6 +79,23 @@ def to_rgb(image: Image.Image, name: str) -> Image.Image:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def to_rgb_array(image: Image.Image, name: str, orientation: int = 1) -> npt.NDArray[np.uint8]:
+    """A loaded image of any mode as RGB `uint8` of shape `(H, W, 3)`, shown as an orientation, 1 to 8, says.
+
+    It is converted in bands, so that memory holds the image and the result and nothing else of that size. Deep gray,
+    whose scale only the whole picture tells, is converted at once.
+    """
+    width, height = image.size
+    rows = height if image.mode[0] in "IF" else max(1, _BAND // width)
+    result = np.empty((width, height, 3) if orientation > 4 else (height, width, 3), np.uint8)
+    stored = apply_orientation(result, {6: 8, 8: 6}.get(orientation, orientation))
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        band = image if rows >= height else image.crop((0, top, width, bottom))
+        stored[top:bottom] = np.asarray(to_rgb(band, name))
+    return result
 
 
 def pixel_values(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:

@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import bisect
 import io
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from rotnet.errors import ImageError
 from rotnet.images import reading
-from rotnet.images.formats import containers, webp
+from rotnet.images.formats import containers, gif, pixmap, webp
 from rotnet.images.formats.exif import Facts, retag_exif, retag_xmp
-from rotnet.images.orientation import apply_orientation, upright
+from rotnet.images.orientation import apply_orientation
 from rotnet.images.writing import encode, fitted
 
 __all__ = ["TAGGED", "Original", "encode_like", "open_original"]
@@ -87,11 +85,11 @@ def open_original(data: bytes, name: str, max_pixels: int | None) -> Original:
         if format == "JPEG":
             if not opened.quantization:  # type: ignore[attr-defined]
                 raise ImageError(f"{name} is a lossless JPEG, which could not be saved as one; convert it to PNG first")
-            _refuse_broken_jpeg(data, name)
+        _refuse_what_would_be_lost(data, format, opened, name)
         bits, options = _bits(opened, format, data), _OPTIONS.get(format, _no_options)(opened, data)
         is_deep = bits > 8 and opened.mode not in _DEEP_MODES
         metadata = {key: opened.info[key] for key in ("exif", "icc_profile", "xmp") if opened.info.get(key)}
-        picture = upright(opened)
+        picture = reading.upright_pil(opened)
     deep = _deep_levels(data, format, bits, picture, name) if is_deep else None
     return Original(data, name, format, picture, deep, options, metadata)
 
@@ -116,7 +114,8 @@ def encode_like(original: Original, turned: Image.Image | NDArray[np.uint16]) ->
                 metadata[key] = made_true(metadata[key], facts)
         return _save(picture, original.format, original.options | metadata | {"quality": _quality(original)})
     if original.format not in TAGGED:
-        return encode(picture, original.format)
+        encoded = encode(picture, original.format)
+        return pixmap.with_comments(encoded, original.data) if original.format == "PPM" else encoded
     if not isinstance(turned, Image.Image):
         bare = _encode_deep(turned, original.format)
     elif original.format == "WEBP" and not original.options["lossless"]:
@@ -134,27 +133,38 @@ def encode_like(original: Original, turned: Image.Image | NDArray[np.uint16]) ->
 
 def _refuse_many(opened: Image.Image, format: str, name: str) -> None:
     """Refuse what holds more pictures than one; those beside the first in a JPEG are turned with it."""
-    frames = int(getattr(opened, "n_frames", 1))
+    is_one = not getattr(opened, "is_animated", False)  # to count more would mean to read them all
     if format == "TIFF":
         tags = opened.tag_v2  # type: ignore[attr-defined]
-        if frames > 1:
-            raise ImageError(f"{name} holds {frames} pages, for which one angle is not enough; split it into pages")
+        if not is_one:
+            raise ImageError(f"{name} holds several pages, for which one angle is not enough; split it into pages")
         if 330 in tags or 50706 in tags:
             raise ImageError(f"{name} holds pictures inside a picture, as raw photographs do; develop it first")
         if tags.get(277, 1) > len(opened.getbands()):
             raise ImageError(f"{name} has {tags[277]} channels, not all of which are read; leave it out, or convert it")
-    elif format != "JPEG" and (frames > 1 or getattr(opened, "is_animated", False)):
-        raise ImageError(f"{name} is an animation of {frames} frames, which is not turned; turn its frames one by one")
+    elif format != "JPEG" and not is_one:
+        raise ImageError(f"{name} is an animation, which is not turned; turn its frames one by one")
 
 
-def _refuse_broken_jpeg(data: bytes, name: str) -> None:
-    """Refuse what libjpeg decodes with a warning only: a picture that is gray or garbled from some place on."""
-    try:
-        # at full size: at a part of it, libjpeg writes a lossless one beyond its buffer
-        simplejpeg.decode_jpeg(data, "GRAY", strict=True)
-    except ValueError as error:
-        if "Corrupt" in str(error) or "Premature" in str(error):
-            raise ImageError(f"{name} is damaged or incomplete: {error}; restore it from a backup") from error
+def _refuse_what_would_be_lost(data: bytes, format: str, opened: Image.Image, name: str) -> None:
+    """Refuse what Pillow neither reads nor writes, and would leave out without a word."""
+    lost = None
+    if format == "GIF":
+        lost = gif.what_is_lost(data)
+    elif format == "BMP" and _has_profile(data):
+        lost = "its colour profile"
+    elif format == "PPM" and opened.mode == "F":
+        lost = "its floating-point values"
+    if lost:
+        raise ImageError(f"{name} is a {format}, in which {lost} could not be kept; convert it to PNG or TIFF first")
+
+
+def _has_profile(data: bytes) -> bool:
+    """Whether a BMP has a colour space of its own: embedded, linked, or told by numbers that are not zero."""
+    if int.from_bytes(data[14:18], "little") < 108:  # headers before version 4 have none
+        return False
+    kind = data[70:74]
+    return kind in (b"DEBM", b"KNIL") or (kind == bytes(4) and any(data[74:122]))
 
 
 def _bits(opened: Image.Image, format: str, data: bytes) -> int:
@@ -167,8 +177,8 @@ def _bits(opened: Image.Image, format: str, data: bytes) -> int:
         return int(opened.info.get("bit_depth", 8))
     if format == "AVIF" and (at := data.find(b"av1C")) > 0:
         return 10 if data[at + 6] & 0x40 else 8
-    if format == "PPM" and (match := re.match(rb"P[36]" + 3 * rb"(?:\s|#[^\n]*\n)+(\d+)", data)):
-        return 16 if int(match[3]) > 255 else 8
+    if format == "PPM" and data[:2] in (b"P3", b"P6"):
+        return 16 if pixmap.largest_value(data) > 255 else 8
     return 8
 
 

@@ -21,13 +21,16 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from rotnet.errors import ImageError
-from rotnet.images.converting import pixel_values, to_rgb
-from rotnet.images.formats import jpeg
-from rotnet.images.orientation import apply_orientation, oriented, shown_orientation, upright
+from rotnet.images.converting import pixel_values, to_rgb_array
+from rotnet.images.formats import jpeg_pixels
+from rotnet.images.formats.limits import check_blocks
+from rotnet.images.memory import MAX_PIXELS, check_memory
+from rotnet.images.orientation import apply_orientation, shown_orientation, upright
 
 __all__ = [
     "EXTENSIONS",
     "FORMATS",
+    "MAX_PIXELS",
     "decoding",
     "format_of",
     "open_file",
@@ -35,12 +38,12 @@ __all__ = [
     "opened",
     "read_image",
     "readable_formats",
+    "upright_pil",
 ]
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 Source: TypeAlias = "StrPath | bytes | bytearray | memoryview | IO[bytes] | Image.Image | npt.NDArray[Any]"
 
-MAX_PIXELS = 500_000_000
 DETAIL = 1.5  # pixels along a side that are decoded for one that is looked at, where fewer would blur it
 
 # What is written under which extension. Formats that run a program or hold no picture (EPS, PDF, WMF) are left out.
@@ -58,7 +61,7 @@ EXTENSIONS: frozenset[str] = frozenset(FORMATS) | {".mpo"}
 
 
 def read_image(
-    source: Source, *, short_side: int | None = None, max_pixels: int | None = MAX_PIXELS
+    source: Source, *, short_side: int | None = None, max_pixels: int | None = MAX_PIXELS, strict: bool = True
 ) -> npt.NDArray[np.uint8]:
     """Read a picture from anything that holds one.
 
@@ -69,7 +72,11 @@ def read_image(
             (1.001 allows for rounding), else in [0, 255]. Integers that are only zeros and ones are taken for `bool`.
         short_side: Pixels that suffice. A JPEG file is then decoded at 1/2, 1/4 or 1/8 of its size, which is several
             times as quick, if its shorter side keeps at least so many; everything else comes whole. None for all.
-        max_pixels: Refuse a larger picture before decoding it; None for no limit. Arrays are not limited.
+        max_pixels: Refuse a larger picture before decoding it, and one that takes more than 1 GiB of memory, or than 32
+            times its file if that is more. A limit above the default allows more memory in the same proportion; None
+            allows any size. Arrays are not limited.
+        strict: Refuse a JPEG file that libjpeg finds damaged. False takes what is left of it: gray or garbled from the
+            damage on. It makes no difference to PIL images, and to files of which nothing can be decoded.
 
     Returns:
         RGB `uint8` of shape `(H, W, 3)`, C-contiguous, sharing no memory with the source. EXIF orientation is applied,
@@ -82,25 +89,27 @@ def read_image(
         >>> read_image(np.array([[0.0, 1.0]])).tolist()
         [[[0, 0, 0], [255, 255, 255]]]
     """
-    if isinstance(source, np.ndarray):
-        levels = pixel_values(source, _name(source))
-        if levels.shape[2] in (1, 3):
-            return np.array(np.broadcast_to(levels, (*levels.shape[:2], 3)), order="C")
     name = _name(source)
-    with opened(source, name, max_pixels) as image, decoding(name):
+    if isinstance(source, np.ndarray):
+        with decoding(name):
+            levels = pixel_values(source, name)
+            if levels.shape[2] in (1, 3):
+                return np.array(np.broadcast_to(levels, (*levels.shape[:2], 3)), order="C")
+    with opened(source, name, max_pixels, short_side) as image, decoding(name):
         if image is not source and format_of(image) == "JPEG":
-            stored = jpeg.decode(image, short_side)
+            stored = jpeg_pixels.decode(image, short_side, strict=strict)
             if stored is not None:
                 return np.ascontiguousarray(apply_orientation(stored, shown_orientation(image)))
-        return np.array(to_rgb(oriented(image), name), order="C")
+        image.load()
+        return to_rgb_array(image, name, shown_orientation(image))
 
 
-def open_pil(source: Source, *, max_pixels: int | None = MAX_PIXELS) -> Image.Image:
+def open_pil(source: Source, *, max_pixels: int | None = MAX_PIXELS, strict: bool = True) -> Image.Image:
     """Read a picture as a fully loaded PIL image that keeps its mode, such as `"CMYK"` or `"I;16"`.
 
     Args:
         source: As for `read_image`.
-        max_pixels: As for `read_image`.
+        max_pixels, strict: As for `read_image`.
 
     Returns:
         A new image, independent of the source. EXIF orientation is applied to the pixels; `format` and `info` (ICC
@@ -116,7 +125,23 @@ def open_pil(source: Source, *, max_pixels: int | None = MAX_PIXELS) -> Image.Im
     """
     name = _name(source)
     with opened(source, name, max_pixels) as image, decoding(name):
+        return upright(image) if image is source else upright_pil(image, strict=strict)
+
+
+def upright_pil(image: Image.Image, *, strict: bool = True) -> Image.Image:
+    """As `rotnet.images.orientation.upright`, of a file that was opened and not decoded yet.
+
+    Raises:
+        DamagedError: It is a JPEG that libjpeg finds damaged, and `strict`.
+    """
+    if format_of(image) != "JPEG":
         return upright(image)
+    stored = jpeg_pixels.decode(image, colors=None, strict=strict)
+    if stored is None:
+        return upright(image)
+    decoded = Image.fromarray(stored)
+    decoded.info, decoded.format = image.info, image.format
+    return upright(decoded)
 
 
 def format_of(image: Image.Image) -> str:
@@ -167,31 +192,47 @@ def open_file(source: Any) -> Iterator[IO[bytes]]:
             raise ImageError(f"a picture must be {expected}; got {type(source).__name__}")
     except ImageError:
         raise
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except Exception as error:  # a file object may raise whatever it likes
+        reason = getattr(error, "strerror", None) or _reason(error)
         raise ImageError(f"{name} cannot be opened: {reason}; check path and permissions") from error
     with file:
-        if not file.read(1):
+        try:
+            first = file.read(1)
+            file.seek(0)
+        except OSError as error:
+            raise ImageError(f"{name} cannot be read: {_reason(error)}; check the disk it lies on") from error
+        if not first:
             raise ImageError(f"{name} is empty (0 bytes), not a picture; restore it from a backup or leave it out")
-        file.seek(0)
         yield file
 
 
 @contextmanager
-def opened(source: Source, name: str, max_pixels: int | None) -> Iterator[Image.Image]:
+def opened(source: Source, name: str, max_pixels: int | None, short_side: int | None = None) -> Iterator[Image.Image]:
     """Open anything that holds a picture as a PIL image of a fit size whose pixels may still be to be decoded."""
     if isinstance(source, np.ndarray):
-        levels = pixel_values(source, name)
-        yield Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
+        with decoding(name):
+            levels = pixel_values(source, name)
+            image = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
+        yield image
     elif isinstance(source, Image.Image):
         yield _checked(source, name, max_pixels)
     else:
         with open_file(source) as file:
-            yield _checked(_identified(file, name), name, max_pixels)
+            image = _checked(_identified(file, name), name, max_pixels)
+            check_memory(image, name, _size(file), max_pixels, short_side)
+            yield image
+
+
+def _size(file: IO[bytes]) -> int:
+    position = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(position)
+    return size
 
 
 def _identified(file: IO[bytes], name: str) -> Image.Image:
     with decoding(name):
+        check_blocks(file)
         try:
             image = Image.open(file, formats=readable_formats())
             if image.format == "PNG" and image.mode == "L" and isinstance(image.info.get("transparency"), int):
@@ -259,9 +300,19 @@ def decoding(name: str) -> Iterator[None]:
             yield
     except ImageError:
         raise
+    except jpeg_pixels.DamagedError as error:
+        remedy = "restore it from a backup, or take what is left with strict=False or --lenient"
+        raise ImageError(f"{name} is damaged or incomplete: {error}; {remedy}") from error
+    except MemoryError as error:
+        raise ImageError(f"{name} takes more memory than there is; shrink it, or close other programs") from error
     except Exception as error:
-        problem = f"{name} cannot be decoded: {error or type(error).__name__}"
+        problem = f"{name} cannot be decoded: {_reason(error)}"
         raise ImageError(f"{problem}; restore it from a backup or leave it out") from error
+
+
+def _reason(error: BaseException) -> str:
+    """What an error says, on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 # Pixels ---------------------------------------------------------------------------------------------------------------
@@ -278,9 +329,8 @@ def _checked(image: Image.Image, name: str, max_pixels: int | None) -> Image.Ima
             "shrink it or raise max_pixels"
         )
     if image.format == "TIFF" and image.mode.startswith("I;16"):  # these Pillow takes for levels of 16 bits above black
-        tags = image.tag_v2  # type: ignore[attr-defined]
+        tags = getattr(image, "tag_v2", {})  # which an image that was read before lacks
         if tags.get(258) == (12,) or tags.get(262) == 0:
             kind = "12 bits a pixel" if tags.get(258) == (12,) else "16 bits a pixel of which zero is white"
             raise ImageError(f"{name} has {kind}, a kind of TIFF that is not read; convert it to 16 bits above black")
     return image
-

@@ -145,4 +145,3 @@ def check_options(crop: str, fill: Fill, interpolation: str) -> None:
         valid = False
     if not valid:
         raise UsageError(f"fill must be one finite number or one a channel. Received: fill={fill!r}.")
-

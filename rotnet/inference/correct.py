@@ -28,6 +28,7 @@ def correct_rotation(
     level: bool = False,
     refine: Refine | None = "lines",
     return_prediction: bool = False,
+    strict: bool = True,
 ) -> Any:
     """Turn a picture upright, if the model is sure enough which way that is.
 
@@ -52,6 +53,7 @@ def correct_rotation(
         right_angles: Answer 0, 90, 180 or 270 degrees only.
         level: Correct slight tilts too, of which the model is sure; otherwise they are left.
         refine: `"lines"` refines a sure answer by the straight lines of the picture; None leaves what the network says.
+        strict: Refuse damaged pictures; False takes what is left of them.
         return_prediction: Return `(picture, AnglePrediction)` instead of the picture alone.
 
     Returns:
@@ -81,7 +83,7 @@ def correct_rotation(
 
     def correct(one: Any) -> Any:
         # a file object can be read only once
-        loaded = one if isinstance(one, np.ndarray) else reading.open_pil(one)
+        loaded = one if isinstance(one, np.ndarray) else reading.open_pil(one, strict=strict)
         prediction = next(predictor.predict_views([predictor.view(loaded)], options))
         turn = predictor.decide(prediction, options).turn
         upright = turn_back(loaded, turn, crop=crop, fill=fill, interpolation=interpolation)

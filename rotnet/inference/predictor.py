@@ -99,6 +99,7 @@ class Predictor:
         angle_range: AngleRange | None = None,
         right_angles: bool = False,
         refine: Refine | None = "lines",
+        strict: bool = True,
     ) -> list[AnglePrediction]: ...
     @overload
     def predict(
@@ -109,6 +110,7 @@ class Predictor:
         angle_range: AngleRange | None = None,
         right_angles: bool = False,
         refine: Refine | None = "lines",
+        strict: bool = True,
     ) -> AnglePrediction | list[AnglePrediction]: ...
     def predict(
         self,
@@ -118,12 +120,13 @@ class Predictor:
         angle_range: AngleRange | None = None,
         right_angles: bool = False,
         refine: Refine | None = "lines",
+        strict: bool = True,
     ) -> AnglePrediction | list[AnglePrediction]:
         """Predict the angle of a picture, or of several.
 
         Args:
             images: A picture, or several, each whatever `rotnet.read_image` takes. They are read as they are needed.
-            turns, angle_range, right_angles, refine: As for `rotnet.predict_angle`.
+            turns, angle_range, right_angles, refine, strict: As for `rotnet.predict_angle`.
 
         Returns:
             The prediction of one picture; a list of them, in order, for several.
@@ -135,13 +138,13 @@ class Predictor:
         """
         options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles, refine=refine)
         if is_single(images):
-            return next(self.predict_views([self.view(images)], options))
-        return list(self.predict_views(each(images, self.view), options))
+            return next(self.predict_views([self.view(images, strict=strict)], options))
+        return list(self.predict_views(each(images, functools.partial(self.view, strict=strict)), options))
 
-    def view(self, image: Any, *, max_pixels: int | None = reading.MAX_PIXELS) -> View:
+    def view(self, image: Any, *, max_pixels: int | None = reading.MAX_PIXELS, strict: bool = True) -> View:
         """What is looked at of a picture: it is decoded once, no larger than network and lines need."""
         sufficient = math.ceil(reading.DETAIL * max(self.input_size))
-        read = reading.read_image(image, max_pixels=max_pixels, short_side=sufficient)
+        read = reading.read_image(image, max_pixels=max_pixels, short_side=sufficient, strict=strict)
         return view_of(read, self.input_size, self._channels)
 
     def predict_views(self, views: Iterable[View], options: Options = DEFAULT) -> Iterator[AnglePrediction]:
@@ -230,6 +233,7 @@ def predict_angle(
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
     refine: Refine | None = "lines",
+    strict: bool = True,
 ) -> Any:
     """Predict by how many degrees a picture is turned.
 
@@ -248,6 +252,7 @@ def predict_angle(
             sideways or upside down. The confidence stays what it is likewise.
         refine: `"lines"` refines a sure answer by the straight lines of the picture, where there are enough of them;
             `refined_by` says by how much. None leaves what the network says.
+        strict: Refuse damaged pictures; False answers for what is left of them.
 
     Returns:
         An `AnglePrediction`; a list of them for a list or a 4-D array.
@@ -263,10 +268,11 @@ def predict_angle(
         True
     """
     predictor = as_predictor(model)
+    view = functools.partial(predictor.view, strict=strict)
     options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles, refine=refine)
     if is_many(image):
-        return list(predictor.predict_views(each(image, predictor.view), options))
-    return next(predictor.predict_views([predictor.view(image)], options))
+        return list(predictor.predict_views(each(image, view), options))
+    return next(predictor.predict_views([view(image)], options))
 
 
 def is_many(image: Any) -> bool:

@@ -30,7 +30,7 @@ def is_upright(image: Any, *, tolerance: float = TOLERANCE, model: Any = "photo"
             them.
         tolerance: Degrees that an upright picture may be off, in (0, 180).
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
-        turns: As for `rotnet.predict_angle`.
+        turns, strict: As for `rotnet.predict_angle`.
 
     Returns:
         True where upright is at least as likely as not, see `upright_probability`; a list of answers for a list or a
@@ -46,7 +46,7 @@ def is_upright(image: Any, *, tolerance: float = TOLERANCE, model: Any = "photo"
         True
     """
     check_tolerance(tolerance)
-    answers = predict_angle(image, model=model, turns=turns)
+    answers = predict_angle(image, model=model, turns=turns, strict=strict)
     if is_many(image):
         return [_is_likely(answer, tolerance) for answer in answers]
     return _is_likely(answers, tolerance)

@@ -311,12 +311,12 @@ def test_a_jpeg_has_the_pixels_that_pillow_gives(subsampling, size, progressive,
             np.testing.assert_array_equal(reading.read_image(data, short_side=short_side), expected.convert("RGB"))
 
 
-def test_a_jpeg_with_a_broken_scan_is_what_pillow_makes_of_it():
+def test_what_is_left_of_a_jpeg_with_a_broken_scan_is_what_pillow_makes_of_it():
     data = bytearray(encoded(smooth(208, 304), "JPEG", quality=95))
     data[len(data) // 2 : len(data) // 2 + 40] = bytes(40)
     with Image.open(io.BytesIO(data)) as expected:
         expected.draft(None, (104, 104))
-        np.testing.assert_array_equal(reading.read_image(bytes(data), short_side=104), expected)
+        np.testing.assert_array_equal(reading.read_image(bytes(data), short_side=104, strict=False), expected)
 
 
 @pytest.mark.parametrize("side", [64, 1024])

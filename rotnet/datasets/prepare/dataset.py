@@ -157,24 +157,24 @@ def _stamp(path: Path) -> list[int]:
 
 def _look(folder: Path, name: str, settings: Settings, journal: Journal) -> tuple[str, Look]:
     path, hashed = folder / name, settings.distance is not None
-    key = [*_stamp(path), hashed]
+    key = [*_stamp(path), hashed, settings.strict]
     facts = journal.recall("look", name, key)
     if facts is not None:
         return name, Look(**facts)
-    look = _seen(path, hashed)
+    look = _seen(path, hashed, strict=settings.strict)
     if look.error is None:  # what went wrong may go well the next time: memory, permissions, a plugin
         journal.record("look", name, key, asdict(look))
     return name, look
 
 
-def _seen(path: Path, hashed: bool) -> Look:
+def _seen(path: Path, hashed: bool, *, strict: bool) -> Look:
     size, digest = 0, ""
     try:
         if path.is_file():  # reading from a pipe would never end
             size, digest = path.stat().st_size, presets.sha256(path)
-        with reading.opened(path, str(path), reading.MAX_PIXELS) as header:
+        with reading.opened(path, str(path), reading.MAX_PIXELS, HASHED) as header:
             sides = sorted(header.size)
-        image = reading.read_image(path, short_side=HASHED)
+        image = reading.read_image(path, short_side=HASHED, strict=strict)
         height, width = sides if image.shape[0] < image.shape[1] else reversed(sides)  # as EXIF turns it
         return Look(size, digest, width, height, perceptual_hash(image) if hashed else 0)
     except RotNetError as error:
@@ -206,7 +206,8 @@ def _check(
             waiting.append(name)
         else:
             yield answer(name, facts)
-    found = check_files((folder / name for name in waiting), model, tolerance=settings.tolerance)
+    paths = (folder / name for name in waiting)
+    found = check_files(paths, model, tolerance=settings.tolerance, strict=settings.strict)
     for name, result in zip(waiting, found, strict=True):
         facts = {field: value for field, value in result.as_dict().items() if field != "path"}
         if result.error is None:
@@ -226,7 +227,7 @@ def _write(folder: Path, output: Path, row: Row, settings: Settings, journal: Jo
     facts = journal.recall("write", row.path, key)
     if facts is None or _stamp(target)[:1] != [facts["size"]]:
         try:
-            image = reading.read_image(source)
+            image = reading.read_image(source, strict=settings.strict)
         except ImageError as error:  # it could be read a while ago
             return Row(row.source, source=row.source, reason=f"unreadable: {error}")
         prepared = _fitted(image, settings)

@@ -34,6 +34,7 @@ class Settings:
         pattern: Regular expression for the path that names the group instead; see `group_of`.
         val_share, test_share: Shares of the pictures to measure on.
         seed: Of the split.
+        strict: Leave out damaged pictures, as `rotnet.read_image` refuses them.
 
     Raises:
         UsageError: A setting is out of range.
@@ -50,6 +51,7 @@ class Settings:
     val_share: float = 0.1
     test_share: float = 0.1
     seed: int = 0
+    strict: bool = True
 
     def __post_init__(self) -> None:
         if self.min_side < 1 or (self.short_side is not None and self.short_side < 1):

@@ -14,6 +14,8 @@ from rotnet.images.formats.tiff import graft_tiff, retag_tiff
 
 __all__ = ["graft", "orientation", "retag"]
 
+_MOST_METADATA = 16  # blocks of EXIF and XMP; one of each is the rule
+
 
 def orientation(data: bytes, format: str, default: int = 1) -> int:
     """The orientation that a file asks for, 1 to 8.
@@ -47,7 +49,7 @@ def retag(data: bytes, format: str, facts: Facts) -> bytes:
     if format == "TIFF":
         return retag_tiff(data, facts)
     blocks, scan, tail = _SPLIT[format](data)
-    blocks = [_true_of(block, facts) for block in blocks]
+    blocks = _all_true(blocks, facts)
     if facts.orientation != 1 and not any(block.role == "exif" for block in blocks):
         kind, head = _NEW_EXIF[format]
         first = 0 if format == "JPEG" and (not blocks or blocks[0].role != "jfif") else 1
@@ -70,11 +72,17 @@ def graft(original: bytes, bare: bytes, format: str, facts: Facts) -> bytes:
     if format == "TIFF":
         return graft_tiff(original, bare, facts)
     blocks, _, tail = _SPLIT[format](original)
-    kept = [_true_of(block, facts) for block in blocks if block.role not in ("pixels", "thumbnail")]
+    kept = _all_true([block for block in blocks if block.role not in ("pixels", "thumbnail")], facts)
     new, scan, _ = _SPLIT[format](bare)
     pixels = [block for block in new if block.role == "pixels"]
     first = 1 if format == "PNG" else 0  # its header
     return _JOIN[format]([*pixels[:first], *kept, *pixels[first:]], scan) + tail
+
+
+def _all_true(blocks: list[Block], facts: Facts) -> list[Block]:
+    if sum(block.role in ("exif", "xmp") for block in blocks) > _MOST_METADATA:
+        raise ValueError(f"it has more than {_MOST_METADATA} blocks of EXIF and XMP")
+    return [_true_of(block, facts) for block in blocks]
 
 
 def _true_of(block: Block, facts: Facts) -> Block:

@@ -6,20 +6,30 @@ Damaged metadata is never a reason to refuse a picture: it is left out.
 from __future__ import annotations
 
 import io
-import re
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from rotnet.images.formats.ifd import Tag, byte_order, first_directory, read_directory, set_number, with_number
+from rotnet.images.formats.xmp import (
+    LARGEST,
+    orientation_of_xmp,
+    with_orientation,
+    with_size,
+    without_xmp_thumbnails,
+)
 
-XMP_TAG, EXIF_TAG, GPS_TAG, INTEROP_TAG = 0x02BC, 0x8769, 0x8825, 0xA005
-ORIENTATION = 0x0112
+XMP_TAG, EXIF_TAG = int(ExifTags.Base.XMLPacket), int(ExifTags.IFD.Exif)
+GPS_TAG, INTEROP_TAG = int(ExifTags.IFD.GPSInfo), int(ExifTags.IFD.Interop)
+ORIENTATION = int(ExifTags.Base.Orientation)
+_DIMENSIONS = (int(ExifTags.Base.ExifImageWidth), int(ExifTags.Base.ExifImageHeight))
+_SIDES = (int(ExifTags.Base.ImageWidth), int(ExifTags.Base.ImageLength))
+_THUMBNAIL = (int(ExifTags.Base.JpegIFOffset), int(ExifTags.Base.JpegIFByteCount))
+_THUMBNAIL_RESOURCES = (1033, 1036)  # of Photoshop: before version 5, and since
 _EXIF_PREFIX = b"Exif\0\0"
 _EMPTY_EXIF = b"II*\0\x08\0\0\0" + bytes(6)
-_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:=["\']|>))([0-9])')
 # TIFF tags that say how this very file stores its pixels, wrong in any other
 LAYOUT_TAGS = {*range(254, 264), 266, 273, *range(277, 280), 284, 292, 293, 317, 320, *range(322, 326), 330, 338, 339}
 LAYOUT_TAGS |= {347, *range(512, 522), *range(529, 533)}
@@ -39,7 +49,7 @@ def exif_for(image: Image.Image, size: tuple[int, int]) -> Image.Exif | None:
         if EXIF_TAG in new:
             if INTEROP_TAG in new[EXIF_TAG]:
                 new[EXIF_TAG][INTEROP_TAG] = old.get_ifd(INTEROP_TAG)
-            for tag, length in zip((0xA002, 0xA003), size, strict=True):  # PixelXDimension, PixelYDimension
+            for tag, length in zip(_DIMENSIONS, size, strict=True):
                 if tag in new[EXIF_TAG]:
                     new[EXIF_TAG][tag] = length
         if set(new) <= {ORIENTATION}:
@@ -52,11 +62,13 @@ def exif_for(image: Image.Image, size: tuple[int, int]) -> Image.Exif | None:
 
 
 def xmp_of(image: Image.Image) -> bytes | None:
-    """XMP of an image with its orientation reset to 1."""
+    """XMP of an image with its orientation reset to 1; None without, or too large to be looked into."""
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     if not xmp:
         return None
     data = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
+    if len(data) > LARGEST:
+        return None
     return retag_xmp(data, Facts(orientation=1))
 
 
@@ -83,8 +95,8 @@ def orientation_of(exif: bytes | None, xmp: bytes | None, default: int = 1) -> i
             data = exif.removeprefix(_EXIF_PREFIX)
             tag = first_directory(data)[0].get(ORIENTATION)
             found = tag.number(byte_order(data)) if tag else None
-    if found is None and xmp and (match := _XMP_ORIENTATION.search(xmp)):
-        found = int(match[2])
+    if found is None and xmp:
+        found = orientation_of_xmp(xmp)
     return found if found is not None and 1 <= found <= 8 else default
 
 
@@ -123,21 +135,20 @@ def retag_exif(exif: bytes, facts: Facts, *, room: int = 1 << 32) -> bytes:
 
 
 def retag_xmp(xmp: bytes, facts: Facts) -> bytes:
-    """Raw XMP made true for a new picture: orientation and size put right, thumbnails removed."""
-    xmp = _XMP_ORIENTATION.sub(rb"\g<1>%d" % facts.orientation, xmp)
+    """Raw XMP made true for a new picture: orientation and size put right, thumbnails removed.
+
+    Raises:
+        ValueError: It is larger than `rotnet.images.formats.xmp.LARGEST`.
+    """
+    xmp = with_orientation(xmp, facts.orientation)
     if facts.size is not None:
-        for names, length in zip(
-            (b"PixelXDimension|ImageWidth", b"PixelYDimension|ImageLength"), facts.size, strict=True
-        ):
-            xmp = re.sub(rb'((?:exif|tiff):(?:%s)(?:=["\']|>))[0-9]+' % names, rb"\g<1>%d" % length, xmp)
-    if facts.thumbnail is not None:
-        xmp = re.sub(rb"<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>", b"", xmp, flags=re.DOTALL)
-    return xmp
+        xmp = with_size(xmp, facts.size)
+    return xmp if facts.thumbnail is None else without_xmp_thumbnails(xmp)
 
 
 def without_thumbnails(resources: bytes) -> bytes:
     """Photoshop's image resources without their thumbnails; as they were if they are damaged."""
-    kept, at = b"", 0
+    kept, since, at = [], 0, 0
     while at < len(resources):
         if resources[at : at + 4] != b"8BIM" or len(resources) < at + 12:
             return resources
@@ -147,10 +158,11 @@ def without_thumbnails(resources: bytes) -> bytes:
         if end > len(resources):
             return resources
         end += end % 2 != at % 2
-        if number not in (1033, 1036):
-            kept += resources[at:end]
+        if number in _THUMBNAIL_RESOURCES:
+            kept.append(resources[since:at])
+            since = end
         at = end
-    return kept
+    return b"".join([*kept, resources[since:]])
 
 
 def set_size(data: bytearray, size: tuple[int, int]) -> None:
@@ -163,7 +175,7 @@ def set_size(data: bytearray, size: tuple[int, int]) -> None:
     details: dict[int, Tag] = {}
     if EXIF_TAG in tags:
         details, _ = read_directory(data, tags[EXIF_TAG].number(order) or 0)
-    for found, numbers in ((tags, (0x0100, 0x0101)), (details, (0xA002, 0xA003))):
+    for found, numbers in ((tags, _SIDES), (details, _DIMENSIONS)):
         for number, length in zip(numbers, size, strict=True):
             _set_if_there(data, found, number, length)
 
@@ -178,7 +190,7 @@ def _set_thumbnail(data: bytearray, image: Image.Image, room: int) -> None:
     order, tags = byte_order(data), _thumbnail_tags(data)
     if not tags:
         return
-    start, length = ((tags[tag].number(order) or 0) if tag in tags else 0 for tag in (0x0201, 0x0202))
+    start, length = ((tags[tag].number(order) or 0) if tag in tags else 0 for tag in _THUMBNAIL)
     end = start + length
     if start and end <= len(data) and data[start : start + 2] == b"\xff\xd8":
         last = len(data) - end < 4  # nothing but padding behind it, so that it may grow
@@ -190,7 +202,8 @@ def _set_thumbnail(data: bytearray, image: Image.Image, room: int) -> None:
             small.save(file, "JPEG", quality=quality)
             if file.tell() <= (room - start if last else length):
                 data[start : len(data) if last else end] = file.getvalue().ljust(0 if last else length, b"\0")
-                values = ((0x0202, file.tell()), (ORIENTATION, 1), (0x0100, small.width), (0x0101, small.height))
+                width, height = zip(_SIDES, small.size, strict=True)
+                values = ((_THUMBNAIL[1], file.tell()), (ORIENTATION, 1), width, height)
                 for number, value in values:
                     _set_if_there(data, tags, number, value)
                 return

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Tag", "append_directory", "byte_order", "first_directory", "read_directory", "set_number", "with_number"]
+__all__ = ["SIZES", "Tag", "append_directory", "byte_order", "first_directory", "most_claimed", "read_directory"]
+__all__ += ["set_number", "with_number"]
 
 # bytes of one value, by type
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 # what has a byte order of its own: a rational is two numbers
-_UNITS = _SIZES | {5: 4, 10: 4}
+_UNITS = SIZES | {5: 4, 10: 4}
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I"}
 
 
@@ -27,7 +28,7 @@ class Tag:
 
     type: int
     count: int
-    value: bytes
+    value: bytes | memoryview
     position: int = 0
 
     def number(self, order: str) -> int | None:
@@ -76,7 +77,8 @@ def read_directory(data: bytes | bytearray, offset: int) -> tuple[dict[int, Tag]
         offset: Where the directory begins.
 
     Raises:
-        ValueError: The directory lies outside the file. A single tag whose value does is left out.
+        ValueError: The directory lies outside the file, or its tags together claim far more than the file holds. A
+            single tag whose value lies outside is left out.
     """
     order = byte_order(data)
     try:
@@ -89,22 +91,38 @@ def read_directory(data: bytes | bytearray, offset: int) -> tuple[dict[int, Tag]
     except struct.error as error:
         raise ValueError(f"directory outside the file: {error}") from error
     tags: dict[int, Tag] = {}
+    claimed = 0
+    whole = memoryview(data)  # a slice of it is no copy
     for entry in range(offset + 2, offset + 2 + 12 * length, 12):
         number, type, count = struct.unpack_from(order + "HHI", data, entry)
-        if type not in _SIZES:
+        if type not in SIZES:
             continue
-        size = count * _SIZES[type]
+        size = count * SIZES[type]
         position = entry + 8 if size <= 4 else struct.unpack_from(order + "I", data, entry + 8)[0]
         if position + size > len(data):
             continue  # one bad tag; the others hold
-        tags.setdefault(number, Tag(type, count, bytes(data[position : position + size]), position))
+        claimed += size
+        if claimed > most_claimed(len(data)):
+            raise ValueError("its tags claim more bytes than it has")
+        value = whole[position : position + size]
+        # what may grow must not be looked into meanwhile
+        tags.setdefault(number, Tag(type, count, value if isinstance(data, bytes) else bytes(value), position))
     return tags, following
+
+
+def most_claimed(size: int) -> int:
+    """Bytes that the values of one directory may have together, in a file of so many.
+
+    Some writers let two tags share a value, and a damaged count may reach to the end. Values that each claim the whole
+    file cost whoever reads them its size times their number.
+    """
+    return 2 * size + (4 << 20)
 
 
 def set_number(data: bytearray, tag: Tag, value: int) -> None:
     """Overwrite the first value of a whole-number tag where it stands; a value too large for its type is left out."""
     code = _INTEGERS.get(tag.type)
-    if code and tag.count and value < 1 << (8 * _SIZES[tag.type]):
+    if code and tag.count and value < 1 << (8 * SIZES[tag.type]):
         struct.pack_into(byte_order(data) + code, data, tag.position, value)
 
 
@@ -114,7 +132,7 @@ def with_number(data: bytes, number: int, value: int) -> bytes:
     A tag that is missing is added in a copy of the directory at the end of the file, so that all else stays in place.
 
     Raises:
-        ValueError: The first directory is damaged.
+        ValueError: The first directory is damaged, or full.
 
     Example:
         >>> empty = b"II*" + bytes([0, 8, 0, 0, 0]) + bytes(6)
@@ -153,8 +171,9 @@ def append_directory(data: bytearray, tags: Mapping[int, Tag]) -> int:
     order = byte_order(data)
     entries = []
     for number, tag in sorted(tags.items()):
-        value = tag.value
-        if len(value) > 4:
+        if len(tag.value) <= 4:
+            value = bytes(tag.value)
+        else:
             data += bytes(len(data) % 2)
             value = struct.pack(order + "I", len(data))
             data += tag.value

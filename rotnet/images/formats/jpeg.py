@@ -1,4 +1,4 @@
-"""JPEG files: their segments, and their pixels without detours.
+"""JPEG files: their segments, and the further pictures behind the first one.
 
 The segments are as in ITU-T T.81, annex B: a marker, two bytes of length that count themselves, and a payload.
 """
@@ -8,54 +8,17 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import IO
 
-import numpy as np
-import simplejpeg
-from numpy.typing import NDArray
-from PIL import Image
-
-from rotnet.images.formats.block import Block
+from rotnet.images.formats.block import Block, refuse_crumbs
 from rotnet.images.formats.ifd import byte_order, first_directory
+from rotnet.images.formats.xmp import with_lengths
 
-__all__ = ["SEGMENT", "decode", "join_blocks", "join_jpegs", "split_blocks", "split_jpegs", "without_index"]
+__all__ = ["SCAN", "SEGMENT", "end", "join_blocks", "join_jpegs", "segments", "split_blocks", "split_jpegs"]
+__all__ += ["without_index"]
 
 SCAN = 0xDA
-_NO_FRAMES = (0xC4, 0xC8, 0xCC)  # amid the markers of frames
-_COSINES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # sequential and progressive, either with Huffman's or with arithmetic codes
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # but for those inside a scan
-
-
-def decode(image: Image.Image, short_side: int | None) -> NDArray[np.uint8] | None:
-    """The pixels of a JPEG file as they are stored, at the least part of their size that suffices.
-
-    They are what Pillow gives, without its copies. What simplejpeg does not read, other colours and damage, is left to
-    Pillow, which is told of the part. Lossless files, which libjpeg, asked for a part, writes beyond its buffer, stay
-    whole, and with them files whose segments do not say that they are none.
-
-    Args:
-        image: The file as Pillow opened it, not decoded yet.
-        short_side: Pixels that suffice along the shorter side; None for all.
-
-    Returns:
-        RGB `uint8` of shape `(H, W, 3)`; None for what Pillow is to decode.
-    """
-    file: IO[bytes] = image.fp  # type: ignore[attr-defined]
-    file.seek(0)
-    data = file.read()
-    if not _has_cosines(data):
-        return None
-    if image.mode in ("L", "RGB"):
-        parts = [part for part in (8, 4, 2) if short_side is not None and min(image.size) // part >= short_side]
-        width, height = (-(-side // max(parts, default=1)) for side in image.size)
-        exact = {"fastdct": False, "fastupsample": False}
-        with suppress(ValueError):
-            return simplejpeg.decode_jpeg(data, "RGB", min_height=height, min_width=width, **exact)
-    if short_side is not None:
-        image.draft(None, (short_side, short_side))
-    return None
 
 
 def segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
@@ -90,18 +53,8 @@ def end(data: bytes, at: int) -> int:
     raise ValueError("its end is missing")
 
 
-def _has_cosines(data: bytes) -> bool:
-    """Whether a file is of a kind that can be decoded at a part of its size, as all are but the lossless ones.
-
-    Example:
-        >>> _has_cosines(bytes.fromhex("ffd8 ffc3 0002 ffda 0002"))
-        False
-    """
-    frames = (marker for _, marker, _ in segments(data) if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES)
-    return next(frames, None) in _COSINES
-
-
 SEGMENT = 65533  # bytes that one segment holds
+_ENTRIES_TAG = 0xB002  # MP entries, of CIPA DC-007
 _TIFF_STARTS = (b"II*\0", b"MM\0*")
 # marker and first bytes of the segments that are more than cargo
 _SEGMENTS = {
@@ -116,23 +69,33 @@ _SEGMENTS = {
 
 
 def split_blocks(data: bytes) -> tuple[list[Block], bytes, bytes]:
-    """The segments up to the first scan, the scans, and what follows the end."""
+    """The segments up to the first scan, the scans, and what follows the end; ValueError for a damaged file."""
     blocks: list[Block] = []
-    for at, marker, payload in segments(data):
+    parts: list[bytes] = []  # of EXIF that goes on from segment to segment, joined once
+    for number, (at, marker, payload) in enumerate(segments(data)):
+        refuse_crumbs(number, at)
+        role, head = _role_of(marker, payload)
+        goes_on = role == "exif" and parts and payload[len(head) : len(head) + 4] not in _TIFF_STARTS
+        if len(parts) > 1 and not goes_on:
+            blocks[-1] = replace(blocks[-1], content=b"".join(parts))
         if marker == SCAN:
             stop = end(data, at)
             return blocks, data[at:stop], data[stop:]
-        role = "other" if 0xE0 <= marker <= 0xEF or marker == 0xFE else "pixels"
-        head = b""
-        for (expected, start), known in _SEGMENTS.items():
-            if marker == expected and payload.startswith(start):
-                role, head = known, start
-        block = Block(data[at : at + 2], role, head, payload[len(head) :])
-        if role == "exif" and blocks and blocks[-1].role == "exif" and block.content[:4] not in _TIFF_STARTS:
-            blocks[-1] = replace(blocks[-1], content=blocks[-1].content + block.content)  # what went on in a second one
-        else:
-            blocks.append(block)
+        content = payload[len(head) :]
+        if goes_on:
+            parts.append(content)
+            continue
+        parts = [content] if role == "exif" else []
+        blocks.append(Block(data[at : at + 2], role, head, content))
     raise ValueError("its segments are damaged")
+
+
+def _role_of(marker: int, payload: bytes) -> tuple[str, bytes]:
+    """The role of a segment, and the first bytes that tell it."""
+    for (expected, start), known in _SEGMENTS.items():
+        if marker == expected and payload.startswith(start):
+            return known, start
+    return "other" if 0xE0 <= marker <= 0xEF or marker == 0xFE else "pixels", b""
 
 
 def join_blocks(blocks: Sequence[Block], scan: bytes) -> bytes:
@@ -179,13 +142,12 @@ def join_jpegs(parts: Sequence[bytes], originals: Sequence[bytes]) -> bytes:
     if old is None or len(old.entries) != len(originals):
         return parts[0]
     grown = [len(new) - len(before) for new, before in zip(parts, originals, strict=True)]
-    lengths = {b"%d" % size: b"%d" % (size + more) for (size, _), more in zip(old.entries[1:], grown[1:], strict=True)}
+    lengths = [(size, size + more) for (size, _), more in zip(old.entries[1:], grown[1:], strict=True)]
     blocks, scan, tail = split_blocks(parts[0])
-    for at, block in enumerate(blocks):
-        if block.role == "xmp":
-            pattern, told = rb'(Item:Length=["\'])([0-9]+)', block.content
-            told = re.sub(pattern, lambda match: match[1] + lengths.get(match[2], match[2]), told)
-            blocks[at] = replace(block, content=told)
+    blocks = [
+        replace(block, content=with_lengths(block.content, lengths)) if block.role == "xmp" else block
+        for block in blocks
+    ]
     first = join_blocks(blocks, scan) + tail
     grown[0] = len(first) - len(originals[0])
     new, result, start = _index_of(first), bytearray(b"".join([first, *parts[1:]])), 0
@@ -215,9 +177,13 @@ class _Index:
 
 
 def _index_of(data: bytes) -> _Index | None:
-    for block in split_blocks(data)[0]:
-        if block.role == "index" and (tag := first_directory(block.content)[0].get(0xB002)):
-            order, ends = byte_order(block.content), range(16, tag.count + 1, 16)
+    for at, marker, payload in segments(data):
+        role, head = _role_of(marker, payload)
+        if role != "index":
+            continue
+        content = payload[len(head) :]
+        if tag := first_directory(content)[0].get(_ENTRIES_TAG):
+            order, ends = byte_order(content), range(16, tag.count + 1, 16)
             entries = [struct.unpack_from(order + "II", tag.value, end - 12) for end in ends]
-            return _Index(data.index(block.head + block.content) + len(block.head), order, tag.position, entries)
+            return _Index(at + 4 + len(head), order, tag.position, entries)
     return None

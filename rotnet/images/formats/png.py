@@ -5,16 +5,17 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 
-from rotnet.images.formats.block import Block
+from rotnet.images.formats.block import Block, refuse_crumbs
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_XMP = b"XML:com.adobe.xmp\0\0\0\0\0"
+_LARGEST = 16 << 20  # bytes of compressed metadata, unpacked
 # chunks that tell how this very file stores its pixels; background and significant bits are in its levels
 _PNG_PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"hIST", b"bKGD", b"sBIT"}
 
 
 def split_blocks(data: bytes) -> tuple[list[Block], bytes, bytes]:
-    """The chunks up to the last one, that one, and what follows."""
+    """The chunks up to the last one, that one, and what follows; ValueError for a damaged file."""
     blocks: list[Block] = []
     at = len(_SIGNATURE)
     while len(data) >= at + 12:
@@ -22,6 +23,7 @@ def split_blocks(data: bytes) -> tuple[list[Block], bytes, bytes]:
         if kind == b"IEND":
             return blocks, data[at : at + 12], data[at + 12 :]
         blocks.append(_png_block(kind, data[at + 8 : at + 8 + length]))
+        refuse_crumbs(len(blocks), at)
         at += 12 + length
     raise ValueError("its chunks are damaged")
 
@@ -31,12 +33,31 @@ def _png_block(kind: bytes, content: bytes) -> Block:
     if kind == b"eXIf":
         return Block(kind, "exif", b"", content)
     if kind == b"iTXt" and content.startswith(b"XML:com.adobe.xmp\0"):
-        compressed, packet = content[18], content[20:].split(b"\0", 2)[-1]
-        return Block(kind, "xmp", _PNG_XMP, zlib.decompress(packet) if compressed else packet)
+        compressed, packet = content[18:19], content[20:].split(b"\0", 2)[-1]
+        return Block(kind, "xmp", _PNG_XMP, _unpacked(packet) if compressed != b"\0" else packet)
     if kind in (b"tEXt", b"zTXt") and content.startswith(b"Raw profile type exif\0"):
-        text = content[22:] if kind == b"tEXt" else zlib.decompress(content[23:])
-        return Block(b"eXIf", "exif", b"", bytes.fromhex(text.split(maxsplit=2)[2].decode()).removeprefix(b"Exif\0\0"))
+        return Block(b"eXIf", "exif", b"", exif_of_text(kind, content))
     return Block(kind, "pixels" if kind in _PNG_PIXELS else "other", b"", content)
+
+
+def exif_of_text(kind: bytes, content: bytes) -> bytes:
+    """The EXIF that ImageMagick once wrote into text: a line break, a name, a length, and the bytes as hexadecimals."""
+    parts = (content[22:] if kind == b"tEXt" else _unpacked(content[23:])).split(maxsplit=2)
+    if len(parts) < 3:
+        raise ValueError("its EXIF is damaged")
+    return bytes.fromhex(parts[2].decode("ascii", "replace")).removeprefix(b"Exif\0\0")
+
+
+def _unpacked(data: bytes) -> bytes:
+    """What was compressed, if it is not made to fill the memory."""
+    packed = zlib.decompressobj()
+    try:
+        result = packed.decompress(data, _LARGEST)
+    except zlib.error as error:
+        raise ValueError(f"its compressed metadata are damaged: {error}") from error
+    if not packed.eof:
+        raise ValueError(f"its compressed metadata are damaged, or larger than {_LARGEST:,} bytes")
+    return result
 
 
 def join_blocks(blocks: Sequence[Block], scan: bytes) -> bytes:

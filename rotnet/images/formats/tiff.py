@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from PIL import ExifTags
+
 from rotnet.images.formats.exif import (
     EXIF_TAG,
     GPS_TAG,
@@ -21,7 +23,10 @@ from rotnet.images.formats.exif import (
 )
 from rotnet.images.formats.ifd import Tag, append_directory, byte_order, first_directory, read_directory, with_number
 
-_RESOURCES_TAG = 34377  # of Photoshop
+_RESOURCES_TAG = int(ExifTags.Base.ImageResources)  # of Photoshop
+_IPTC_TAG, _ICC_TAG = 33723, int(ExifTags.Base.InterColorProfile)
+# bytes of other standards, whatever type they are declared as: Photoshop declares IPTC as numbers of four bytes
+_OPAQUE = {XMP_TAG, _RESOURCES_TAG, _IPTC_TAG, _ICC_TAG}
 
 
 def retag_tiff(data: bytes, facts: Facts) -> bytes:
@@ -29,7 +34,7 @@ def retag_tiff(data: bytes, facts: Facts) -> bytes:
     result = bytearray(with_number(data, ORIENTATION, facts.orientation))
     xmp = first_directory(result)[0].get(XMP_TAG)
     if xmp is not None:  # the same number of bytes
-        result[xmp.position : xmp.position + len(xmp.value)] = retag_xmp(xmp.value, facts)
+        result[xmp.position : xmp.position + len(xmp.value)] = retag_xmp(bytes(xmp.value), facts)
     return bytes(result)
 
 
@@ -56,7 +61,7 @@ def graft_tiff(original: bytes, bare: bytes, facts: Facts) -> bytes:
         tags[ORIENTATION] = Tag(3, 1, struct.pack(order + "H", facts.orientation))
     for number, made_true in ((XMP_TAG, lambda xmp: retag_xmp(xmp, facts)), (_RESOURCES_TAG, without_thumbnails)):
         if number in tags:
-            value = made_true(tags[number].value)
+            value = made_true(bytes(tags[number].value))
             tags[number] = replace(tags[number], type=1, count=len(value), value=value)
     samples = own[277].number(order) if 277 in own else 1
     if 338 not in tags and samples in (2, 4) and own[262].number(order) in (1, 2):
@@ -74,7 +79,7 @@ def _tags_of(
     before, copied = byte_order(data), {}
     for number, tag in tags.items():
         if number not in pointers:
-            copied[number] = tag.reordered(before, order)
+            copied[number] = tag if number in _OPAQUE else tag.reordered(before, order)
             continue
         with suppress(ValueError):  # a damaged directory is left out
             inner, _ = read_directory(data, tag.number(before) or 0)

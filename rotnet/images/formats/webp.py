@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from rotnet.images.formats.block import Block
+from rotnet.images.formats.block import Block, refuse_crumbs
 
 _WEBP_ROLES = {b"EXIF": "exif", b"XMP ": "xmp", **dict.fromkeys([b"VP8X", b"VP8 ", b"VP8L", b"ALPH"], "pixels")}
 _WEBP_ORDER = (b"VP8X", b"ICCP", b"ALPH", b"VP8 ", b"VP8L", b"EXIF", b"XMP ")
@@ -19,6 +19,7 @@ def split_blocks(data: bytes) -> tuple[list[Block], bytes, bytes]:
     while at + 8 <= min(end, len(data)):
         kind, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         blocks.append(Block(kind, _WEBP_ROLES.get(kind, "other"), b"", data[at + 8 : at + 8 + length]))
+        refuse_crumbs(len(blocks), at)
         at += 8 + length + length % 2
     return blocks, b"", data[end:]
 
