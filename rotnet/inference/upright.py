@@ -30,7 +30,8 @@ def is_upright(image: Any, *, tolerance: float = TOLERANCE, model: Any = "photo"
             them.
         tolerance: Degrees that an upright picture may be off, in (0, 180).
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
-        turns: As for `rotnet.predict_angle`.
+        turns: Views that are pooled for an answer: 4 for the quarter turns, or 1. None takes 4 for a model of square
+            pictures and 1 for others.
 
     Returns:
         True where upright is at least as likely as not, see `upright_probability`; a list of answers for a list or a
@@ -39,11 +40,11 @@ def is_upright(image: Any, *, tolerance: float = TOLERANCE, model: Any = "photo"
     Raises:
         ImageError: A picture cannot be read.
         UsageError: An option is not as described.
-        WeightsError: The model cannot be loaded or is none.
+        WeightsError: The model cannot be loaded.
 
     Example:
-        >>> is_upright(np.zeros((60, 80, 3), np.uint8)) in (True, False)
-        True
+        >>> is_upright("examples/photos/astronaut.jpg")
+        False
     """
     check_tolerance(tolerance)
     answers = predict_angle(image, model=model, turns=turns)
