@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageOps
 
 import rotnet
+from rotnet.geometry.angles import shown_angle
 
 TILE, GAP, CAPTION = 260, 14, 24
 PAPER, INK, GREY = "#faf9f7", "#1d1d1f", "#77777a"
@@ -30,12 +31,12 @@ def read_truth(folder: Path) -> dict[str, float]:
 def print_table(rows: list[dict], truth: dict[str, float]) -> None:
     """One line a picture: angle, confidence and, where known, the truth and the error."""
     known = f"{'true':>8}{'error':>8}" if truth else ""
-    print(f"{'picture':<18}{'angle':>8}{'confidence':>12}  {'action':<8}{known}")
+    print(f"{'picture':<18}{'angle':>8}{'confidence':>12}  {'action':<13}{known}")
     for row in rows:
         name = Path(row["path"]).name
-        line = f"{name:<18}{row['angle']:>8.1f}{row['confidence']:>12.2f}  {row['action']:<8}"
+        line = f"{name:<18}{shown_angle(row['angle']):>8}{row['confidence']:>12.2f}  {row['action']:<13}"
         if name in truth:
-            line += f"{truth[name]:>8.1f}{rotnet.angle_difference(row['angle'], truth[name]):>8.1f}"
+            line += f"{shown_angle(truth[name]):>8}{rotnet.angle_difference(row['angle'], truth[name]):>7.1f}°"
         print(line)
 
 
@@ -54,7 +55,7 @@ def draw_sheet(rows: list[dict], columns: int = 2) -> Image.Image:
                 tile = ImageOps.contain(ImageOps.exif_transpose(picture).convert("RGB"), (TILE, TILE))
             sheet.paste(tile, (left + step * (TILE + GAP) + (TILE - tile.width) // 2, top + (TILE - tile.height) // 2))
         draw.text((left, top + TILE + 5), before.name, fill=GREY)
-        caption = f"found {row['angle']:.1f} degrees, confidence {row['confidence']:.2f}"
+        caption = f"found {shown_angle(row['angle'])}, confidence {row['confidence']:.2f}"
         if row["action"] != "turned":
             caption += f", {row['action']}: left as it is"
         draw.text((left + TILE + GAP, top + TILE + 5), caption, fill=INK)

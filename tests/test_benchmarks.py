@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["generating", "training", "answering", "growing"])
 def test_benchmarks_run_on_a_tiny_input(part, tmp_path):
     command = [sys.executable, "-m", "benchmarks", "--tiny", "--only", part, "--output", str(tmp_path)]

@@ -28,11 +28,6 @@ def model(tmp_path_factory):
     return str(compass_onnx(tmp_path_factory.mktemp("decision") / "model.onnx", card=CARD))
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 TABLE = [
     # degrees, options of the command, action, turned by about
     (0.0, [], "upright", 0.0),

@@ -53,6 +53,7 @@ def test_public_names_are_enough(path):
 
 
 @pytest.mark.notebook
+@pytest.mark.slow
 @every
 def test_notebook_runs_from_nothing(path, tmp_path, monkeypatch):
     folder = shutil.copytree(path.parent, tmp_path / "notebooks")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rotnet.errors import UsageError, require
-from rotnet.geometry.angles import angle_difference
+from rotnet.geometry.angles import angle_difference, shown_angle
 from rotnet.geometry.warping import generate_rotated_image, rotate
 from rotnet.images import reading
 from rotnet.images.writing import atomic_file
@@ -96,7 +96,7 @@ def display_examples(
     axes = figure.subplots(3, len(chosen), squeeze=False)
     for column, (true, answer) in enumerate(zip(angles, answers, strict=True)):
         error = float(angle_difference(true, answer))
-        captions = ("original", f"turned by {true:.1f}°", f"answer {answer:.1f}°\nerror {error:.1f}°")
+        captions = ("original", f"turned by {shown_angle(true)}", f"answer {shown_angle(answer)}\nerror {error:.1f}°")
         shown = (turned(0.0, upright[column]), rotated[column], corrected[column])
         for row, (image, caption) in enumerate(zip(shown, captions, strict=True)):
             axes[row, column].imshow(image, interpolation="antialiased")
@@ -203,7 +203,7 @@ def prediction_dial(prediction: AnglePrediction) -> Figure:
     axis.set_yticklabels([])
     axis.set_xticks(np.deg2rad(np.arange(0, 360, 45)))
     axis.grid(color="#e5e5e5")
-    axis.set_title(f"{prediction.angle:.1f}°, confidence {prediction.confidence:.2f}", fontsize=11, pad=14)
+    axis.set_title(f"{shown_angle(prediction.angle)}, confidence {prediction.confidence:.2f}", fontsize=11, pad=14)
     return figure
 
 

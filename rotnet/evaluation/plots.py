@@ -13,6 +13,7 @@ from rotnet.errors import UsageError
 from rotnet.evaluation.figures import ACCENT, QUIET, TRAIN, new_figure, open_frame
 from rotnet.evaluation.measuring import Evaluation
 from rotnet.evaluation.scores import angle_curve, calibration_error, quadrants, reliability, risk_coverage
+from rotnet.geometry.angles import shown_angle
 from rotnet.images import reading
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def plot_quadrants(truth: ArrayLike, angles: ArrayLike) -> Figure:
         ink = "white" if shares[row, column] > 0.5 else "black"
         text = f"{number}\n{100 * shares[row, column]:.0f} %"
         axis.text(column, row, text, ha="center", va="center", color=ink, fontsize=9)
-    names = [f"{angle}°" for angle in range(0, 360, 90)]
+    names = [shown_angle(angle) for angle in range(0, 360, 90)]
     axis.set_xticks(range(4), names)
     axis.set_yticks(range(4), names)
     axis.set_xlabel("answer")
@@ -181,6 +182,6 @@ def show_worst(evaluation: Evaluation, *, count: int = 12) -> Figure:
                 arrow = {"arrowstyle": "->", "linestyle": style, "color": color, "linewidth": thickness}
                 axis.annotate("", start + up, start, arrowprops=arrow)
         sure = "" if np.isnan(evaluation.confidence[number]) else f", sure {evaluation.confidence[number]:.2f}"
-        caption = f"{evaluation.truth[number]:.0f}°, answer {evaluation.angles[number]:.0f}°{sure}"
+        caption = f"{shown_angle(evaluation.truth[number])}, answer {shown_angle(evaluation.angles[number])}{sure}"
         axis.set_title(caption, fontsize=8)
     return figure

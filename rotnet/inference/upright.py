@@ -14,7 +14,7 @@ import numpy.typing as npt
 from rotnet.errors import UsageError
 from rotnet.geometry.angles import angle_difference
 from rotnet.inference.options import Turns
-from rotnet.inference.predictor import AnglePrediction, is_many, predict_angle
+from rotnet.inference.predictor import AnglePrediction, Model, is_many, predict_angle
 
 __all__ = ["check_tolerance", "is_upright", "upright_probability"]
 
@@ -22,7 +22,14 @@ TOLERANCE = 10.0
 FADING = 0.5  # of the tolerance, in which the prior of a tilt beyond it falls to a third
 
 
-def is_upright(image: Any, *, tolerance: float = TOLERANCE, model: Any = "photo", turns: Turns | None = None) -> Any:
+def is_upright(
+    image: Any,
+    *,
+    tolerance: float = TOLERANCE,
+    model: Model = "photo",
+    turns: Turns | None = None,
+    strict: bool = True,
+) -> Any:
     """Tell whether a picture stands upright.
 
     Args:
@@ -30,7 +37,9 @@ def is_upright(image: Any, *, tolerance: float = TOLERANCE, model: Any = "photo"
             them.
         tolerance: Degrees that an upright picture may be off, in (0, 180).
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
-        turns, strict: As for `rotnet.predict_angle`.
+        turns: Views that are pooled for an answer: 4 for the quarter turns, or 1. None takes 4 for a model of square
+            pictures and 1 for others.
+        strict: Refuse damaged pictures; False answers for what is left of them.
 
     Returns:
         True where upright is at least as likely as not, see `upright_probability`; a list of answers for a list or a
@@ -39,11 +48,11 @@ def is_upright(image: Any, *, tolerance: float = TOLERANCE, model: Any = "photo"
     Raises:
         ImageError: A picture cannot be read.
         UsageError: An option is not as described.
-        WeightsError: The model cannot be loaded or is none.
+        WeightsError: The model cannot be loaded.
 
     Example:
-        >>> is_upright(np.zeros((60, 80, 3), np.uint8)) in (True, False)
-        True
+        >>> is_upright("examples/photos/astronaut.jpg")
+        False
     """
     check_tolerance(tolerance)
     answers = predict_angle(image, model=model, turns=turns, strict=strict)

@@ -32,12 +32,6 @@ from rotnet.evaluation.trials import texture, white_noise
 from rotnet.geometry.angles import angle_difference
 from rotnet.geometry.warping import rotate
 from rotnet.images.reading import read_image
-from rotnet.inference.predictor import Predictor
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return Predictor(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
 
 
 @pytest.fixture
@@ -55,8 +49,8 @@ def found(truth, angles, confidence, upright=0.0, turned=True):
 
 
 @pytest.mark.parametrize("protocol", ["memory", "files", "twice"])
-def test_protocols_turn_by_the_angle_they_report(model, upright, protocol):
-    result = evaluate(upright, model=model, protocol=protocol, seed=3)
+def test_protocols_turn_by_the_angle_they_report(compass, upright, protocol):
+    result = evaluate(upright, model=compass, protocol=protocol, seed=3)
     assert result.scores.pictures == 6
     assert result.scores.mean < 1.5
     assert len(set(result.truth)) == 6 and (result.truth % 1 != 0).all()
@@ -73,19 +67,19 @@ def test_files_are_jpegs_of_the_largest_rectangle():
     assert Trial(picture, 30.0, "twice", (0, 1, 0)).render() != data
 
 
-def test_upright_shows_the_picture_itself_then_windows(model, upright, tmp_path):
+def test_upright_shows_the_picture_itself_then_windows(compass, upright, tmp_path):
     path = tmp_path / "upright.png"
     path.write_bytes(encoded(upright[0]))
     assert Trial(path, 0.0, "upright", (0, 5, 0)).render() is path
     height, width = read_image(Trial(path, 0.0, "upright", (0, 5, 1)).render()).shape[:2]
     assert 90 <= height < 120 and 120 <= width < 160
-    result = evaluate([path], model=model, protocol="upright", repeats=3)
+    result = evaluate([path], model=compass, protocol="upright", repeats=3)
     assert result.truth.tolist() == [0.0, 0.0, 0.0]
     assert result.scores.mean < 1.5
 
 
-def test_noise_leaves_nothing_to_read(model, upright):
-    result = evaluate(upright * 12, model=model, protocol="noise", turns=1)
+def test_noise_leaves_nothing_to_read(compass, upright):
+    result = evaluate(upright * 12, model=compass, protocol="noise", turns=1)
     assert 60 < result.scores.mean < 120
     assert {trial.content for trial in result.trials} == {"white noise", "texture"}
 
@@ -99,27 +93,27 @@ def test_texture_looks_the_same_in_all_directions():
     assert steps.mean() < np.abs(np.diff(white_noise((96, 96), rng).astype(float), axis=0)).mean() / 2
 
 
-def test_same_seed_same_pictures_and_answers(model, upright):
-    first, second, other = (evaluate(upright, model=model, seed=seed, protocol="twice") for seed in (5, 5, 6))
+def test_same_seed_same_pictures_and_answers(compass, upright):
+    first, second, other = (evaluate(upright, model=compass, seed=seed, protocol="twice") for seed in (5, 5, 6))
     np.testing.assert_array_equal(first.angles, second.angles)
     assert [trial.render() for trial in first.trials] == [trial.render() for trial in second.trials]
     assert (first.truth != other.truth).all()
 
 
 @pytest.mark.parametrize("angles", [[0.0, 90.0, 180.0, 270.0], 45.0])
-def test_fixed_angles_and_repeats(model, upright, angles):
-    result = evaluate(upright[:2], model=model, angles=angles, repeats=2)
+def test_fixed_angles_and_repeats(compass, upright, angles):
+    result = evaluate(upright[:2], model=compass, angles=angles, repeats=2)
     assert result.truth.tolist() == (angles if isinstance(angles, list) else [angles] * 4)
     assert result.scores.mean < 0.5
 
 
-def test_folder_of_which_some_cannot_be_read(model, upright, tmp_path):
+def test_folder_of_which_some_cannot_be_read(compass, upright, tmp_path):
     for number, picture in enumerate(upright[:3]):
         (tmp_path / f"{number}.png").write_bytes(encoded(picture))
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    assert rotnet.evaluate(tmp_path, model=model).scores.pictures == 3
+    assert rotnet.evaluate(tmp_path, model=compass).scores.pictures == 3
     with pytest.raises(UsageError, match="1 that cannot"):
-        rotnet.evaluate([tmp_path / "broken.jpg"], model=model)
+        rotnet.evaluate([tmp_path / "broken.jpg"], model=compass)
 
 
 def test_function_in_place_of_a_model(upright):
@@ -129,10 +123,10 @@ def test_function_in_place_of_a_model(upright):
     assert "calibration_error" not in summary(result)
 
 
-def test_options_of_the_answer_are_passed_on(model, upright):
-    result = evaluate(upright, model=model, angles=80.0, right_angles=True, turns=1)
+def test_options_of_the_answer_are_passed_on(compass, upright):
+    result = evaluate(upright, model=compass, angles=80.0, right_angles=True, turns=1)
     assert result.angles.tolist() == [90.0] * 6
-    assert np.abs(evaluate(upright, model=model, angles=5.0, angle_range=(-3, 3)).angles - 3.0).max() < 0.5
+    assert np.abs(evaluate(upright, model=compass, angles=5.0, angle_range=(-3, 3)).angles - 3.0).max() < 0.5
 
 
 @pytest.mark.parametrize(
@@ -145,20 +139,20 @@ def test_options_of_the_answer_are_passed_on(model, upright):
         ({"turns": 3}, "turns must be 1 or 4"),
     ],
 )
-def test_wrong_options_are_refused(model, upright, options, message):
+def test_wrong_options_are_refused(compass, upright, options, message):
     with pytest.raises(UsageError, match=message):
-        evaluate(upright, model=model, **options)
+        evaluate(upright, model=compass, **options)
 
 
-def test_no_pictures_are_refused(model):
+def test_no_pictures_are_refused(compass):
     with pytest.raises(UsageError, match="at least one picture"):
-        evaluate([], model=model)
+        evaluate([], model=compass)
 
 
-def test_views_that_are_turned_already(model, upright):
+def test_views_that_are_turned_already(compass, upright):
     truth = np.array([10.0, 200.0])
     pictures = [rotate(upright[0], angle, crop="inscribed") for angle in truth]
-    assert evaluate_views(model, pictures, truth).scores.mean < 1.0
+    assert evaluate_views(compass, pictures, truth).scores.mean < 1.0
 
 
 # Figures --------------------------------------------------------------------------------------------------------------
@@ -265,12 +259,12 @@ def test_rates_count_what_is_turned():
 # Rivals ---------------------------------------------------------------------------------------------------------------
 
 
-def test_rivals_are_shown_the_same_files(model, upright, monkeypatch):
+def test_rivals_are_shown_the_same_files(compass, upright, monkeypatch):
     seen = []
     here = rivals.Rival("here", "json", lambda: lambda image: float(seen.append(image.shape) or 90.0))
     away = rivals.Rival("away", "no_such_module", lambda: pytest.fail("is not installed"))
     monkeypatch.setattr(rivals, "RIVALS", (here, away))
-    tasks = rivals.compare(upright, model=model)
+    tasks = rivals.compare(upright, model=compass)
     assert list(tasks) == ["any angle", "quarter turns", "tilts"]
     for by_name in tasks.values():
         assert list(by_name) == ["rotnet", "here"]
@@ -318,25 +312,22 @@ def test_command_prints_a_table_and_writes_json(tmp_path, folder, capsys):
     assert written["risk_coverage"][-1]["coverage"] == 1.0 and written["reliability"]
 
 
-def test_command_tells_what_it_left_out(tmp_path, folder, capsys):
+def test_command_tells_what_it_left_out(folder, model, capsys):
     (folder / "broken.jpg").write_bytes(b"no picture")
-    compass = compass_onnx(tmp_path / "compass.onnx")
-    assert main(["evaluate", str(folder), "--model", str(compass), "--turns", "1", "--angle-range", "-90", "90"]) == 1
+    assert main(["evaluate", str(folder), "--model", model, "--turns", "1", "--angle-range", "-90", "90"]) == 1
     assert "1 of 5 pictures cannot be read" in capsys.readouterr().err
 
 
-def test_command_measures_what_training_held_back(tmp_path, folder, capsys):
+def test_command_measures_what_training_held_back(folder, model, capsys):
     (folder / "manifest.csv").write_text("path,split\n0.png,train\n1.png,val\n2.png,val\n")
-    compass = compass_onnx(tmp_path / "compass.onnx")
-    assert main(["evaluate", str(folder), "--model", str(compass), "--val"]) == 0
+    assert main(["evaluate", str(folder), "--model", model, "--val"]) == 0
     assert re.search(r"^files +2 ", capsys.readouterr().out, re.MULTILINE)
 
 
-def test_command_names_the_rivals_that_are_absent(tmp_path, folder, capsys, monkeypatch):
+def test_command_names_the_rivals_that_are_absent(folder, model, capsys, monkeypatch):
     away = rivals.Rival("Away", "no_such_module", lambda: pytest.fail("is not installed"))
     monkeypatch.setattr(rivals, "RIVALS", (away,))
-    compass = compass_onnx(tmp_path / "compass.onnx")
-    assert main(["evaluate", str(folder), "--model", str(compass), "--rivals"]) == 0
+    assert main(["evaluate", str(folder), "--model", model, "--rivals"]) == 0
     output = capsys.readouterr()
     assert "Away" in output.err and "rotnet[rivals]" in output.err
     assert re.search(r"^tilts +pictures", output.out, re.MULTILINE)
@@ -349,12 +340,11 @@ def test_command_refuses_wrong_options(folder, arguments):
     assert stopped.value.code == 2
 
 
-def test_command_replaces_no_picture(tmp_path, folder, capsys):
+def test_command_replaces_no_picture(folder, model, capsys):
     picture = next(path for path in folder.iterdir() if path.suffix in (".png", ".jpg"))
     before = picture.read_bytes()
-    compass = compass_onnx(tmp_path / "compass.onnx")
     for option in ("--json", "--report"):
-        assert main(["evaluate", str(folder), "--model", str(compass), option, str(picture)]) == 2
+        assert main(["evaluate", str(folder), "--model", model, option, str(picture)]) == 2
         assert "would replace a picture" in capsys.readouterr().err
     assert picture.read_bytes() == before
 
@@ -362,35 +352,34 @@ def test_command_replaces_no_picture(tmp_path, folder, capsys):
 @pytest.mark.parametrize(
     ("allowed", "angles"), [({"angle_range": (-15, 15)}, (-15, 15)), ({"right_angles": True}, (0, 270))]
 )
-def test_pictures_are_turned_by_allowed_angles_only(model, upright, allowed, angles):
-    found = evaluate(upright, model=model, repeats=5, **allowed)
+def test_pictures_are_turned_by_allowed_angles_only(compass, upright, allowed, angles):
+    found = evaluate(upright, model=compass, repeats=5, **allowed)
     assert angles[0] <= found.truth.min() and found.truth.max() <= angles[1]
     assert found.errors.max() < 5
     if "right_angles" in allowed:
         assert set(found.truth) <= {0.0, 90.0, 180.0, 270.0}
 
 
-def test_pictures_that_cannot_be_read_say_why(model):
+def test_pictures_that_cannot_be_read_say_why(compass):
     with pytest.raises(UsageError, match=r"nowhere\.jpg cannot be opened"):
-        evaluate(["nowhere.jpg"], model=model)
+        evaluate(["nowhere.jpg"], model=compass)
 
 
-def test_command_says_what_cannot_be_written(tmp_path, folder, capsys):
-    compass = compass_onnx(tmp_path / "compass.onnx")
+def test_command_says_what_cannot_be_written(tmp_path, folder, model, capsys):
     target = tmp_path / "no" / "out.json"
-    assert main(["evaluate", str(folder), "--model", str(compass), "--json", str(target)]) == 1
+    assert main(["evaluate", str(folder), "--model", model, "--json", str(target)]) == 1
     out, err = capsys.readouterr()
     assert f"{target} cannot be written" in err and not out  # before anything was measured
-    assert main(["evaluate", str(folder), "--model", str(compass), "--json", str(tmp_path)]) == 1
+    assert main(["evaluate", str(folder), "--model", model, "--json", str(tmp_path)]) == 1
     assert f"{tmp_path} cannot be written" in capsys.readouterr().err
 
 
-def test_page_stands_on_its_own(model, upright):
+def test_page_stands_on_its_own(compass, upright):
     pytest.importorskip("matplotlib")
     report = Report(
         "a <model>",
-        {"files": evaluate(upright, model=model)},
-        evaluate(upright, model=model, protocol="upright"),
+        {"files": evaluate(upright, model=compass)},
+        evaluate(upright, model=compass, protocol="upright"),
         {"tilts": {"level": evaluate(upright, model=lambda image: 0.0, angles=3.0)}},
     )
     page = report.as_html()

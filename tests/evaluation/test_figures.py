@@ -10,6 +10,7 @@ from PIL import Image
 from rotnet import AnglePrediction, display_examples, encode_angles
 from rotnet.errors import MissingExtraError, OutputError, UsageError
 from rotnet.evaluation import evaluate, evaluate_views, figures, plots
+from rotnet.geometry.angles import shown_angle
 from rotnet.inference.predictor import Predictor
 
 pytest.importorskip("matplotlib")
@@ -197,7 +198,7 @@ def test_worst_pictures_come_first(count):
     figure = plots.show_worst(found, count=count)
     captions = titles(figure)
     assert len(captions) == count and len(figure.axes) == 6 * -(-count // 6)
-    assert captions[0] == f"{found.truth[found.errors.argmax()]:.0f}°, answer 0°"
+    assert captions[0] == f"{shown_angle(found.truth[found.errors.argmax()])}, answer 0.0°"
 
 
 def test_worst_pictures_are_those_that_the_model_was_sure_of():
@@ -205,7 +206,7 @@ def test_worst_pictures_are_those_that_the_model_was_sure_of():
     captions = titles(plots.show_worst(found, count=2))
     assert all("sure" in caption for caption in captions)
     weight = found.errors * found.confidence
-    assert captions[0].startswith(f"{found.truth[weight.argmax()]:.0f}°")
+    assert captions[0].startswith(f"{shown_angle(found.truth[weight.argmax()])}, ")
 
 
 def test_pictures_that_are_not_known_cannot_be_shown():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compass import compass_onnx, crooked
+from compass import crooked
 from pictures import encoded
 
 import rotnet
@@ -19,19 +19,13 @@ from rotnet.files.check import check_files
 from rotnet.inference.upright import is_upright, upright_probability
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return str(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
-
-
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(folder):
     """A folder to work in: `in/up.png` stands upright, `in/tilted.png` is turned by 30, `in/sub/down.png` by 180."""
-    monkeypatch.chdir(tmp_path)
     os.makedirs("in/sub")
     for name, angle in {"up": 0.0, "tilted": 30.0, "sub/down": 180.0}.items():
         Path(f"in/{name}.png").write_bytes(encoded(crooked(angle)))
-    return tmp_path
+    return folder
 
 
 @pytest.mark.parametrize(

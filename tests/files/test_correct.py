@@ -10,29 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compass import compass_onnx, crooked
+from compass import crooked
 from pictures import exif_with
 from PIL import Image, ImageCms
 from runs import correct_planned
 from trees import everything, make_traps, save, save_flat
 
-from rotnet import Predictor, angle_difference, predict_angle
+from rotnet import angle_difference, predict_angle
 from rotnet.errors import OutputError, UsageError
 from rotnet.files import FilePrediction, Turning, plan_in_place, plan_targets, predict_files
 from rotnet.images import turn_file
-
-
-@pytest.fixture(scope="module")
-def compass(tmp_path_factory):
-    return Predictor(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty folder to work in, named relatively as people do."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
 
 # Predict --------------------------------------------------------------------------------------------------------------
 

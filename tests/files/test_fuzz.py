@@ -61,6 +61,7 @@ def test_mutated_files(tmp_path, kind):
     targets = plan_targets([tmp_path / "in"], tmp_path / "out")
     results = list(correct_planned(targets, predictor, min_confidence=0.0, max_pixels=1_000_000))
     assert len(results) == MUTANTS
+    assert {"turned", "failed"} <= {result.action for result in results}, "some mutants are whole enough, some are not"
     assert {path: path.read_bytes() for path in (tmp_path / "in").iterdir()} == before
     written = set((tmp_path / "out").iterdir()) if any(result.target for result in results) else set()
     assert written == {result.target for result in results if result.target}

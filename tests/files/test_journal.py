@@ -11,24 +11,17 @@ from compass import compass_onnx
 from runs import correct_planned
 from trees import everything, save, save_flat
 
-from rotnet import Predictor
 from rotnet.errors import OutputError, UsageError
 from rotnet.files import Journal, journal_path, plan_in_place, plan_targets
 from rotnet.images import turn_file
 
 
-@pytest.fixture(scope="module")
-def compass(tmp_path_factory):
-    return Predictor(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
-
-
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(folder):
     """A folder with a journal, named relatively, that holds a picture to turn and one to leave."""
-    monkeypatch.chdir(tmp_path)
     save("in/a.png")
     save_flat("in/b.png")
-    return tmp_path
+    return folder
 
 
 def run(compass, *, resume=False, **options):

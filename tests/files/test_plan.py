@@ -6,29 +6,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from compass import compass_onnx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from runs import correct_planned
 from trees import everything, save
 
-from rotnet import Predictor
 from rotnet.errors import OutputError, UsageError
 from rotnet.files import is_nested, plan_in_place, plan_targets
 from rotnet.files import plan as planning
-
-
-@pytest.fixture(scope="module")
-def compass(tmp_path_factory):
-    return Predictor(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty folder to work in, named relatively as people do."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
 
 # Copies ---------------------------------------------------------------------------------------------------------------
 

@@ -9,32 +9,24 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from compass import compass_onnx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trees import everything, make_traps, save, save_flat
 
-from rotnet import Predictor
 from rotnet.errors import OutputError, UsageError
 from rotnet.files import FileCorrection, Turning, carry_out, decide_files, plan_in_place, plan_targets, with_digests
 from rotnet.files.preview import write_preview
 from rotnet.files.report import COLUMNS, open_report, read_plan, row_of
 
 
-@pytest.fixture(scope="module")
-def compass(tmp_path_factory):
-    return Predictor(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
-
-
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(folder):
     """A folder to work in, with pictures to turn, to leave and to give up on."""
-    monkeypatch.chdir(tmp_path)
     save("in/a.png")
     save("in/b.png", 200.0)
     save("in/c.png", 0.0)
     save_flat("in/sub/d.png")
-    return tmp_path
+    return folder
 
 
 def plan(compass, how=None, *, in_place=False):

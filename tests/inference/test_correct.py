@@ -4,11 +4,11 @@ import io
 
 import numpy as np
 import pytest
-from compass import compass_onnx, crooked
+from compass import crooked
 from pictures import encoded, exif_with
 from PIL import Image, ImageCms
 
-from rotnet import Predictor, angle_difference, correct_rotation, predict_angle
+from rotnet import angle_difference, correct_rotation, predict_angle
 from rotnet.errors import ImageError, UsageError
 from rotnet.geometry.warping import MAX_WARP_SIDE
 from rotnet.images.turning import turn_back
@@ -16,11 +16,6 @@ from rotnet.images.turning import turn_back
 # 30.25 is not decoded exactly, so that every picture goes through the warp
 ANGLE = 30.25
 SIZES = {"inscribed": (27, 47), "expand": (74, 80), "same": (48, 64)}
-
-
-@pytest.fixture(scope="module")
-def compass(tmp_path_factory):
-    return Predictor(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
 
 
 # Arrays ---------------------------------------------------------------------------------------------------------------

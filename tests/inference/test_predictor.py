@@ -29,12 +29,6 @@ from rotnet.inference.options import Options
 from rotnet.inference.predictor import as_predictor
 from rotnet.inference.views import pool, strip_view, turned_views
 
-
-@pytest.fixture(scope="module")
-def compass(tmp_path_factory):
-    return Predictor(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
-
-
 # Pictures -------------------------------------------------------------------------------------------------------------
 
 

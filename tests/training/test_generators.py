@@ -340,12 +340,18 @@ def test_a_cache_follows_the_files(photographs, where, tmp_path):
 
 
 @pytest.mark.parametrize("where", ["memory", "folder"])
-def test_a_full_cache_keeps_no_more(photographs, where, tmp_path):
+def test_a_full_cache_keeps_no_more(photographs, where, tmp_path, monkeypatch):
     place = "memory" if where == "memory" else tmp_path / "cache"
     one = reading.read_image(photographs[0], short_side=75).nbytes
     options = {"input_shape": (50, 50), "seed": 1}
     cached = RotNetDataGenerator(photographs, cache=place, cache_bytes=int(2.5 * one), **options)
-    assert same([*list(cached), *list(cached)], [*list(RotNetDataGenerator(photographs, **options))] * 2)
+    plain = list(RotNetDataGenerator(photographs, **options))
+    assert same(list(cached), plain)
+    decoded = []
+    read = reading.read_image
+    monkeypatch.setattr(reading, "read_image", lambda image, **how: decoded.append(image) or read(image, **how))
+    assert same(list(cached), plain)
+    assert len(decoded) == len(photographs) - 2, "two of them fit"
     if where == "folder":
         assert len(list(place.iterdir())) == 2
 

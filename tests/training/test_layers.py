@@ -225,7 +225,7 @@ def error(pictures, epochs):
 
 """
 IN_FULL = "print(keras.backend.backend(), error(None, 20) < 30, error(upright, 20) < 30)"
-IN_SHORT = "print(keras.backend.backend(), error(None, 1) < 180, error(upright, 1) < 180)"
+IN_SHORT = "print(keras.backend.backend(), error(None, 1) < 60, error(upright, 1) < 60)"
 
 
 def test_fit_learns_from_upright_pictures_alone(capsys):
