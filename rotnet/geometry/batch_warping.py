@@ -1,7 +1,7 @@
 """Batches of small pictures, of which each costs less to warp than to prepare: prepared for all at once.
 
-The pixels are those of `rotnet.geometry.warping`, which says what is done; with the kernels `"cubic"` and `"lanczos"` about
-one in 10,000 is rounded the other way.
+The pixels are those of `rotnet.geometry.warping`, which says what is done; with the kernels `"cubic"` and `"lanczos"`
+about one in 10,000 is rounded the other way.
 """
 
 from __future__ import annotations
