@@ -6,6 +6,8 @@ An `angle` is in degrees, counter-clockwise as seen, the rotation that an uprigh
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -16,6 +18,7 @@ DECODERS = ("mode", "local_mean", "median")
 QUARTER_WITHIN = 3.0  # degrees
 # a smaller turn is below what a hand can hold, and costs sharpness
 UPRIGHT_WITHIN = 2.0  # degrees
+SOFT_REACH = 14.5  # standard deviations: exp(-14.5**2 / 2) is below the least positive float32
 PEAK_SIGMA = 3.0  # degrees, by which a row of probabilities is smoothed before its peak is looked for
 
 
@@ -154,14 +157,24 @@ def encode_angles(angles: ArrayLike, *, sigma: float | None = None, bins: int = 
     if bins < 1 or (sigma is not None and not sigma > 0):
         raise ValueError(f"bins and sigma must be positive. Received: bins={bins}, sigma={sigma}.")
     width = 360.0 / bins
+    nearest = np.floor(angles / width + 0.5)
+    labels = np.zeros((*angles.shape, bins), np.float32)
     if sigma is None:
-        nearest = np.floor(angles / width + 0.5).astype(np.int64) % bins
-        return np.eye(bins, dtype=np.float32)[nearest]
-    offset = np.asarray(angle_difference(np.arange(bins) * width, angles[..., None]))
-    # relative to the nearest class, so that a very small sigma does not underflow to a row of zeros
-    exponent = -0.5 * (offset**2 - offset.min(axis=-1, keepdims=True) ** 2) / sigma**2
-    density = np.exp(exponent)
-    return (density / density.sum(axis=-1, keepdims=True)).astype(np.float32)
+        classes, density = nearest[..., None], np.ones((*angles.shape, 1))
+    else:
+        rest = (angles - nearest * width)[..., None]
+        # further from the angle than this, a float32 holds nothing but 0
+        reach = math.ceil(min(sigma * SOFT_REACH / width, bins)) + 1
+        steps = np.arange(min(2 * reach + 1, bins))
+        steps -= len(steps) // 2
+        offset = np.abs(steps * width - rest)
+        offset = np.minimum(offset, 360.0 - offset)
+        # relative to the nearest class, so that a very small sigma does not underflow to a row of zeros
+        density = np.exp(-0.5 * (offset**2 - rest**2) / sigma**2)
+        density /= density.sum(axis=-1, keepdims=True)
+        classes = nearest[..., None] + steps
+    np.put_along_axis(labels, classes.astype(np.int64) % bins, density.astype(np.float32), axis=-1)
+    return labels
 
 
 def decode_angles(

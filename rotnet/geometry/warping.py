@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -24,6 +24,7 @@ INTERPOLATIONS = {
 Crop: TypeAlias = Literal["inscribed", "expand", "same"]
 CROPS = ("inscribed", "expand", "same")
 MAX_WARP_SIDE = 32766  # OpenCV addresses the pixels of a warp with 16 bits
+MAX_SPACING = 1.5  # source pixels between samples, beyond which a finer grid is averaged
 
 Fill = float | tuple[float, ...]
 
@@ -177,7 +178,7 @@ def warp_view(
     scale = 1
     while min(ratios) / scale >= 3.0:
         work, scale = halve(work), 2 * scale
-    reduction = max(1, math.ceil(max(ratios) / scale / 1.5 - 1e-6))
+    reduction = max(1, math.ceil(max(ratios) / scale / MAX_SPACING - 1e-6))
     height, width = size[0] * reduction, size[1] * reduction
     if max(*work.shape[:2], height, width) > MAX_WARP_SIDE:
         raise ValueError(
@@ -187,7 +188,7 @@ def warp_view(
     # an odd last row or column that halving dropped still counts for where the centre is
     source_size = image.shape[0] / scale, image.shape[1] / scale
     window = [length / scale for length in (*view_size, *offset)]
-    matrix = _window_matrix(source_size, angle, (height, width), window, flip)
+    matrix = window_matrix(source_size, _exact_sin_cos(angle), (height, width), window, flip=flip)
     kernel = INTERPOLATIONS[interpolation if reduction == 1 else "bilinear"]
     if rgb := channels == 3 and image.dtype == np.uint8 and reduction > 1:
         work = cv2.cvtColor(work, cv2.COLOR_RGB2RGBA)  # OpenCV samples four channels nearly twice as fast as three
@@ -246,18 +247,9 @@ def generate_rotated_image(
         side = min(height, width)
         image = crop_around_center(image, side, side)
         height = width = side
-    if crop_largest_rect:
-        view_width, view_height = largest_rotated_rect(width, height, math.radians(angle))
-    else:
-        view_width, view_height = float(width), float(height)
-    if size is None:
-        size = (max(1, math.floor(view_height + 1e-6)), max(1, math.floor(view_width + 1e-6)))
-    else:
-        _check_size(size)
-        scale = min(view_height / size[0], view_width / size[1])
-        view_height, view_width = scale * size[0], scale * size[1]
+    size, view_size = example_window(height, width, angle, size, crop_largest_rect)
     fill = None if crop_largest_rect else 0
-    return warp_view(image, angle, size, view_size=(view_height, view_width), fill=fill, interpolation=interpolation)
+    return warp_view(image, angle, size, view_size=view_size, fill=fill, interpolation=interpolation)
 
 
 def crop_around_center(image: NDArray, width: int, height: int) -> NDArray:
@@ -348,20 +340,43 @@ def halve(image: NDArray) -> NDArray:
     return cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, *image.shape[2:])
 
 
-def _window_matrix(
-    source_size: tuple[float, float], angle: float, size: tuple[int, int], window: Sequence[float], flip: bool
+def example_window(
+    height: int, width: int, angle: float, size: tuple[int, int] | None, crop_largest_rect: bool
+) -> tuple[tuple[int, int], tuple[float, float]]:
+    """What `generate_rotated_image` makes of a picture: `(height, width)` of the result and of the window, pixels."""
+    if crop_largest_rect:
+        view_width, view_height = largest_rotated_rect(width, height, math.radians(angle))
+    else:
+        view_width, view_height = float(width), float(height)
+    if size is None:
+        size = (max(1, math.floor(view_height + 1e-6)), max(1, math.floor(view_width + 1e-6)))
+    else:
+        _check_size(size)
+        scale = min(view_height / size[0], view_width / size[1])
+        view_height, view_width = scale * size[0], scale * size[1]
+    return size, (view_height, view_width)
+
+
+def window_matrix(
+    source_size: tuple[float, float],
+    turn: Sequence[Any],
+    size: tuple[int, int],
+    window: Sequence[Any],
+    *,
+    flip: bool = False,
 ) -> NDArray[np.float64]:
     """`(2, 3)` affine map from output pixels to source pixels, `(x, y, 1)` to `(x, y)`.
 
     Args:
         source_size: `(height, width)` of the source, whose half is the centre of the rotation.
-        angle, flip: As for `warp_view`.
+        turn: Sine and cosine of the angle, two floats or two `(N,)` arrays; of the latter come `(2, 3, N)`.
         size: `(height, width)` of the output.
-        window: Height and width of the window in the source, and its offset down and right.
+        window: Height and width of the window in the source, and its offset down and right; floats or `(N,)`.
+        flip: As for `warp_view`.
     """
+    sin, cos = turn
     view_height, view_width, down, right = window
     step_y, step_x = view_height / size[0], view_width / size[1]
-    sin, cos = _exact_sin_cos(angle)
     mirror = -1.0 if flip else 1.0
     # output pixel (x, y) -> offset from the centre of the rotated picture -> offset in the source
     x0, y0 = right + (0.5 - size[1] / 2) * step_x, down + (0.5 - size[0] / 2) * step_y

@@ -12,13 +12,16 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from rotnet.datasets.augmentation import DigitAugmentation
 from rotnet.geometry.angles import LABELS, encode_angles
+from rotnet.geometry.batch_warping import generate_rotated_images
 from rotnet.geometry.warping import crop_around_center, generate_rotated_image
 from rotnet.images import reading
 from rotnet.training.cache import open_cache
 from rotnet.training.reader import Reader
 
 CHANNELS = {"rgb": 3, "grayscale": 1}
+SMALL = 2**16  # pixel values, above which a picture costs more to warp than to prepare
 
 
 class RotNetDataGenerator(keras.utils.PyDataset):
@@ -189,8 +192,7 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         rng = np.random.default_rng((self.seed, epoch, index))
         chosen = self._order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
         angles = rng.uniform(0.0, 360.0, len(chosen)) if self.rotate else np.zeros(len(chosen))
-        examples = [self._example(i, angle, rng) for i, angle in zip(chosen, angles, strict=True)]
-        batch = np.stack(examples, dtype=np.float32)
+        batch = self._examples(chosen, angles, rng)
         return (self.preprocess_func(batch) if self.preprocess_func else batch), self._labels(angles)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
@@ -216,6 +218,27 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         else:
             return None
         return math.ceil(max(self.input_shape[:2]) * max(reading.DETAIL, 1 / smallest)) if smallest > 0 else None
+
+    def _examples(
+        self, chosen: NDArray[np.int64], angles: NDArray[np.float64], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        size, varied = self.input_shape[:2], self.augmentation
+        # a variation of one's own knows single pictures only
+        stack = self._small_stack(chosen) if varied is None or type(varied) is DigitAugmentation else None
+        if stack is not None and isinstance(varied, DigitAugmentation):
+            return varied.batch(stack, angles, size, rng).astype(np.float32)
+        if stack is not None:
+            turned = generate_rotated_images(stack, angles, size, self.crop_center, self.crop_largest_rect)
+            return turned.astype(np.float32)
+        examples = [self._example(i, angle, rng) for i, angle in zip(chosen, angles, strict=True)]
+        return np.stack(examples, dtype=np.float32)
+
+    def _small_stack(self, chosen: NDArray[np.int64]) -> NDArray[np.uint8] | None:
+        """Pictures in one piece; None where they are better made ready one by one."""
+        images = self.images
+        if not isinstance(images, np.ndarray) or images.dtype.kind not in "buif" or images[0].size > SMALL:
+            return None
+        return self._reader.stack(images, chosen)
 
     def _example(self, index: int, angle: float, rng: np.random.Generator) -> NDArray:
         image, size = self._read(index), self.input_shape[:2]

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from rotnet.training.compiling import compiled
+
 BLOCK = 8
 # ITU-T T.81, tables K.1 and K.2, which libjpeg scales by the quality
 _LUMINANCE = np.array(
@@ -36,6 +38,7 @@ _COSINES[0] /= np.sqrt(2)
 _COSINES = _COSINES.astype(np.float32)
 
 
+@compiled
 def jpeg_round_trip(images: Any, quality: Any) -> Any:
     """Pictures as they come back from JPEG files with halved chroma, as most programs write them.
 

@@ -15,7 +15,13 @@ from keras import ops
 from numpy.typing import NDArray
 
 from rotnet.geometry.angles import LABELS
+from rotnet.training.compiling import compiled
 from rotnet.training.jpeg_simulation import jpeg_round_trip
+
+# the random numbers of a picture, uniform in [0, 1), in the order they are drawn in
+VIEW_DRAWS = ("angle", "full_view", "zoom", "down", "right", "flip")
+COLOUR_DRAWS = ("colour", "fade", "saturation", "contrast", "brightness")
+DEGRADATION_DRAWS = ("blur", "width", "noise", "strength", "jpeg", "quality")
 
 
 @keras.saving.register_keras_serializable("rotnet")
@@ -102,23 +108,26 @@ class RandomUprightRotation(keras.layers.Layer):
         """
         height, width = images.shape[1:3]
         size = self.size or (height, width)
-        chance = keras.random.uniform((ops.shape(images)[0], 11), seed=self.seed_generator)
-        angle, full, zoom, down, right, mirror, *hue = ops.unstack(chance, 11, axis=1)
+        chance = _draw(ops.shape(images)[0], VIEW_DRAWS + COLOUR_DRAWS, self.seed_generator)
         low, high = self.angles
-        angle = low + (high - low) * angle
+        angle = low + (high - low) * chance["angle"]
         free_height, free_width = _inscribed(height, width, angle)
         # the window keeps the proportions of the output: `largest` and `smallest` are source pixels for one of it
         largest = ops.minimum(free_height / size[0], free_width / size[1])
         smallest = ops.minimum(largest, self.min_view * min(height, width) / max(size))
-        step = ops.where(full < self.full_view, largest, smallest + zoom * (largest - smallest))
+        step = ops.where(
+            chance["full_view"] < self.full_view, largest, smallest + chance["zoom"] * (largest - smallest)
+        )
+        down, right = chance["down"] - 0.5, chance["right"] - 0.5
         turned = rotate_views(
             images,
             angle,
             size,
             step=step,
-            offset=((down - 0.5) * (free_height - step * size[0]), (right - 0.5) * (free_width - step * size[1])),
-            flip=mirror < self.flip,
+            offset=(down * (free_height - step * size[0]), right * (free_width - step * size[1])),
+            flip=chance["flip"] < self.flip,
         )
+        hue = {name: chance[name] for name in COLOUR_DRAWS}
         return ops.round(_vary_colour(turned, hue, self.colour)), self._labels(angle)
 
     def get_config(self) -> dict[str, Any]:
@@ -193,20 +202,19 @@ class RandomDegradation(keras.layers.Layer):
     def call(self, images: Any) -> Any:
         """Degrade `(N, H, W, C)` pictures of levels 0 to 255, H and W known, C = 1 or 3; whole levels come back."""
         images = ops.cast(images, "float32")
-        chance = keras.random.uniform((ops.shape(images)[0], 6), seed=self.seed_generator)
-        blurred, width, noisy, strength, saved, quality = ops.unstack(chance, 6, axis=1)
+        chance = _draw(ops.shape(images)[0], DEGRADATION_DRAWS, self.seed_generator)
         # as narrow as to be none at all for those that stay sharp
-        sigma = ops.where(blurred < self.blur, 0.3 + 1.2 * width, 0.01)
+        sigma = ops.where(chance["blur"] < self.blur, 0.3 + 1.2 * chance["width"], 0.01)
         distance = ops.arange(-self.RADIUS, self.RADIUS + 1, dtype="float32")
         kernel = ops.softmax(-0.5 * ops.square(distance / sigma[:, None]), axis=1)
         images = _blur_along(_blur_along(images, kernel, 1), kernel, 2)
-        level = ops.where(noisy < self.noise, 1.0 + 11.0 * strength, 0.0)
+        level = ops.where(chance["noise"] < self.noise, 1.0 + 11.0 * chance["strength"], 0.0)
         noise = keras.random.normal(ops.shape(images), seed=self.seed_generator)
         images = ops.round(ops.clip(images + noise * level[:, None, None, None], 0.0, 255.0))
         if self.jpeg > 0:
             low, high = self.jpeg_quality
-            compressed = jpeg_round_trip(images, low + quality * (high + 1 - low))
-            images = ops.where(saved[:, None, None, None] < self.jpeg, compressed, images)
+            compressed = jpeg_round_trip(images, low + chance["quality"] * (high + 1 - low))
+            images = ops.where(chance["jpeg"][:, None, None, None] < self.jpeg, compressed, images)
         if self.size is not None and self.size != tuple(images.shape[1:3]):
             images = ops.image.resize(images, self.size, antialias=True, data_format="channels_last")
             images = ops.clip(ops.round(images), 0.0, 255.0)
@@ -273,6 +281,7 @@ class RotationTrainer(keras.Model):
         return super().compute_metrics(x, labels, answers, sample_weight)
 
 
+@compiled
 def rotate_views(
     images: Any, angles: Any, size: tuple[int, int], *, step: Any, offset: tuple[Any, Any], flip: Any
 ) -> Any:
@@ -321,6 +330,12 @@ def rotate_views(
     return sum(sample(y, x) for y in shifts for x in shifts) / fineness**2
 
 
+def _draw(number: Any, names: tuple[str, ...], seed: keras.random.SeedGenerator) -> dict[str, Any]:
+    """Uniform random numbers in [0, 1), `(number,)` of each name."""
+    chance = keras.random.uniform((number, len(names)), seed=seed)
+    return dict(zip(names, ops.unstack(chance, len(names), axis=1), strict=True))
+
+
 def _check_size(size: tuple[int, int] | None) -> None:
     if size is not None and (np.shape(size) != (2,) or min(size) < 1):
         raise ValueError(f"size must be None or (height, width), at least 1 pixel each. Received: size={size}.")
@@ -342,20 +357,22 @@ def _inscribed(height: int, width: int, angle: Any) -> tuple[Any, Any]:
     )
 
 
-def _vary_colour(images: Any, chance: list[Any], probability: float) -> Any:
-    """`rotnet.datasets.augmentation`'s change of colour, given five uniform random numbers a picture."""
-    varied, faded, saturation, contrast, shift = (number[:, None, None, None] for number in chance)
-    varied = varied < probability
+@compiled
+def _vary_colour(images: Any, chance: dict[str, Any], probability: float) -> Any:
+    """`rotnet.datasets.augmentation`'s change of colour, given `(N,)` random numbers in [0, 1) for `COLOUR_DRAWS`."""
+    chance = {name: number[:, None, None, None] for name, number in chance.items()}
+    varied = chance["colour"] < probability
     if images.shape[-1] == 3:
-        saturation = ops.where(ops.logical_and(varied, faded < 0.5), 1.4 * saturation, 1.0)
+        saturation = ops.where(ops.logical_and(varied, chance["fade"] < 0.5), 1.4 * chance["saturation"], 1.0)
         grey = ops.mean(images, axis=-1, keepdims=True)
         images = grey + (images - grey) * saturation
     middle = ops.mean(images, axis=(1, 2, 3), keepdims=True)
-    contrast = ops.where(varied, 0.7 + 0.6 * contrast, 1.0)
-    shift = ops.where(varied, 50.0 * shift - 25.0, 0.0)
+    contrast = ops.where(varied, 0.7 + 0.6 * chance["contrast"], 1.0)
+    shift = ops.where(varied, 50.0 * chance["brightness"] - 25.0, 0.0)
     return ops.clip((images - middle) * contrast + middle + shift, 0.0, 255.0)
 
 
+@compiled
 def _blur_along(images: Any, kernel: Any, axis: int) -> Any:
     """Weighted mean of neighbours, `(N, 2 * radius + 1)` weights, along the rows or columns of `(N, H, W, C)`."""
     radius, length = kernel.shape[1] // 2, images.shape[axis]

@@ -54,6 +54,24 @@ class Reader:
         image.flags.writeable = False
         return image
 
+    def stack(self, images: NDArray, chosen: NDArray[np.int64]) -> NDArray[np.uint8] | None:
+        """What is made of those chosen among pictures of one size, in one piece.
+
+        Args:
+            images: `(N, H, W)` or `(N, H, W, C)`, at least one.
+            chosen: Their numbers, `(M,)`.
+
+        Returns:
+            `(M, H, W, channels)` uint8; None where there is something to be done to one of them, so that they are
+            better read one by one.
+        """
+        channels = images.shape[3] if images.ndim == 4 else 1
+        if images.dtype != np.uint8 or channels != self.channels or not images.size or self._is_too_large(images[0]):
+            return None
+        stack = images[chosen].reshape(len(chosen), *images.shape[1:3], self.channels)
+        # among these are the masks
+        return None if (stack.reshape(len(chosen), -1).max(axis=1) == 1).any() else stack
+
     def is_idle(self, image: Any) -> bool:
         """Whether nothing has to be done to a picture."""
         return self._is_converted(image) and not self._is_too_large(image)

@@ -174,3 +174,36 @@ def test_gain_of_a_digit():
     still = DigitAugmentation(zoom=(1, 1), shift=0)
     levels = [int(still(image, 0, (28, 28), generator(seed))[14, 14, 0]) for seed in range(50)]
     assert 40 <= min(levels) < 60 and 120 < max(levels) <= 160
+
+
+def one_by_one(images, angles, size, rng, how):
+    """What `DigitAugmentation` is, a picture at a time."""
+    for image, angle in zip(images, angles, strict=True):
+        zoom, (down, right) = rng.uniform(*how.zoom), rng.uniform(-how.shift, how.shift, 2)
+        turned = warping.warp_view(
+            image,
+            angle,
+            size,
+            view_size=(image.shape[0] / zoom, image.shape[1] / zoom),
+            offset=(down, right),
+            interpolation=how.interpolations[rng.integers(len(how.interpolations))],
+        )
+        low, high = np.log(how.gain)
+        yield np.clip(turned * np.exp(rng.uniform(low, high)), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("kernels", [("bilinear",), ("bilinear", "nearest"), ("cubic", "lanczos", "bilinear")], ids=str)
+@pytest.mark.parametrize("number", [1, 2, 9])
+@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937], ids=lambda bits: bits.__name__)
+@pytest.mark.parametrize("drawn", [0, 1])
+def test_a_batch_of_digits_draws_what_one_after_another_does(kernels, number, bits, drawn):
+    images = generator().integers(0, 256, (number, 28, 28, 1), np.uint8)
+    angles = generator(1).uniform(0, 360, number)
+    how = DigitAugmentation(interpolations=kernels)
+    one, other = (np.random.Generator(bits(3)) for _ in range(2))
+    for rng in (one, other):
+        rng.integers(2, size=drawn)  # half a word is left over after this
+    views = how.batch(images, angles, (28, 28), one).astype(int)
+    expected = np.stack(list(one_by_one(images, angles, (28, 28), other, how)))
+    assert np.abs(views - expected).max() <= (2 if "cubic" in kernels else 0)
+    assert one.integers(2**62) == other.integers(2**62)

@@ -77,6 +77,18 @@ def test_the_inscribed_window_is_that_of_the_processor(height, width):
     np.testing.assert_allclose(found, expected, rtol=1e-2)
 
 
+@pytest.mark.skipif(not hasattr(rotate_views, "__wrapped__"), reason="compiled on TensorFlow alone, not on macOS")
+def test_compiled_it_samples_and_compresses_the_same():
+    images = cv2.resize(read_image(PHOTOGRAPH), (90, 80), interpolation=cv2.INTER_AREA)[np.newaxis].repeat(5, axis=0)
+    angles = np.array([0, 20, 90, 133, 301], np.float32)
+    options = {"step": np.full(5, 1.6, np.float32), "offset": (angles / 100, angles / 200), "flip": angles > 100}
+    one, other = (sample(images, angles, (30, 40), **options) for sample in (rotate_views, rotate_views.__wrapped__))
+    np.testing.assert_allclose(*numpy(one, other), atol=0.05)
+    quality = np.linspace(50, 95, 5).astype(np.float32)
+    one, other = numpy(*(trip(images, quality) for trip in (jpeg_round_trip, jpeg_round_trip.__wrapped__)))
+    assert np.abs(one - other).mean() < 0.05  # a coefficient amid two steps goes to either
+
+
 # The layer ------------------------------------------------------------------------------------------------------------
 
 
