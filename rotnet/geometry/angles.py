@@ -9,8 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# what a label of training says of the angle
-LABELS = ("one_hot", "soft", "angle", "turn", "sincos")
 DECODERS = ("mode", "local_mean", "median")
 PEAK_SIGMA = 3.0  # degrees, by which a row of probabilities is smoothed before its peak is looked for
 
