@@ -27,30 +27,30 @@ from rotnet import Predictor, RotNetDataGenerator, rotate
 from rotnet.datasets import load_mnist, rotated_mnist
 from rotnet.evaluation import evaluate_views, summary
 from rotnet.models import mnist_cnn
-from rotnet.training.fitting import Plan, fit
-from rotnet.training.recipes import run_mnist
+from rotnet.training import TrainingSettings, fit, run_mnist
 
-RECIPE = Plan(epochs=50, batch_size=128, sigma=None, patience=2)
+RECIPE = TrainingSettings(epochs=50, patience=2)
+SEED = 0
 
 
 def growing_canvas(image, angle, size, rng=None):
     """The original's way to turn a digit: the canvas grows, then is shrunk."""
-    return cv2.resize(rotate(image, angle), size[::-1]).reshape(*size, -1)
+    return cv2.resize(rotate(image, angle, resize=True), size[::-1]).reshape(*size, -1)
 
 
 def run_original(output, data, *, leaky, epochs):
     """Train the original's network by its own recipe and measure it under both protocols."""
     (train_digits, _), (test_digits, _) = load_mnist(data)
-    keras.utils.set_random_seed(RECIPE.seed)
-    plan = replace(RECIPE, epochs=epochs or RECIPE.epochs)
+    keras.utils.set_random_seed(SEED)
+    settings = replace(RECIPE, epochs=epochs or RECIPE.epochs)
     options = {
         "color_mode": "grayscale",
-        "batch_size": plan.batch_size,
+        "batch_size": 128,
         "augmentation": growing_canvas if leaky else None,
     }
-    train = RotNetDataGenerator(train_digits, shuffle=True, seed=plan.seed, **options)
-    val = RotNetDataGenerator(test_digits, seed=plan.seed + 1, same_every_epoch=True, **options)
-    model = fit(mnist_cnn(), train, val, plan, output, optimizer=keras.optimizers.Adam())
+    train = RotNetDataGenerator(train_digits, shuffle=True, seed=SEED, **options)
+    val = RotNetDataGenerator(test_digits, seed=SEED + 1, same_every_epoch=True, **options)
+    model = fit(mnist_cnn(), train, val, settings, output, optimizer=keras.optimizers.Adam())
     predictor = Predictor(model)
     turned, truth = rotated_mnist(test_digits)
     grown = np.stack([growing_canvas(d, a, (28, 28))[..., 0] for d, a in zip(test_digits, truth, strict=True)])

@@ -16,22 +16,22 @@ import keras
 from rotnet import RotNetDataGenerator, angle_error_regression
 from rotnet.datasets import load_mnist
 from rotnet.models import mnist_regression
-from rotnet.training.fitting import Plan, fit
-from rotnet.training.metrics import angle_error_sincos
+from rotnet.training import TrainingSettings, angle_error_sincos, fit
+
+SEED = 0
 
 
 def run(output, *, head, data=None, epochs=10, limit=None):
     """Train and return the mean error on the test digits, degrees."""
     (train_digits, _), (test_digits, _) = load_mnist(data)
-    plan = Plan(epochs=epochs, batch_size=128, sigma=None)
-    keras.utils.set_random_seed(plan.seed)
+    keras.utils.set_random_seed(SEED)
     options = {
         "color_mode": "grayscale",
-        "batch_size": plan.batch_size,
+        "batch_size": 128,
         "label": "turn" if head == "sigmoid" else "sincos",
     }
-    train = RotNetDataGenerator(train_digits[:limit], shuffle=True, seed=plan.seed, **options)
-    test = RotNetDataGenerator(test_digits[:limit], seed=plan.seed + 1, same_every_epoch=True, **options)
+    train = RotNetDataGenerator(train_digits[:limit], shuffle=True, seed=SEED, **options)
+    test = RotNetDataGenerator(test_digits[:limit], seed=SEED + 1, same_every_epoch=True, **options)
     loss, metric = (
         (angle_error_regression, angle_error_regression) if head == "sigmoid" else ("mse", angle_error_sincos)
     )
@@ -39,7 +39,7 @@ def run(output, *, head, data=None, epochs=10, limit=None):
         mnist_regression(head=head),
         train,
         test,
-        plan,
+        TrainingSettings(epochs=epochs),
         output,
         loss=loss,
         metric=metric,

@@ -10,7 +10,7 @@ changes that.
 import argparse
 import json
 
-from rotnet.training.recipes import run_photos
+from rotnet.training import run_photos
 
 
 def main():

@@ -23,29 +23,43 @@ from rotnet import RotNetDataGenerator, build_model
 from rotnet.datasets import StreetViewAugmentation, download_street_view, split_street_view
 from rotnet.models import backbone_with_imagenet
 from rotnet.models.export import export_onnx
-from rotnet.training.fitting import Plan, fit
-from rotnet.training.recipes import calibrate_photos
+from rotnet.training import TrainingSettings, calibrate_photos, fit
 
-DEFAULT = Plan(epochs=20, batch_size=64, learning_rate=1e-3, sigma=3.0)
-ORIGINAL = Plan(epochs=50, batch_size=64, sigma=None, patience=2)
+DEFAULT = TrainingSettings(epochs=20, learning_rate=1e-3)
+ORIGINAL = TrainingSettings(epochs=50, patience=2)
+SEED = 0
 
 
-def run(folder, output, *, backbone="resnet50", weights="imagenet", original=False, size=224, workers=4, **settings):
-    """Train, export, measure; `settings` replace those of the plan."""
+def run(
+    folder,
+    output,
+    *,
+    backbone="resnet50",
+    weights="imagenet",
+    original=False,
+    size=224,
+    epochs=None,
+    batch_size=64,
+    sigma=None,
+    workers=4,
+):
+    """Train, export, measure; without `sigma` labels are soft by 3 degrees, or one-hot as in the article."""
     split = split_street_view(folder)
     print(f"{len(split.train)} pictures to learn from, {len(split.val)} to measure on")
-    plan = replace(ORIGINAL if original else DEFAULT, **settings)
-    keras.utils.set_random_seed(plan.seed)
+    settings = ORIGINAL if original else DEFAULT
+    settings = replace(settings, epochs=epochs or settings.epochs)
+    sigma = sigma or (None if original else 3.0)
+    keras.utils.set_random_seed(SEED)
     shape = (size, size, 3)
     if weights == "imagenet":
         backbone = backbone_with_imagenet(backbone, input_shape=shape)
     model = build_model(backbone, input_shape=shape, weights=weights, head="flatten" if original else "pool")
-    common = {"input_shape": shape, "batch_size": plan.batch_size, "sigma": plan.sigma, "workers": workers}
+    common = {"input_shape": shape, "batch_size": batch_size, "sigma": sigma, "workers": workers}
     common |= {"crop_center": True, "crop_largest_rect": True}
     vary = None if original else StreetViewAugmentation()
-    train = RotNetDataGenerator(split.train, shuffle=True, seed=plan.seed, augmentation=vary, **common)
-    val = RotNetDataGenerator(split.val, seed=plan.seed + 1, same_every_epoch=True, **common)
-    model = fit(model, train, val, plan, output, optimizer=keras.optimizers.Adam() if original else None)
+    train = RotNetDataGenerator(split.train, shuffle=True, seed=SEED, augmentation=vary, **common)
+    val = RotNetDataGenerator(split.val, seed=SEED + 1, same_every_epoch=True, **common)
+    model = fit(model, train, val, settings, output, optimizer=keras.optimizers.Adam() if original else None)
     exported = export_onnx(model, Path(output, "model.onnx"))
     report = calibrate_photos(exported, split.val[:: max(1, len(split.val) // 500)])
     Path(output, "metrics.json").write_text(json.dumps(report, indent=2) + "\n")
@@ -65,10 +79,14 @@ def main():
     options = parser.parse_args()
     if options.download:
         download_street_view(options.folder)
-    given = {name: getattr(options, name) for name in ("epochs", "sigma") if getattr(options, name) is not None}
-    weights = None if options.random_weights else "imagenet"
     report = run(
-        options.folder, options.output, backbone=options.backbone, weights=weights, original=options.original, **given
+        options.folder,
+        options.output,
+        backbone=options.backbone,
+        weights=None if options.random_weights else "imagenet",
+        original=options.original,
+        epochs=options.epochs,
+        sigma=options.sigma,
     )
     print(json.dumps(report, indent=2))
 

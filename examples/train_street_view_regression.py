@@ -10,7 +10,7 @@ ends of the scale. Sine and cosine go around.
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -20,10 +20,10 @@ from rotnet import RotNetDataGenerator, angle_error_regression
 from rotnet.datasets import download_street_view, split_street_view
 from rotnet.evaluation import score
 from rotnet.models import backbone_with_imagenet, build_regression
-from rotnet.training.fitting import Plan, fit
-from rotnet.training.metrics import angle_error_sincos
+from rotnet.training import TrainingSettings, angle_error_sincos, fit
 
-PLAN = Plan(epochs=50, batch_size=64, sigma=None, patience=2)
+EPOCHS = 50
+SEED = 0
 # what the generator answers with, the loss, and the error in degrees
 HEADS = {
     "sigmoid": ("turn", angle_error_regression, angle_error_regression),
@@ -38,21 +38,32 @@ def degrees(answers):
     return 360.0 * answers.ravel()
 
 
-def run(folder, output, *, head="sincos", backbone="resnet50", weights="imagenet", size=224, workers=4, **settings):
-    """Train and measure; `settings` replace those of the plan."""
+def run(
+    folder,
+    output,
+    *,
+    head="sincos",
+    backbone="resnet50",
+    weights="imagenet",
+    size=224,
+    epochs=EPOCHS,
+    batch_size=64,
+    workers=4,
+):
+    """Train and measure."""
     split = split_street_view(folder)
-    plan = replace(PLAN, **settings)
-    keras.utils.set_random_seed(plan.seed)
+    settings = TrainingSettings(epochs=epochs, patience=2)
+    keras.utils.set_random_seed(SEED)
     shape = (size, size, 3)
     if weights == "imagenet":
         backbone = backbone_with_imagenet(backbone, input_shape=shape)
     model = build_regression(backbone, input_shape=shape, weights=weights, head=head, features="flatten")
     label, loss, metric = HEADS[head]
-    common = {"input_shape": shape, "batch_size": plan.batch_size, "label": label, "workers": workers}
+    common = {"input_shape": shape, "batch_size": batch_size, "label": label, "workers": workers}
     common |= {"crop_center": True, "crop_largest_rect": True}
-    train = RotNetDataGenerator(split.train, shuffle=True, seed=plan.seed, **common)
-    val = RotNetDataGenerator(split.val, seed=plan.seed + 1, same_every_epoch=True, **common)
-    model = fit(model, train, val, plan, output, loss=loss, metric=metric, optimizer=keras.optimizers.Adam())
+    train = RotNetDataGenerator(split.train, shuffle=True, seed=SEED, **common)
+    val = RotNetDataGenerator(split.val, seed=SEED + 1, same_every_epoch=True, **common)
+    model = fit(model, train, val, settings, output, loss=loss, metric=metric, optimizer=keras.optimizers.Adam())
     truth = np.concatenate([degrees(labels.reshape(len(labels), -1)) for _, labels in val])
     scores = asdict(score(truth, degrees(model.predict(val, verbose=0))))
     report = {name: round(value, 4) for name, value in scores.items()}
@@ -67,7 +78,7 @@ def main():
     parser.add_argument("--download", action="store_true", help="fetch what is missing in the folder")
     parser.add_argument("--head", choices=HEADS, default="sincos")
     parser.add_argument("--backbone", default="resnet50", help="any of rotnet.models.BACKBONES")
-    parser.add_argument("--epochs", type=int, default=PLAN.epochs)
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
     options = parser.parse_args()
     if options.download:
         download_street_view(options.folder)

@@ -24,6 +24,7 @@ from rotnet.datasets.augmentation import Augmentation
 from rotnet.evaluation.classification_plots import plot_predictions
 from rotnet.evaluation.figures import plot_learning_curves
 from rotnet.models import backbone_with_imagenet, build_classifier
+from rotnet.training import BinaryAUC
 from rotnet.training.classification import (
     UPRIGHT_CLASSES,
     ImageClassifier,
@@ -32,7 +33,6 @@ from rotnet.training.classification import (
     UprightBatches,
     teach,
 )
-from rotnet.training.metrics import BinaryAUC
 
 
 def streams(folder, shape, batch_size, seed, workers):

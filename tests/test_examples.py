@@ -69,7 +69,7 @@ def test_street_views_end_with_a_model_that_answers(tmp_path):
         run = tmp_path / f"run{original}"
         report = example("train_street_view")["run"](folder, run, original=original, **quick)
         assert report["files"]["pictures"] == 4 * len(split_street_view(folder).val)
-        assert json.loads((run / "plan.json").read_text())["sigma"] == (None if original else 3.0)
+        assert json.loads((run / "settings.json").read_text())["sigma"] == (None if original else 3.0)
         assert Predictor(run / "model.onnx").input_size == (24, 24)
     for head in ("sigmoid", "sincos"):
         report = example("train_street_view_regression")["run"](folder, tmp_path / head, head=head, **quick)

@@ -11,8 +11,6 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# what a label of training says of the angle
-LABELS = ("one_hot", "soft", "angle", "turn", "sincos")
 DECODERS = ("mode", "local_mean", "median")
 # a model errs by as much, cameras held sideways are common, and a quarter turn costs nothing
 QUARTER_WITHIN = 3.0  # degrees

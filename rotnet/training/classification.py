@@ -6,12 +6,11 @@ TensorBoard events.
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 import numpy as np
@@ -20,11 +19,14 @@ from numpy.typing import NDArray
 from rotnet.datasets import Labelled
 from rotnet.datasets.augmentation import UNDEGRADED, Augmentation
 from rotnet.errors import UsageError, WeightsError, require
-from rotnet.geometry.angles import angle_difference
 from rotnet.geometry.warping import square_view
 from rotnet.images import converting, reading
+from rotnet.images.reading import Source
 from rotnet.models import freeze_backbone, unfreeze_backbone
+from rotnet.training.fitting import Metric, Verbosity, jit_compile, save_uncompiled, tensorboard
 from rotnet.training.generators import RotNetDataGenerator
+from rotnet.training.labels import upright_classes
+from rotnet.training.reader import Upright
 
 UPRIGHT_CLASSES = ("upright", "wrong")
 
@@ -71,7 +73,7 @@ class LabelledBatches(RotNetDataGenerator):
         super().__init__(data.images, input_shape, rotate=False, crop_center=True, **options)
         self.data = data
 
-    def to_tf_dataset(self) -> Any:
+    def to_tf_dataset(self) -> NoReturn:
         """Not for classes: Keras takes the batches as they are."""
         raise UsageError("to_tf_dataset is for angles: hand these batches to fit themselves.")
 
@@ -107,7 +109,7 @@ class UprightBatches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        images: Sequence[Any],
+        images: NDArray | Sequence[Upright],
         input_shape: tuple[int, int, int],
         *,
         batch_size: int = 32,
@@ -133,8 +135,8 @@ class UprightBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, NDArray[np.int64]]:
         (upright, _), (turned, angles) = self.upright[index], self.turned[index]
-        wrong = np.asarray(angle_difference(angles, 0.0)) > self.tolerance
-        return np.concatenate([upright, turned]), np.append(np.zeros(len(upright), np.int64), wrong)
+        classes = [np.zeros(len(upright), np.int64), upright_classes(angles, self.tolerance)]
+        return np.concatenate([upright, turned]), np.concatenate(classes)
 
     def on_epoch_end(self) -> None:
         """Move on to the pictures of the next epoch; Keras calls this."""
@@ -174,10 +176,10 @@ def fit_classifier(
     epochs: int = 10,
     learning_rate: float = 1e-3,
     fine_tuning_rate: float = 1e-5,
-    metrics: Sequence[Any] = ("accuracy",),
+    metrics: Sequence[Metric] = ("accuracy",),
     monitor: str = "val_accuracy",
     patience: int = 4,
-    verbose: int = 2,
+    verbose: Verbosity = 2,
 ) -> keras.Model:
     """Teach the last layer of a classifier on the features of its backbone as they are, then the whole of it.
 
@@ -190,11 +192,11 @@ def fit_classifier(
         epochs: Most epochs with all layers, batch normalization of a frozen backbone still in inference mode.
         learning_rate: Of Adam in the first stage.
         fine_tuning_rate: Of Adam after that, so small that it does not tear down what the backbone knows.
-        metrics: As for `compile`.
+        metrics: What `keras.Model.compile` takes.
         monitor: The figure that decides, higher is better. Where it gets no better for half of `patience` the rate
             falls to a fifth, after `patience` epochs the stage ends.
         patience: Epochs.
-        verbose: As for `keras.Model.fit`.
+        verbose: 0 prints nothing, 1 a progress bar, 2 a line an epoch.
 
     Returns:
         The model with its best weights.
@@ -204,7 +206,7 @@ def fit_classifier(
     (folder / "log.csv").unlink(missing_ok=True)
     best = BestWeights(monitor)
     callbacks = [best, *_callbacks(folder, monitor, patience)]
-    stages: list[tuple[Any, int, float]] = [(None, epochs, learning_rate)]
+    stages: list[tuple[Callable[[keras.Model], object] | None, int, float]] = [(None, epochs, learning_rate)]
     if frozen_epochs:
         stages = [(freeze_backbone, frozen_epochs, learning_rate), (unfreeze_backbone, epochs, fine_tuning_rate)]
     done = 0
@@ -215,8 +217,7 @@ def fit_classifier(
             keras.optimizers.Adam(rate),
             "sparse_categorical_crossentropy",
             metrics=list(metrics),
-            # XLA makes convolutions on a processor many times slower
-            jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+            jit_compile=jit_compile(),
         )
         history = model.fit(
             train,
@@ -237,14 +238,14 @@ class ImageClassifier:
     """A model and the names of its classes.
 
     Attributes:
-        model: From `(N, height, width, channels)` levels 0 to 255 to `(N, classes)` probabilities.
+        model: From `(N, height, width, channels)` pixel values 0 to 255 to `(N, classes)` probabilities.
         classes: Names.
     """
 
     model: keras.Model
     classes: tuple[str, ...]
 
-    def probabilities(self, images: Iterable[Any]) -> NDArray[np.float32]:
+    def probabilities(self, images: Iterable[Source]) -> NDArray[np.float32]:
         """Ask for several pictures, each whatever `rotnet.read_image` takes; only their centre squares are seen.
 
         Returns:
@@ -259,16 +260,16 @@ class ImageClassifier:
         ]
         return self.model.predict(np.stack(views).astype(np.float32), verbose=0)
 
-    def predict(self, image: Any) -> tuple[str, float]:
+    def predict(self, image: Source) -> tuple[str, float]:
         """The most probable class of one picture, and its probability."""
         row = self.probabilities([image])[0]
         return self.classes[int(row.argmax())], float(row.max())
 
     def save(self, folder: str | Path) -> Path:
-        """Write `model.keras` and `classes.json` into a folder, which is made when missing."""
+        """Write `model.keras`, which plain Keras loads, and `classes.json` into a folder; it is made when missing."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.model.save(folder / "model.keras")
+        save_uncompiled(self.model, folder / "model.keras")
         (folder / "classes.json").write_text(json.dumps(self.classes) + "\n", encoding="utf-8")
         return folder
 
@@ -368,6 +369,4 @@ def _callbacks(folder: Path, monitor: str, patience: int) -> list[keras.callback
         keras.callbacks.EarlyStopping(patience=patience, **watch),
         keras.callbacks.TerminateOnNaN(),
     ]
-    if all(importlib.util.find_spec(name) for name in ("tensorboard", "tensorflow")):
-        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
-    return [*callbacks, keras.callbacks.CSVLogger(folder / "log.csv", append=True)]
+    return [*callbacks, *tensorboard(folder), keras.callbacks.CSVLogger(folder / "log.csv", append=True)]

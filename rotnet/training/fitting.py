@@ -1,7 +1,7 @@
 """Teaching a network which way is up, and keeping what it takes to do it again.
 
-A run lives in one folder: `plan.json` (what it is a run of), `log.csv`, TensorBoard events, a backup to go on from, and
-in the end `best.keras` and `model.onnx` with `metrics.json`.
+A run lives in one folder: `settings.json` (what it is a run of), `log.csv`, TensorBoard events, a backup to go on from,
+and in the end `best.keras`, which plain Keras loads. Recipes add `model.onnx` and `metrics.json`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import hashlib
 import importlib.util
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, is_dataclass
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import keras
 import numpy as np
@@ -21,18 +23,23 @@ import numpy as np
 from rotnet.errors import TrainingError, UsageError
 from rotnet.images.writing import atomic_file
 from rotnet.models.transfer import copy_weights
-from rotnet.training.generators import RotNetDataGenerator
+from rotnet.training.generators import Augment, RotNetDataGenerator
 from rotnet.training.metrics import AngleError
+
+__all__ = ["TrainingSettings", "fit"]
+
+# what `compile` takes for a loss and for a metric
+Loss: TypeAlias = "str | keras.losses.Loss | Callable[[Any, Any], Any]"
+Metric: TypeAlias = "str | keras.metrics.Metric | Callable[[Any, Any], Any]"
+Verbosity = Literal[0, 1, 2]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Settings of one training run.
+class TrainingSettings:
+    """Settings of one training run. What the pictures and labels are like is up to the generator.
 
     Attributes:
         epochs: Passes over the training pictures.
-        batch_size, sigma, seed: For whoever makes the generator, which has the last word: pictures in a step, width of
-            the circular Gaussian labels in degrees (None for one-hot labels), and the seed of everything drawn.
         learning_rate: Highest rate; it is reached after `warmup` of the steps and falls to zero along a cosine.
         warmup: Share of the steps.
         weight_decay: Of AdamW, on kernels only.
@@ -42,14 +49,11 @@ class Plan:
     """
 
     epochs: int = 10
-    batch_size: int = 64
     learning_rate: float = 1e-3
     warmup: float = 0.05
     weight_decay: float = 0.01
     ema: float | None = None
-    sigma: float | None = 3.0
     patience: int | None = None
-    seed: int = 0
 
 
 class FollowEpoch(keras.callbacks.Callback):
@@ -75,14 +79,14 @@ def fit(
     model: keras.Model,
     train: RotNetDataGenerator,
     validation: RotNetDataGenerator | None,
-    plan: Plan,
-    folder: str | Path,
+    settings: TrainingSettings,
+    folder: str | PathLike[str],
     *,
-    loss: Any = "categorical_crossentropy",
-    metric: Any = None,
+    loss: Loss = "categorical_crossentropy",
+    metric: Metric | None = None,
     monitor: str = "val_loss",
     optimizer: keras.optimizers.Optimizer | None = None,
-    verbose: int = 2,
+    verbose: Verbosity = 2,
 ) -> keras.Model:
     """Train a model, or go on with a run that was stopped; one that has ended is not taught again.
 
@@ -90,13 +94,14 @@ def fit(
         model: A built model; its trainable layers are taught.
         train: The training stream.
         validation: Pictures to measure on after each epoch, made with `same_every_epoch=True`; None measures nothing.
-        plan: Settings.
-        folder: Where the run lives; made when missing. A backup found there is gone on from.
-        loss, metric: As for `compile`; the metric defaults to `AngleError`.
+        settings: Epochs, rates and when to stop.
+        folder: Where the run lives; made when missing. A backup found there is gone on from. Its `best.keras` loads in
+            plain Keras, uncompiled, unless the model has layers of rotnet's own, as `mnist_p4cnn` has.
+        loss, metric: What `keras.Model.compile` takes; the metric defaults to `AngleError`.
         monitor: The figure the best weights are chosen by, lower is better. The loss is steadier than the error, which
             a few pictures more or less upside down can shift by degrees.
         optimizer: None for AdamW with warm-up and cosine decay.
-        verbose: As for `keras.Model.fit`.
+        verbose: 0 prints nothing, 1 a progress bar, 2 a line an epoch.
 
     Returns:
         The model with its best weights.
@@ -104,31 +109,37 @@ def fit(
     Raises:
         TrainingError: The loss became NaN or infinite.
         UsageError: The folder holds a run with other settings, another network or other pictures.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> layers = [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(360, "softmax")]
+        >>> model = keras.Sequential(layers)
+        >>> train = RotNetDataGenerator(np.zeros((4, 8, 8), np.uint8), seed=0)
+        >>> model = fit(model, train, None, TrainingSettings(epochs=1), mkdtemp(), monitor="loss", verbose=0)
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _keep_plan(folder / "plan.json", {**asdict(plan), **_description(model, train, optimizer)})
+    _keep_settings(folder / "settings.json", {**asdict(settings), **_description(model, train, optimizer)})
     ended = folder / "best.keras"
     if ended.exists():
         copy_weights(keras.models.load_model(ended, compile=False), model)
         return model
-    steps = plan.epochs * len(train)
+    steps = settings.epochs * len(train)
     model.compile(
-        optimizer=optimizer or _adamw(plan, steps),
+        optimizer=optimizer or _adamw(settings, steps),
         loss=loss,
         metrics=[metric or AngleError()],
-        # XLA makes convolutions on a processor many times slower
-        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+        jit_compile=jit_compile(),
     )
     best = folder / "best.weights.h5"
     log = keras.callbacks.CSVLogger(folder / "log.csv", append=True)
-    averaged = optimizer is None and plan.ema is not None
+    averaged = optimizer is None and settings.ema is not None
     try:
         history = model.fit(
             train,
             validation_data=validation,
-            epochs=plan.epochs,
-            callbacks=[*_callbacks(train, plan, folder, best, monitor, averaged=averaged), log],
+            epochs=settings.epochs,
+            callbacks=[*_callbacks(train, settings, folder, best, monitor, averaged=averaged), log],
             # the generator draws the order, so that a resumed run takes the batches it would have taken
             shuffle=False,
             verbose=verbose,
@@ -141,27 +152,46 @@ def fit(
         raise TrainingError(f"The loss is no longer a number: remove {folder} and begin anew at a lower learning rate.")
     if best.exists():
         model.load_weights(best)
-    model.save(ended)
+    save_uncompiled(model, ended)
     return model
 
 
-def _adamw(plan: Plan, steps: int) -> keras.optimizers.Optimizer:
-    warmup = max(1, round(plan.warmup * steps))
+def jit_compile() -> bool | Literal["auto"]:
+    """What to hand to `compile`: with TensorFlow, XLA makes convolutions on a processor many times slower."""
+    return False if keras.backend.backend() == "tensorflow" else "auto"
+
+
+def tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
+    """The callback that writes events into `folder/tensorboard`; none where TensorBoard is not installed."""
+    if all(importlib.util.find_spec(name) for name in ("tensorboard", "tensorflow")):
+        return [keras.callbacks.TensorBoard(folder / "tensorboard")]
+    return []
+
+
+def save_uncompiled(model: keras.Model, path: Path) -> None:
+    """Write a model of one input and one output without what it was compiled with, so that plain Keras can load it."""
+    keras.Model(model.inputs[0], model.outputs[0], name=model.name).save(path)
+
+
+def _adamw(settings: TrainingSettings, steps: int) -> keras.optimizers.Optimizer:
+    warmup = max(1, round(settings.warmup * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
-        plan.learning_rate / 100, max(1, steps - warmup), warmup_target=plan.learning_rate, warmup_steps=warmup
+        settings.learning_rate / 100, max(1, steps - warmup), warmup_target=settings.learning_rate, warmup_steps=warmup
     )
     optimizer = keras.optimizers.AdamW(
         schedule,
-        weight_decay=plan.weight_decay,
+        weight_decay=settings.weight_decay,
         global_clipnorm=5.0,
-        use_ema=plan.ema is not None,
-        ema_momentum=plan.ema or 0.0,
+        use_ema=settings.ema is not None,
+        ema_momentum=settings.ema or 0.0,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
 
-def _callbacks(train, plan: Plan, folder: Path, best: Path, monitor: str, *, averaged: bool) -> list:
+def _callbacks(
+    train: RotNetDataGenerator, settings: TrainingSettings, folder: Path, best: Path, monitor: str, *, averaged: bool
+) -> list[keras.callbacks.Callback]:
     # the backup comes before the swap, so that a resumed run goes on from the raw weights
     callbacks: list[keras.callbacks.Callback] = [
         FollowEpoch(train),
@@ -181,10 +211,9 @@ def _callbacks(train, plan: Plan, folder: Path, best: Path, monitor: str, *, ave
         ),
         keras.callbacks.TerminateOnNaN(),
     ]
-    if all(importlib.util.find_spec(name) for name in ("tensorboard", "tensorflow")):
-        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
-    if plan.patience is not None:
-        callbacks.append(keras.callbacks.EarlyStopping(monitor=monitor, mode="min", patience=plan.patience))
+    callbacks += tensorboard(folder)
+    if settings.patience is not None:
+        callbacks.append(keras.callbacks.EarlyStopping(monitor=monitor, mode="min", patience=settings.patience))
     return callbacks
 
 
@@ -213,15 +242,15 @@ def _description(
     }
 
 
-def _name(augmentation: Any) -> str:
+def _name(augmentation: Augment | None) -> str:
     """The same in every process, where the text of a function would hold its address."""
     if augmentation is None or is_dataclass(augmentation):
         return repr(augmentation)
     return str(getattr(augmentation, "__qualname__", type(augmentation).__qualname__))
 
 
-def _keep_plan(path: Path, plan: dict[str, Any]) -> None:
-    text = json.dumps(plan, indent=2) + "\n"
+def _keep_settings(path: Path, settings: dict[str, Any]) -> None:
+    text = json.dumps(settings, indent=2) + "\n"
     if path.is_file() and (earlier := path.read_text(encoding="utf-8")) != text:
         before, now = json.loads(earlier), json.loads(text)
         other = ", ".join(key for key in now if before.get(key) != now[key])

@@ -6,21 +6,26 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.datasets.augmentation import DigitAugmentation
-from rotnet.geometry.angles import LABELS, encode_angles
 from rotnet.geometry.batch_warping import generate_rotated_images
 from rotnet.geometry.warping import crop_around_center, generate_rotated_image
 from rotnet.images import reading
 from rotnet.training.cache import open_cache
-from rotnet.training.reader import Reader
+from rotnet.training.labels import Label, choose_label, encode_labels
+from rotnet.training.reader import Reader, Upright
 
-CHANNELS = {"rgb": 3, "grayscale": 1}
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+ColorMode = Literal["rgb", "grayscale"]
+# makes an example of an upright picture, its angle, its `(height, width)` and a source of random numbers
+Augment = Callable[[NDArray[np.uint8], float, tuple[int, int], np.random.Generator], NDArray]
 SMALL = 2**16  # pixel values, above which a picture costs more to warp than to prepare
 
 
@@ -29,19 +34,21 @@ class RotNetDataGenerator(keras.utils.PyDataset):
 
     A batch depends on nothing but `seed`, the epoch and its index: any number of workers, threads or processes gives
     the same pictures. `for images, labels in generator` goes through one epoch; Keras moves on to the next after each
-    pass over the generator, `evaluate` and `predict` included.
+    pass over the generator, `evaluate` and `predict` included. `next(generator)` gives one batch after the other,
+    epoch after epoch.
 
     Args:
-        images: Upright pictures: an array `(N, H, W)` or `(N, H, W, C)`, a sequence of arrays of various sizes, or a
-            sequence of file paths, read when they are needed. Levels as for `rotnet.read_image`. Examples are made from
-            as few pixels as they need: JPEG is decoded no larger, and what else is larger is halved first. The pictures
-            themselves are never changed.
+        input: Upright pictures: an array `(N, H, W)` or `(N, H, W, C)`, a sequence of arrays of various sizes, or a
+            sequence of file paths, read when they are needed. Pixel values as for `rotnet.read_image`. Examples are
+            made from as few pixels as they need: JPEG is decoded no larger, and what else is larger is halved first.
+            The pictures themselves are never changed.
         input_shape: `(height, width)` or `(height, width, channels)` of the pictures in a batch, pixels. None takes it
             from the first picture.
-        color_mode: `"rgb"` or `"grayscale"`.
+        color_mode: `"rgb"` or `"grayscale"`. One array of gray pictures, `(N, H, W)` or `(N, H, W, 1)`, stays gray with
+            `"rgb"` too, as in the original RotNet, unless `input_shape` names 3 channels.
         batch_size: Pictures in a batch; the last batch may be smaller.
-        one_hot: True for 360-way labels, False for the plain angle in degrees (the original RotNet gave fractions of a
-            turn there, which `label="turn"` does).
+        one_hot: True for 360-way labels. False for the fraction of a full turn, in [0, 1), as in the original RotNet:
+            `angle_error_regression` takes it.
         preprocess_func: Called with each float32 batch `(N, height, width, channels)`, returns what the model gets.
         rotate: False turns every picture by 0 degrees (label 0); all else, the sampling included, stays the same.
         crop_center: Look only at the centre square of each picture.
@@ -49,8 +56,8 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         shuffle: Draw the pictures in a new order each epoch.
         seed: Integer, not negative; None draws one, which is then found in `.seed`.
         sigma: Degrees, > 0; makes 360-way labels soft, a Gaussian bent around the circle instead of a single one.
-        label: Overrides `one_hot`: `"one_hot"`, `"soft"`, `"angle"` (degrees), `"turn"` (the fraction of a full turn
-            that `angle_error_regression` and the original's regression use) or `"sincos"` (`(N, 2)`).
+        label: Overrides `one_hot`: `"one_hot"`, `"soft"`, `"angle"` (degrees), `"turn"` (the fraction of a full turn)
+            or `"sincos"` (`(N, 2)`).
         augmentation: None; or what makes an example in the place of `crop_center` and `crop_largest_rect`, called with
             `(image, angle, size, rng)`: `Augmentation`, which varies photographs by view, flip, colour, blur, noise and
             JPEG, `DigitAugmentation`, or a function of one's own, which must not write into the image.
@@ -62,6 +69,7 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         **kwargs: `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
 
     Attributes:
+        images: What was given as `input`.
         epoch: Counts up after each pass unless `same_every_epoch`; may be set, to repeat an epoch or to resume at one.
         input_shape: `(height, width, channels)` of the pictures in a batch.
 
@@ -73,17 +81,17 @@ class RotNetDataGenerator(keras.utils.PyDataset):
 
     Example:
         >>> upright = np.zeros((8, 28, 28), np.uint8)
-        >>> generator = RotNetDataGenerator(upright, color_mode="grayscale", batch_size=4, seed=1)
-        >>> batch, labels = generator[0]
+        >>> generator = RotNetDataGenerator(upright, batch_size=4, seed=1)
+        >>> batch, labels = next(generator)
         >>> batch.shape, labels.shape, len(generator)
         ((4, 28, 28, 1), (4, 360), 2)
     """
 
     def __init__(
         self,
-        images: NDArray | Sequence[Any],
+        input: NDArray | Sequence[Upright],
         input_shape: tuple[int, ...] | None = None,
-        color_mode: str = "rgb",
+        color_mode: ColorMode = "rgb",
         batch_size: int = 64,
         one_hot: bool = True,
         preprocess_func: Callable[[NDArray[np.float32]], Any] | None = None,
@@ -94,31 +102,28 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         seed: int | None = None,
         *,
         sigma: float | None = None,
-        label: str | None = None,
-        augmentation: Callable[[NDArray, float, tuple[int, int], np.random.Generator], NDArray] | None = None,
+        label: Label | None = None,
+        augmentation: Augment | None = None,
         same_every_epoch: bool = False,
         cache: str | PathLike[str] | None = None,
         cache_bytes: int = 2**32,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if color_mode not in CHANNELS:
+        if color_mode not in ("rgb", "grayscale"):
             raise ValueError(f"color_mode must be 'rgb' or 'grayscale'. Received: color_mode={color_mode!r}.")
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}.")
-        if isinstance(images, (str, bytes, PathLike)) or len(images) == 0:
-            raise ValueError(f"images must be an array or a sequence with at least one picture. Received: {images!r}.")
-        if isinstance(images, np.ndarray) and images.dtype.kind in "buif" and images.ndim not in (3, 4):
-            raise ValueError(f"images must be (N, H, W) or (N, H, W, C). Received: shape {images.shape}.")
-        if label is None:
-            label = ("one_hot" if sigma is None else "soft") if one_hot else "angle"
-        if label not in LABELS or (label == "soft" and sigma is None):
-            raise ValueError(f"label must be one of {LABELS}, 'soft' with a sigma. Received: label={label!r}.")
-        if sigma is not None and not sigma > 0:
-            raise ValueError(f"sigma must be None or positive degrees. Received: sigma={sigma}.")
+        if isinstance(input, (str, bytes, PathLike)) or len(input) == 0:
+            raise ValueError(f"input must be an array or a sequence with at least one picture. Received: {input!r}.")
+        if _is_array_of_pictures(input) and input.ndim not in (3, 4):
+            raise ValueError(f"input must be (N, H, W) or (N, H, W, C). Received: shape {input.shape}.")
+        if label is None and not one_hot:
+            label = "turn"
+        label = choose_label(label, sigma)
         if seed is not None and seed < 0:
             raise ValueError(f"seed must be None or at least 0. Received: seed={seed}.")
-        self.images = images
+        self.images = input
         self.color_mode = color_mode
         self.batch_size = batch_size
         self.preprocess_func = preprocess_func
@@ -133,9 +138,10 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         self.same_every_epoch = same_every_epoch
         self.epoch = 0
         self._cache = None if cache is None else open_cache(cache, cache_bytes)
+        self._position = 0
         self.input_shape = self._full_shape(input_shape)
         square = crop_center and augmentation is None
-        self._reader = Reader(CHANNELS[color_mode], short_side=self._sufficient_side(), square=square)
+        self._reader = Reader(self.input_shape[2], short_side=self._sufficient_side(), square=square)
 
     def __len__(self) -> int:
         return -(-len(self.images) // self.batch_size)
@@ -145,12 +151,20 @@ class RotNetDataGenerator(keras.utils.PyDataset):
             raise IndexError(f"index must be in [0, {len(self)}). Received: index={index}.")
         return self._batch(self.epoch, index)
 
+    def __next__(self) -> tuple[Any, NDArray]:
+        batch = self[self._position]
+        self._position += 1
+        if self._position == len(self):
+            self._position = 0
+            self.on_epoch_end()
+        return batch
+
     def on_epoch_end(self) -> None:
         """Move on to the pictures of the next epoch; Keras calls this."""
         if not self.same_every_epoch:
             self.epoch += 1
 
-    def to_tf_dataset(self) -> Any:
+    def to_tf_dataset(self) -> tf.data.Dataset:
         """The batches as a `tf.data.Dataset`, made by `workers` threads ahead of their use.
 
         Each pass over it is one epoch, and counts as one here.
@@ -163,7 +177,7 @@ class RotNetDataGenerator(keras.utils.PyDataset):
             ValueError: There is a `preprocess_func`: map it over the dataset instead.
 
         Example:
-            >>> generator = RotNetDataGenerator(np.zeros((8, 28, 28), np.uint8), color_mode="grayscale", batch_size=4)
+            >>> generator = RotNetDataGenerator(np.zeros((8, 28, 28), np.uint8), batch_size=4)
             >>> [tuple(images.shape) for images, labels in generator.to_tf_dataset()]
             [(4, 28, 28, 1), (4, 28, 28, 1)]
         """
@@ -181,7 +195,7 @@ class RotNetDataGenerator(keras.utils.PyDataset):
             images, labels = tf.numpy_function(self._batch, [epoch, index], [tf.float32, tf.float32], stateful=False)
             return tf.ensure_shape(images, (None, *self.input_shape)), tf.ensure_shape(labels, label_shape)
 
-        label_shape = (None, *self._labels(np.zeros(1)).shape[1:])
+        label_shape = (None, *encode_labels([0.0], self.label, self.sigma).shape[1:])
         scalar = tf.TensorSpec((), tf.int64)
         dataset = tf.data.Dataset.from_generator(numbers, output_signature=(scalar, scalar))
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
@@ -193,7 +207,8 @@ class RotNetDataGenerator(keras.utils.PyDataset):
         chosen = self._order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
         angles = rng.uniform(0.0, 360.0, len(chosen)) if self.rotate else np.zeros(len(chosen))
         batch = self._examples(chosen, angles, rng)
-        return (self.preprocess_func(batch) if self.preprocess_func else batch), self._labels(angles)
+        labels = encode_labels(angles, self.label, self.sigma)
+        return (self.preprocess_func(batch) if self.preprocess_func else batch), labels
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         if not self.shuffle:
@@ -246,16 +261,9 @@ class RotNetDataGenerator(keras.utils.PyDataset):
             return self.augmentation(image, angle, size, rng)
         return generate_rotated_image(image, angle, size, self.crop_center, self.crop_largest_rect)
 
-    def _labels(self, angles: NDArray[np.float64]) -> NDArray:
-        if self.label in ("one_hot", "soft"):
-            return encode_angles(angles, sigma=self.sigma if self.label == "soft" else None)
-        if self.label == "sincos":
-            radians = np.deg2rad(angles)
-            return np.stack([np.sin(radians), np.cos(radians)], axis=1).astype(np.float32)
-        return (angles / 360.0 if self.label == "turn" else angles).astype(np.float32)
-
     def _full_shape(self, input_shape: tuple[int, ...] | None) -> tuple[int, int, int]:
-        channels = CHANNELS[self.color_mode]
+        stays_gray = _is_gray(self.images) and tuple(input_shape or ())[2:] != (3,)
+        channels = 1 if stays_gray or self.color_mode == "grayscale" else 3
         if input_shape is None:
             image = Reader(channels)(self.images[0])
             if self.crop_center or hasattr(self.augmentation, "min_view"):
@@ -268,3 +276,11 @@ class RotNetDataGenerator(keras.utils.PyDataset):
                 f"color_mode={self.color_mode!r}. Received: input_shape={input_shape}."
             )
         return (int(input_shape[0]), int(input_shape[1]), channels)
+
+
+def _is_array_of_pictures(input: NDArray | Sequence[Upright]) -> TypeGuard[NDArray]:
+    return isinstance(input, np.ndarray) and input.dtype.kind in "buif"
+
+
+def _is_gray(input: NDArray | Sequence[Upright]) -> bool:
+    return _is_array_of_pictures(input) and (input.ndim == 3 or input.shape[3] == 1)

@@ -14,9 +14,9 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from rotnet.geometry.angles import LABELS
 from rotnet.training.compiling import compiled
 from rotnet.training.jpeg_simulation import jpeg_round_trip
+from rotnet.training.labels import Label, choose_label, encode_labels_on_device
 
 # the random numbers of a picture, uniform in [0, 1), in the order they are drawn in
 VIEW_DRAWS = ("angle", "full_view", "zoom", "down", "right", "flip")
@@ -33,8 +33,9 @@ class RandomUprightRotation(keras.layers.Layer):
     in the largest window. Pictures of up to three times the size of the output go well with it; shrink larger ones.
     Where the grids are the same, `rotnet.geometry.warping.warp_view` gives the same within 1 level in the mean.
 
-    It works on batches, inside a model (see `RotationTrainer`) and in `tf.data` (`dataset.batch(32).map(layer)`), and
-    does the same in training and outside it.
+    It works on batches, inside a model (see `RotationTrainer`) and in `tf.data` (`dataset.batch(32).map(layer)`). Like
+    the random layers of Keras it acts when it is called alone or with `training=True`. Inside a model that is not being
+    trained it shows the largest upright window, with the label of angle 0.
 
     Args:
         size: `(height, width)` of the result, pixels; None keeps that of the pictures.
@@ -63,7 +64,7 @@ class RandomUprightRotation(keras.layers.Layer):
         self,
         size: tuple[int, int] | None = None,
         *,
-        label: str | None = None,
+        label: Label | None = None,
         sigma: float | None = None,
         angles: tuple[float, float] = (0.0, 360.0),
         min_view: float = 0.5,
@@ -75,15 +76,8 @@ class RandomUprightRotation(keras.layers.Layer):
     ) -> None:
         # levels up to 255 and coordinates want more digits than a half-precision policy has
         super().__init__(**{"dtype": "float32", **kwargs})
-        label = label or ("one_hot" if sigma is None else "soft")
+        label = choose_label(label, sigma)
         _check_size(size)
-        if label not in LABELS or (label == "soft") != (sigma is not None):
-            raise ValueError(
-                f"label must be one of {LABELS}, with a sigma if and only if it is 'soft'. "
-                f"Received: label={label!r}, sigma={sigma}."
-            )
-        if sigma is not None and not sigma > 0:
-            raise ValueError(f"sigma must be None or positive degrees. Received: sigma={sigma}.")
         if np.shape(angles) != (2,) or not np.isfinite(angles).all():
             raise ValueError(f"angles must be (lowest, highest), finite degrees. Received: angles={angles!r}.")
         for name, share in {"min_view": min_view, "full_view": full_view, "flip": flip, "colour": colour}.items():
@@ -100,14 +94,23 @@ class RandomUprightRotation(keras.layers.Layer):
         self.seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
         self.seed_generator = keras.random.SeedGenerator(self.seed)
 
-    def call(self, images: Any) -> tuple[Any, Any]:
-        """Turn `(N, H, W, C)` pictures of levels 0 to 255.
+    def call(self, images: Any, training: bool = True) -> tuple[Any, Any]:
+        """Turn `(N, H, W, C)` pictures of pixel values 0 to 255.
+
+        Args:
+            images: The pictures, any type of number, H and W known.
+            training: False leaves them upright and only scales them.
 
         Returns:
-            `(N, height, width, C)` whole levels and `(N, ...)` labels, float32.
+            `(N, height, width, C)` whole pixel values and `(N, ...)` labels, float32.
         """
         height, width = images.shape[1:3]
         size = self.size or (height, width)
+        if not training:
+            zeros = ops.zeros((ops.shape(images)[0],))
+            step = zeros + min(height / size[0], width / size[1])
+            upright = rotate_views(images, zeros, size, step=step, offset=(zeros, zeros), flip=zeros > 0)
+            return ops.round(upright), encode_labels_on_device(zeros, self.label, self.sigma)
         chance = _draw(ops.shape(images)[0], VIEW_DRAWS + COLOUR_DRAWS, self.seed_generator)
         low, high = self.angles
         angle = low + (high - low) * chance["angle"]
@@ -128,29 +131,19 @@ class RandomUprightRotation(keras.layers.Layer):
             flip=chance["flip"] < self.flip,
         )
         hue = {name: chance[name] for name in COLOUR_DRAWS}
-        return ops.round(_vary_colour(turned, hue, self.colour)), self._labels(angle)
+        return ops.round(_vary_colour(turned, hue, self.colour)), encode_labels_on_device(angle, self.label, self.sigma)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments to make the layer anew."""
         names = ("size", "label", "sigma", "angles", "min_view", "full_view", "flip", "colour", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
-    def _labels(self, angle: Any) -> Any:
-        if self.label == "one_hot":
-            return ops.one_hot(ops.mod(ops.cast(ops.floor(angle + 0.5), "int32"), 360), 360, dtype="float32")
-        if self.label == "soft":
-            offset = ops.mod(ops.arange(360, dtype="float32") - angle[:, None] + 180.0, 360.0) - 180.0
-            return ops.softmax(-0.5 * ops.square(offset / self.sigma), axis=1)
-        if self.label == "sincos":
-            radians = angle * (math.pi / 180)
-            return ops.stack([ops.sin(radians), ops.cos(radians)], axis=1)
-        angle = ops.mod(angle, 360.0)
-        return angle / 360.0 if self.label == "turn" else angle
-
 
 @keras.saving.register_keras_serializable("rotnet")
 class RandomDegradation(keras.layers.Layer):
     """Blurs pictures, adds noise and compresses them, after they were turned, to hide what the turning left behind.
+
+    It acts when it is called alone or with `training=True`. Inside a model that is not being trained it only scales.
 
     Args:
         blur: Probability of a Gaussian blur of 0.3 to 1.5 pixels.
@@ -177,11 +170,11 @@ class RandomDegradation(keras.layers.Layer):
         self,
         blur: float = 0.4,
         noise: float = 0.25,
-        seed: int | None = None,
         *,
         jpeg: float = 1.0,
         jpeg_quality: tuple[int, int] = (50, 95),
         size: tuple[int, int] | None = None,
+        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -199,9 +192,17 @@ class RandomDegradation(keras.layers.Layer):
         self.seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
         self.seed_generator = keras.random.SeedGenerator(self.seed)
 
-    def call(self, images: Any) -> Any:
-        """Degrade `(N, H, W, C)` pictures of levels 0 to 255, H and W known, C = 1 or 3; whole levels come back."""
+    def call(self, images: Any, training: bool = True) -> Any:
+        """Degrade `(N, H, W, C)` pictures of pixel values 0 to 255; whole ones come back, float32.
+
+        Args:
+            images: The pictures, H and W known, C = 1 or 3.
+            training: False only scales them to `size`.
+        """
         images = ops.cast(images, "float32")
+        return self._scaled(self._degraded(images) if training else images)
+
+    def _degraded(self, images: Any) -> Any:
         chance = _draw(ops.shape(images)[0], DEGRADATION_DRAWS, self.seed_generator)
         # as narrow as to be none at all for those that stay sharp
         sigma = ops.where(chance["blur"] < self.blur, 0.3 + 1.2 * chance["width"], 0.01)
@@ -215,6 +216,9 @@ class RandomDegradation(keras.layers.Layer):
             low, high = self.jpeg_quality
             compressed = jpeg_round_trip(images, low + chance["quality"] * (high + 1 - low))
             images = ops.where(chance["jpeg"][:, None, None, None] < self.jpeg, compressed, images)
+        return images
+
+    def _scaled(self, images: Any) -> Any:
         if self.size is not None and self.size != tuple(images.shape[1:3]):
             images = ops.image.resize(images, self.size, antialias=True, data_format="channels_last")
             images = ops.clip(ops.round(images), 0.0, 255.0)
@@ -226,14 +230,18 @@ class RandomDegradation(keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
+@keras.saving.register_keras_serializable("rotnet")
 class RotationTrainer(keras.Model):
     """Teaches a network which way is up from upright pictures alone: they are turned within the training step.
 
-    Compile and fit it like any model, with a loss and metrics for the labels of `rotation`; `network` learns. Given
-    `pictures`, it keeps them on the device, and `fit` takes their numbers: nothing else has to travel there.
+    Compile and fit it like any model, with a loss and metrics for the labels of `rotation`; `network` learns. `fit` and
+    `evaluate` turn the pictures that they are given. `predict` answers for them as they are. Given `pictures`, it keeps
+    them on the device, and all of these take their numbers: nothing else has to travel there.
+
+    The trainer can be saved and loaded, without `pictures`, which are data. `network` alone loads in plain Keras.
 
     Args:
-        network: What learns, from pictures `(N, height, width, C)` of levels 0 to 255; save this one, not the trainer.
+        network: What learns, from pictures `(N, height, width, C)` of pixel values 0 to 255.
         rotation: Makes the examples and their labels.
         degradation: Layer through which the examples go next, such as `RandomDegradation`.
         pictures: None, or upright pictures of one size, `(N, H, W, C)` uint8.
@@ -244,6 +252,8 @@ class RotationTrainer(keras.Model):
         >>> trainer = RotationTrainer(network, RandomUprightRotation((8, 8)), pictures=upright)
         >>> trainer.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True))
         >>> history = trainer.fit(np.arange(10), batch_size=5, verbose=0)
+        >>> trainer.predict(np.arange(3), verbose=0).shape
+        (3, 360)
     """
 
     def __init__(
@@ -261,24 +271,63 @@ class RotationTrainer(keras.Model):
         self.degradation = degradation
         # a variable, for what a function closes over some backends compile into it
         self.pictures = None if pictures is None else keras.Variable(pictures, trainable=False, dtype="uint8")
+        self._is_tested = False
 
-    def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, Any]:
-        """Answers of the network to turned pictures, and their labels."""
-        upright = inputs if self.pictures is None else ops.take(self.pictures, ops.cast(inputs, "int32"), axis=0)
-        turned, labels = self.rotation(upright)
-        if self.degradation is not None:
-            turned = self.degradation(turned)
-        return self.network(turned, training=training), labels
+    def build(self, input_shape: Any = None) -> None:
+        """Nothing: the network brings its weights."""
+        self.built = True
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Answers to pictures as they are; in `fit` and `evaluate`, to turned ones, with their labels."""
+        turn = bool(training) or self._is_tested
+        examples, labels = self._examples(inputs, turn)
+        answers = self.network(examples, training=bool(training))
+        return (answers, labels) if turn else answers
+
+    def test_step(self, *arguments: Any) -> Any:
+        """What `evaluate` does with a batch. Backends hand over different arguments."""
+        self._is_tested = True
+        try:
+            return super().test_step(*arguments)
+        finally:
+            self._is_tested = False
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Loss of the answers against the labels that `call` made."""
-        answers, labels = y_pred
+        answers, labels = self._with_labels(x, y_pred)
         return super().compute_loss(x, labels, answers, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Metrics of the answers against the labels that `call` made."""
-        answers, labels = y_pred
+        answers, labels = self._with_labels(x, y_pred)
         return super().compute_metrics(x, labels, answers, sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments to make the trainer anew, but for `pictures`."""
+        parts = {name: getattr(self, name) for name in ("network", "rotation", "degradation")}
+        return {**super().get_config(), **{k: keras.saving.serialize_keras_object(part) for k, part in parts.items()}}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> RotationTrainer:
+        """A trainer from what `get_config` returned."""
+        return cls(**{name: keras.saving.deserialize_keras_object(part) for name, part in config.items()})
+
+    def save_own_variables(self, store: Any) -> None:
+        """Nothing: `pictures` are data, and the parts save themselves."""
+
+    def load_own_variables(self, store: Any) -> None:
+        """Nothing, for nothing was saved."""
+
+    def _examples(self, inputs: Any, turn: bool) -> tuple[Any, Any]:
+        upright = inputs if self.pictures is None else ops.take(self.pictures, ops.cast(inputs, "int32"), axis=0)
+        examples, labels = self.rotation(upright, training=turn)
+        if self.degradation is not None:
+            examples = self.degradation(examples, training=turn)
+        return examples, labels
+
+    def _with_labels(self, x: Any, answers: Any) -> tuple[Any, Any]:
+        # Keras also asks with answers to pictures as they are, when it looks for the shape of the labels
+        return tuple(answers) if isinstance(answers, (tuple, list)) else (answers, self._examples(x, False)[1])
 
 
 @compiled

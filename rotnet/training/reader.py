@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.geometry.warping import crop_around_center, halve
 from rotnet.images import converting, reading
+from rotnet.images.reading import StrPath
+
+Upright: TypeAlias = "StrPath | NDArray"  # a file or an array
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,11 @@ class Reader:
     short_side: int | None = None
     square: bool = False
 
-    def __call__(self, image: Any) -> NDArray[np.uint8]:
+    def __call__(self, image: Upright) -> NDArray[np.uint8]:
         """What is made of a picture.
 
         Args:
-            image: A file or an array, with levels as for `rotnet.read_image`.
+            image: A file or an array, with pixel values as for `rotnet.read_image`.
 
         Returns:
             `(H, W, channels)` uint8, not to be written into: it may be the array itself.
@@ -43,16 +46,18 @@ class Reader:
         Raises:
             ImageError: It cannot be read as a picture.
         """
-        if not self._is_converted(image):
-            image = converting.as_channels(reading.read_image(image, short_side=self.short_side), self.channels)
-        if self._is_too_large(image) and self.square:
-            side = min(image.shape[:2])
-            image = crop_around_center(image, side, side)
-        while self._is_too_large(image):
-            image = halve(image)
-        image = image.reshape(*image.shape[:2], self.channels)
-        image.flags.writeable = False
-        return image
+        if self._is_converted(image):
+            pixels = image
+        else:
+            pixels = converting.as_channels(reading.read_image(image, short_side=self.short_side), self.channels)
+        if self._is_too_large(pixels) and self.square:
+            side = min(pixels.shape[:2])
+            pixels = crop_around_center(pixels, side, side)
+        while self._is_too_large(pixels):
+            pixels = halve(pixels)
+        pixels = pixels.reshape(*pixels.shape[:2], self.channels)
+        pixels.flags.writeable = False
+        return pixels
 
     def stack(self, images: NDArray, chosen: NDArray[np.int64]) -> NDArray[np.uint8] | None:
         """What is made of those chosen among pictures of one size, in one piece.
@@ -72,11 +77,11 @@ class Reader:
         # among these are the masks
         return None if (stack.reshape(len(chosen), -1).max(axis=1) == 1).any() else stack
 
-    def is_idle(self, image: Any) -> bool:
+    def is_idle(self, image: Upright) -> bool:
         """Whether nothing has to be done to a picture."""
         return self._is_converted(image) and not self._is_too_large(image)
 
-    def _is_converted(self, image: Any) -> bool:
+    def _is_converted(self, image: Upright) -> TypeGuard[NDArray]:
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or not image.size or converting.is_mask(image):
             return False
         return image.shape[2:] == (self.channels,) or (image.ndim == 2 and self.channels == 1)

@@ -1,4 +1,4 @@
-"""What the shipped presets are made by: data, network and plan put together, then exported, calibrated and measured."""
+"""What the shipped presets are made by: data, network and settings, then export, calibration and measurement."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from rotnet.models.efficientnet_lite import VARIANTS
 from rotnet.models.export import export_onnx, set_metadata
 from rotnet.models.mnist import mnist_p4cnn
 from rotnet.models.transfer import build_model, copy_weights, fix_statistics, freeze
-from rotnet.training.fitting import Plan, fit
+from rotnet.training.fitting import TrainingSettings, Verbosity, fit
 from rotnet.training.generators import RotNetDataGenerator
 
 
@@ -41,13 +41,19 @@ class Stage:
 
     Attributes:
         size: Side of the square pictures, pixels.
-        plan: Settings.
+        settings: Epochs and rates.
         freeze_before: Layers of the backbone before the first of this name stay as they are; None teaches all.
+        batch_size: Pictures in a step.
+        sigma: Width of the soft labels, degrees; None for one-hot labels.
+        seed: Of everything drawn.
     """
 
     size: int
-    plan: Plan
+    settings: TrainingSettings
     freeze_before: str | None = None
+    batch_size: int = 32
+    sigma: float | None = 1.5
+    seed: int = 0
 
 
 def train_photos(
@@ -59,7 +65,7 @@ def train_photos(
     stages: Sequence[Stage],
     dropout: float = 0.2,
     workers: int = 2,
-    verbose: int = 2,
+    verbose: Verbosity = 2,
 ) -> keras.Model:
     """Teach a backbone which way is up from a folder of upright photographs.
 
@@ -71,7 +77,7 @@ def train_photos(
         stages: Taken in order, each starting from the weights of the one before. Only the first learns the statistics
             of batch normalization; the others run on them.
         workers: Threads that prepare pictures.
-        verbose: As for `keras.Model.fit`.
+        verbose: 0 prints nothing, 1 a progress bar, 2 a line an epoch.
 
     Returns:
         The model of the last stage, with its best weights.
@@ -87,22 +93,22 @@ def train_photos(
     upright = {side: load_photos(getattr(split, side), short_side=2 * largest) for side in ("train", "val")}
     taught = None
     for number, (stage, model) in enumerate(zip(stages, models, strict=True), start=1):
-        shape, plan = (stage.size, stage.size, 3), stage.plan
-        keras.utils.set_random_seed(plan.seed)
+        keras.utils.set_random_seed(stage.seed)
         if taught is not None:
             copy_weights(taught, model)
             fix_statistics(model)  # those that the first stage has learned
-        common: dict[str, Any] = {"input_shape": shape, "batch_size": plan.batch_size, "sigma": plan.sigma}
+        common: dict[str, Any] = {"input_shape": (stage.size, stage.size, 3), "batch_size": stage.batch_size}
+        common |= {"sigma": stage.sigma, "seed": stage.seed}
         train = RotNetDataGenerator(
-            upright["train"], shuffle=True, seed=plan.seed, augmentation=Augmentation(), workers=workers, **common
+            upright["train"], shuffle=True, augmentation=Augmentation(), workers=workers, **common
         )
-        val = RotNetDataGenerator(upright["val"], seed=plan.seed, augmentation=SAVED, same_every_epoch=True, **common)
-        taught = fit(model, train, val, plan, Path(output, f"stage{number}"), verbose=verbose)
+        val = RotNetDataGenerator(upright["val"], augmentation=SAVED, same_every_epoch=True, **common)
+        taught = fit(model, train, val, stage.settings, Path(output, f"stage{number}"), verbose=verbose)
     return taught
 
 
 def _network(stage: Stage, backbone: str, weights: str | None, dropout: float) -> keras.Model:
-    keras.utils.set_random_seed(stage.plan.seed)
+    keras.utils.set_random_seed(stage.seed)
     model = build_model(backbone, input_shape=(stage.size, stage.size, 3), weights=weights, dropout=dropout)
     if stage.freeze_before:
         freeze(model, stage.freeze_before)
@@ -110,7 +116,7 @@ def _network(stage: Stage, backbone: str, weights: str | None, dropout: float) -
 
 
 # the recipe of the preset `mnist`
-MNIST_PLAN = Plan(epochs=28, batch_size=128, learning_rate=2e-3)
+MNIST_SETTINGS = TrainingSettings(epochs=28, learning_rate=2e-3)
 MNIST_AUGMENTATION = DigitAugmentation(zoom=(0.95, 1.05), shift=0.5, gain=(0.85, 1.2))
 MNIST_HELD_BACK = 2000
 
@@ -119,9 +125,12 @@ def train_mnist(
     output: str | Path,
     *,
     data: str | Path | None = None,
-    plan: Plan = MNIST_PLAN,
+    settings: TrainingSettings = MNIST_SETTINGS,
+    batch_size: int = 128,
+    sigma: float | None = 3.0,
+    seed: int = 0,
     workers: int = 1,
-    verbose: int = 2,
+    verbose: Verbosity = 2,
 ) -> keras.Model:
     """Teach `rotnet.models.mnist_p4cnn` which way MNIST digits are up.
 
@@ -130,21 +139,23 @@ def train_mnist(
     Args:
         output: Where the run lives; started again, it goes on.
         data: An `mnist.npz`; see `rotnet.datasets.load_mnist`.
-        plan: Settings.
+        settings: Epochs and rates.
+        batch_size: Digits in a step.
+        sigma: Width of the soft labels, degrees; None for one-hot labels.
+        seed: Of everything drawn.
         workers: Threads that prepare digits.
-        verbose: As for `keras.Model.fit`.
+        verbose: 0 prints nothing, 1 a progress bar, 2 a line an epoch.
 
     Returns:
         The model with its best weights.
     """
     (digits, _), _ = load_mnist(data)
     taught, held_back = _hold_back(digits)
-    keras.utils.set_random_seed(plan.seed)
-    common: dict[str, Any] = {"color_mode": "grayscale", "batch_size": plan.batch_size}
-    common |= {"seed": plan.seed, "sigma": plan.sigma}
+    keras.utils.set_random_seed(seed)
+    common: dict[str, Any] = {"color_mode": "grayscale", "batch_size": batch_size, "seed": seed, "sigma": sigma}
     train = RotNetDataGenerator(taught, shuffle=True, augmentation=MNIST_AUGMENTATION, workers=workers, **common)
     val = RotNetDataGenerator(held_back, same_every_epoch=True, **common)
-    return fit(mnist_p4cnn(), train, val, plan, output, verbose=verbose)
+    return fit(mnist_p4cnn(), train, val, settings, output, verbose=verbose)
 
 
 # the recipe of the preset `photo`; weights/README.md says where the shipped run differs
@@ -162,21 +173,27 @@ PHOTO_STAGES = (
 def parse_stage(text: str, *, batch_size: int = 32, sigma: float = 1.5, seed: int = 0) -> Stage:
     """Read `SIZE:EPOCHS:RATE[:FREEZE_BEFORE]`.
 
+    Args:
+        text: Side of the pictures in pixels, epochs, highest learning rate, and the first layer that is taught.
+        batch_size, sigma, seed: Those of the `Stage`.
+
     Raises:
         UsageError: The text has another form.
 
     Example:
-        >>> parse_stage("160:12:1e-3:stage3").plan.epochs
+        >>> parse_stage("160:12:1e-3:stage3").settings.epochs
         12
     """
     try:
         size, epochs, rate, freeze_before, *more = [*text.split(":"), ""]
         if any(more) or min(int(size), int(epochs)) < 1:
             raise ValueError(text)
-        plan = Plan(epochs=int(epochs), learning_rate=float(rate), batch_size=batch_size, sigma=sigma, seed=seed)
-        return Stage(int(size), plan, freeze_before or None)
+        settings = TrainingSettings(epochs=int(epochs), learning_rate=float(rate))
+        return Stage(int(size), settings, freeze_before or None, batch_size, sigma, seed)
     except ValueError as error:
-        raise UsageError(f"A stage must be SIZE:EPOCHS:RATE[:FREEZE_BEFORE], as 160:12:1e-3. Got: {text}") from error
+        raise UsageError(
+            f"A stage must be SIZE:EPOCHS:RATE[:FREEZE_BEFORE], as 160:12:1e-3. Received: {text}"
+        ) from error
 
 
 def run_photos(
@@ -200,11 +217,11 @@ def run_photos(
         The report that is also written to `metrics.json`; the model lies beside it as `model.onnx`.
     """
     output = Path(output)
-    plan = [parse_stage(text, seed=seed) for text in stages or PHOTO_STAGES]
+    parsed = [parse_stage(text, seed=seed) for text in stages or PHOTO_STAGES]
     if stages is None and backbone not in VARIANTS:  # others have no layers of these names
-        plan = [replace(stage, freeze_before=None) for stage in plan]
-    model = train_photos(folder, output, backbone=backbone, weights=weights, stages=plan)
-    exported = export_onnx(_to_answer(model, plan[-1].size, backbone), output / "model.onnx")
+        parsed = [replace(stage, freeze_before=None) for stage in parsed]
+    model = train_photos(folder, output, backbone=backbone, weights=weights, stages=parsed)
+    exported = export_onnx(_to_answer(model, parsed[-1].size, backbone), output / "model.onnx")
     report = calibrate_photos(exported, split_photos(folder).val, seed=seed)
     return _write_report(output, report)
 
@@ -238,9 +255,10 @@ def calibrate_photos(exported: str | Path, val: Sequence[Path], *, seed: int = 0
         Scores by protocol and number of turns, and what the default threshold does.
     """
     card: dict[str, Any] = {"calibration": {}, "min_confidence": MIN_CONFIDENCE}
-    for turns in (1, 4):
-        found = evaluate(val, model=Predictor(exported), turns=turns, seed=seed + 1, repeats=repeats)
-        card["calibration"][str(turns)] = calibrate(found.mass, found.right)
+    looks = {
+        turns: evaluate(val, model=Predictor(exported), turns=turns, seed=seed + 1, repeats=repeats) for turns in (1, 4)
+    }
+    card["calibration"] = {str(turns): calibrate(one.mass, one.right) for turns, one in looks.items()}
     set_metadata(exported, card)
     upright = evaluate(val, model=Predictor(exported), protocol="upright", seed=seed, repeats=UPRIGHT_WINDOWS)
     card["max_upright"] = largest_harmless(upright, min_confidence=MIN_CONFIDENCE)
@@ -251,8 +269,9 @@ def calibrate_photos(exported: str | Path, val: Sequence[Path], *, seed: int = 0
     report["files_one_turn"] = summary(evaluate(val, model=predictor, seed=seed, repeats=repeats, turns=1))
     for protocol in ("memory", "twice", "noise"):
         report[protocol] = summary(evaluate(val, model=predictor, seed=seed, repeats=repeats, protocol=protocol))
-    held_out = held_out_confidence(found.mass, found.right, [trial.seed[1] for trial in found.trials])
-    report["calibration_error_held_out"] = round(calibration_error(held_out, found.right), 4)
+    pooled = looks[4]
+    held_out = held_out_confidence(pooled.mass, pooled.right, [trial.seed[1] for trial in pooled.trials])
+    report["calibration_error_held_out"] = round(calibration_error(held_out, pooled.right), 4)
     harm = rates(crooked, evaluate(val, model=predictor, protocol="upright"))
     report["threshold"] = {"min_confidence": MIN_CONFIDENCE, "max_upright": card["max_upright"]}
     report["threshold"] |= {key: round(rate, 4) for key, rate in harm.items()}
@@ -270,8 +289,8 @@ def run_mnist(output: str | Path, *, data: str | Path | None = None, epochs: int
         The report that is also written to `metrics.json`; the model lies beside it as `model.onnx`.
     """
     output = Path(output)
-    plan = MNIST_PLAN if epochs is None else replace(MNIST_PLAN, epochs=epochs)
-    exported = export_onnx(train_mnist(output, data=data, plan=plan), output / "model.onnx")
+    settings = MNIST_SETTINGS if epochs is None else replace(MNIST_SETTINGS, epochs=epochs)
+    exported = export_onnx(train_mnist(output, data=data, settings=settings), output / "model.onnx")
     return _write_report(output, calibrate_mnist(exported, data=data))
 
 
@@ -291,8 +310,8 @@ def calibrate_mnist(exported: str | Path, *, data: str | Path | None = None) -> 
     card: dict[str, Any] = {"decoder": "median", "calibration": {}, "min_confidence": 0.5}
     set_metadata(exported, card)
     for turns in (1, 4):
-        found = evaluate_views(Predictor(exported), held_back, truth, turns=turns)
-        card["calibration"][str(turns)] = calibrate(found.mass, found.right)
+        look = evaluate_views(Predictor(exported), held_back, truth, turns=turns)
+        card["calibration"][str(turns)] = calibrate(look.mass, look.right)
     set_metadata(exported, card)
     turned, truth = rotated_mnist(test_digits)
     predictor = Predictor(exported)

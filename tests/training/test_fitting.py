@@ -1,6 +1,8 @@
 import csv
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -11,8 +13,11 @@ from rotnet import Predictor
 from rotnet.errors import TrainingError, UsageError
 from rotnet.images.reading import read_image
 from rotnet.images.writing import write
-from rotnet.training.fitting import Plan, fit
+from rotnet.models import build_classifier, build_model
+from rotnet.training.classification import ImageClassifier
+from rotnet.training.fitting import TrainingSettings, fit
 from rotnet.training.generators import RotNetDataGenerator
+from rotnet.training.metrics import BinaryAUC
 from rotnet.training.recipes import parse_stage, run_mnist, run_photos
 
 
@@ -29,9 +34,9 @@ def upright_gradients(number, size):
     return np.broadcast_to(slope, (number, *size)).astype(np.uint8)
 
 
-def streams(plan):
+def streams(batch_size=32, *, sigma=3.0, seed=0):
     digits = upright_gradients(64, (12, 12))
-    common = {"color_mode": "grayscale", "batch_size": plan.batch_size, "sigma": plan.sigma, "seed": plan.seed}
+    common = {"batch_size": batch_size, "sigma": sigma, "seed": seed}
     return RotNetDataGenerator(digits, shuffle=True, **common), RotNetDataGenerator(
         digits, same_every_epoch=True, **common
     )
@@ -51,34 +56,65 @@ def log(folder):
 
 
 def test_fit_learns_and_leaves_a_run_to_look_at(tmp_path):
-    plan = Plan(epochs=12, batch_size=16, learning_rate=0.05, ema=0.9)
-    fit(tiny_model(), *streams(plan), plan, tmp_path, verbose=0)
+    settings = TrainingSettings(epochs=12, learning_rate=0.05, ema=0.9)
+    fit(tiny_model(), *streams(), settings, tmp_path, verbose=0)
     rows = log(tmp_path)
     assert len(rows) == 12
     assert float(rows[-1]["val_angle_error"]) < 0.7 * float(rows[0]["val_angle_error"])
     assert float(rows[-1]["learning_rate"]) < float(rows[2]["learning_rate"])
-    assert json.loads((tmp_path / "plan.json").read_text())["sigma"] == 3.0
+    assert json.loads((tmp_path / "settings.json").read_text())["sigma"] == 3.0
     assert {path.name for path in tmp_path.iterdir()} >= {"best.keras", "best.weights.h5", "tensorboard", "backup"}
 
 
+PLAIN = """
+import sys
+import keras, numpy as np
+models = [keras.saving.load_model(path) for path in sys.argv[1:]]
+assert not [name for name in sys.modules if name.split(".")[0] == "rotnet"]
+for model in models:
+    print(repr(model(np.full((1, *model.input_shape[1:]), 99.0, np.float32)).numpy().sum()))
+"""
+
+
+def test_saved_models_load_in_plain_keras(tmp_path):
+    fit(tiny_model(), *streams(), TrainingSettings(epochs=1), tmp_path / "run", verbose=0)
+    network = build_model("small_cnn", input_shape=(32, 32, 3), weights=None)
+    pictures = np.zeros((2, 32, 32, 3), np.uint8)
+    stream = RotNetDataGenerator(pictures, seed=0)
+    fit(network, stream, None, TrainingSettings(epochs=1), tmp_path / "transfer", monitor="loss", verbose=0)
+    classifier = build_classifier("small_cnn", 2, input_shape=(32, 32, 3), weights=None)
+    classifier.compile("sgd", "sparse_categorical_crossentropy", metrics=[BinaryAUC()])
+    ImageClassifier(classifier, ("a", "b")).save(tmp_path / "classes")
+    paths = [tmp_path / "run/best.keras", tmp_path / "transfer/best.keras", tmp_path / "classes/model.keras"]
+    command = [sys.executable, "-c", PLAIN, *map(str, paths)]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    sums = [float(line.partition("(")[2].rstrip(")")) for line in answer.stdout.splitlines()]
+    assert sums == pytest.approx([1, 1, 1], abs=1e-4)
+    for path, taught in zip(paths[1:], (network, classifier), strict=True):
+        again = keras.saving.load_model(path)
+        assert again.name == taught.name
+        np.testing.assert_allclose(again(pictures), taught(pictures), atol=1e-6)
+
+
 def test_fit_goes_on_where_it_was_stopped(tmp_path):
-    plan = Plan(epochs=4, batch_size=16)
+    settings = TrainingSettings(epochs=4)
 
     class Stop(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 2:
                 raise KeyboardInterrupt
 
-    train, val = streams(plan)
+    train, val = streams()
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         original = keras.Model.fit
         patch.setattr(
             keras.Model, "fit", lambda self, *a, callbacks, **k: original(self, *a, callbacks=[*callbacks, Stop()], **k)
         )
-        fit(tiny_model(), train, val, plan, tmp_path, verbose=0)
+        fit(tiny_model(), train, val, settings, tmp_path, verbose=0)
     assert [row["epoch"] for row in log(tmp_path)] == ["0", "1"]
-    train, val = streams(plan)
-    fit(tiny_model(), train, val, plan, tmp_path, verbose=0)
+    train, val = streams()
+    fit(tiny_model(), train, val, settings, tmp_path, verbose=0)
     assert [row["epoch"] for row in log(tmp_path)] == ["0", "1", "2", "3"]
 
 
@@ -132,58 +168,58 @@ def test_the_regression_example_reports_its_error(tmp_path, mnist, head):
 
 
 def test_a_run_with_other_settings_is_not_gone_on_from(tmp_path):
-    plan = Plan(epochs=1, batch_size=32)
-    fit(tiny_model(), *streams(plan), plan, tmp_path, verbose=0)
-    other = Plan(epochs=1, batch_size=32, learning_rate=0.5)
+    settings = TrainingSettings(epochs=1)
+    fit(tiny_model(), *streams(), settings, tmp_path, verbose=0)
+    other = TrainingSettings(epochs=1, learning_rate=0.5)
     with pytest.raises(UsageError, match="other settings"):
-        fit(tiny_model(), *streams(other), other, tmp_path, verbose=0)
+        fit(tiny_model(), *streams(), other, tmp_path, verbose=0)
 
 
 def test_a_run_on_other_pictures_or_of_another_network_is_not_gone_on_from(tmp_path):
-    plan = Plan(epochs=1, batch_size=32)
-    train, val = streams(plan)
-    fit(tiny_model(), train, val, plan, tmp_path, verbose=0)
+    settings = TrainingSettings(epochs=1)
+    train, val = streams()
+    fit(tiny_model(), train, val, settings, tmp_path, verbose=0)
     others = RotNetDataGenerator(255 - train.images, color_mode="grayscale", batch_size=32, sigma=3.0, seed=0)
     with pytest.raises(UsageError, match=r"other settings \(pictures\)"):
-        fit(tiny_model(), others, val, plan, tmp_path, verbose=0)
+        fit(tiny_model(), others, val, settings, tmp_path, verbose=0)
     inputs = keras.Input((12, 12, 1))
     hidden = keras.layers.Dense(4)(keras.layers.Flatten()(inputs))
     other = keras.Model(inputs, keras.layers.Dense(360, activation="softmax")(hidden))
     with pytest.raises(UsageError, match=r"other settings \(parameters, taught_parameters\)"):
-        fit(other, train, val, plan, tmp_path, verbose=0)
+        fit(other, train, val, settings, tmp_path, verbose=0)
 
 
 def test_a_run_with_a_function_for_its_augmentation_is_found_again(tmp_path):
-    plan = Plan(epochs=1, batch_size=32)
+    settings = TrainingSettings(epochs=1)
     for _ in range(2):  # as in two processes, each with a function of its own
-        train, val = streams(plan)
+        train, val = streams()
         train.augmentation = lambda image, angle, size, rng: image
-        fit(tiny_model(), train, val, plan, tmp_path, verbose=0)
+        fit(tiny_model(), train, val, settings, tmp_path, verbose=0)
     assert len(log(tmp_path)) == 1
 
 
 def test_the_plan_on_disk_says_what_the_pictures_were_made_by(tmp_path):
-    plan = Plan(epochs=1, batch_size=64, sigma=None, seed=5)
-    train, val = streams(Plan(batch_size=32, seed=3))
-    fit(tiny_model(), train, val, plan, tmp_path, optimizer=keras.optimizers.SGD(0.1), verbose=0)
-    kept = json.loads((tmp_path / "plan.json").read_text())
+    settings = TrainingSettings(epochs=1)
+    train, val = streams(seed=3)
+    fit(tiny_model(), train, val, settings, tmp_path, optimizer=keras.optimizers.SGD(0.1), verbose=0)
+    kept = json.loads((tmp_path / "settings.json").read_text())
     assert (kept["batch_size"], kept["sigma"], kept["seed"], kept["optimizer"]) == (32, 3.0, 3, "SGD")
 
 
 def test_a_loss_that_is_no_number_ends_the_run_for_good(tmp_path):
-    plan = Plan(epochs=2, batch_size=32)
+    settings = TrainingSettings(epochs=2)
     optimizer = keras.optimizers.SGD(float("nan"))
     with pytest.raises(TrainingError, match="remove .* and begin anew at a lower learning rate"):
-        fit(tiny_model(), *streams(plan), plan, tmp_path, optimizer=optimizer, verbose=0)
+        fit(tiny_model(), *streams(), settings, tmp_path, optimizer=optimizer, verbose=0)
     assert not (tmp_path / "best.keras").exists()
 
 
 def test_a_run_that_patience_ended_is_not_taught_further(tmp_path):
-    plan = Plan(epochs=9, batch_size=32, learning_rate=1e-9, patience=1)
-    taught = fit(tiny_model(), *streams(plan), plan, tmp_path, verbose=0)
+    settings = TrainingSettings(epochs=9, learning_rate=1e-9, patience=1)
+    taught = fit(tiny_model(), *streams(), settings, tmp_path, verbose=0)
     epochs = len(log(tmp_path))
     assert epochs < 9
-    again = fit(tiny_model(), *streams(plan), plan, tmp_path, verbose=0)
+    again = fit(tiny_model(), *streams(), settings, tmp_path, verbose=0)
     assert len(log(tmp_path)) == epochs
     for before, after in zip(taught.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)

@@ -14,6 +14,7 @@ from rotnet import AngleError, RotNetDataGenerator, angle_difference, angle_erro
 from rotnet.datasets.augmentation import UNDEGRADED, Augmentation, DigitAugmentation
 from rotnet.errors import ImageError, OutputError
 from rotnet.images import reading
+from rotnet.training import reader
 from rotnet.training.cache import MemoryCache
 
 
@@ -54,7 +55,7 @@ def same(one, other):
 @pytest.mark.parametrize(("mode", "channels"), [("rgb", 3), ("grayscale", 1)])
 def test_arrays_of_every_shape(shape, mode, channels):
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    generator = RotNetDataGenerator(images, color_mode=mode, batch_size=3, seed=0)
+    generator = RotNetDataGenerator(images, (10, 12, channels), color_mode=mode, batch_size=3, seed=0)
     batches = list(generator)
     assert [len(batch) for batch, _ in batches] == [3, 3, 1] and len(generator) == 3
     assert generator.input_shape == (10, 12, channels)
@@ -62,6 +63,30 @@ def test_arrays_of_every_shape(shape, mode, channels):
         assert batch.shape[1:] == (10, 12, channels) and batch.dtype == np.float32
         assert labels.shape == (len(batch), 360) and labels.dtype == np.float32
         assert batch.min() >= 0 and 1 < batch.max() <= 255
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels"), [((2, 6, 7), 1), ((2, 6, 7, 1), 1), ((2, 6, 7, 3), 3), ((2, 6, 7, 4), 3)]
+)
+def test_channels_follow_the_array(shape, channels):
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    for size in (None, (6, 7)):
+        generator = RotNetDataGenerator(images, size, seed=0)
+        assert generator.input_shape == (6, 7, channels) and generator[0][0].shape == (2, 6, 7, channels)
+
+
+def test_next_gives_batch_after_batch_and_epoch_after_epoch():
+    def make(**options):
+        return RotNetDataGenerator(np.zeros((5, 8, 8), np.uint8), batch_size=2, shuffle=True, seed=3, **options)
+
+    endless, by_epoch = make(), make()
+    for _ in range(2):
+        assert same([next(endless) for _ in range(3)], list(by_epoch))
+        by_epoch.on_epoch_end()
+    assert endless.epoch == 2
+    assert same(
+        list(make(same_every_epoch=True)), [next(one) for one in [make(same_every_epoch=True)] for _ in range(3)]
+    )
 
 
 def test_arrays_of_several_sizes_and_paths_give_the_same(tmp_path):
@@ -115,16 +140,17 @@ def test_preprocess_func_makes_the_batch():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"images": []},
-        {"images": "one.jpg"},
-        {"images": np.zeros((8, 8), np.uint8)},
+        {"input": []},
+        {"input": "one.jpg"},
+        {"input": np.zeros((8, 8), np.uint8)},
         {"color_mode": "bgr"},
         {"batch_size": 0},
         {"input_shape": (8,)},
-        {"input_shape": (8, 8, 1)},
+        {"input_shape": (8, 8, 2)},
         {"input_shape": (0, 8)},
         {"label": "class"},
         {"label": "soft"},
+        {"label": "turn", "sigma": 3.0},
         {"sigma": 0.0},
         {"seed": -1},
     ],
@@ -132,7 +158,7 @@ def test_preprocess_func_makes_the_batch():
 )
 def test_wrong_arguments_are_named_with_what_came(wrong):
     with pytest.raises(ValueError, match=f"^{next(iter(wrong))} must .*Received"):
-        RotNetDataGenerator(**{"images": np.zeros((2, 8, 8), np.uint8), **wrong})
+        RotNetDataGenerator(**{"input": np.zeros((2, 8, 8), np.uint8), **wrong})
 
 
 def test_an_index_outside_is_refused():
@@ -159,7 +185,7 @@ def test_an_index_outside_is_refused():
     ids=str,
 )
 def test_labels_say_how_far_the_pictures_are_turned(options):
-    options = {"input_shape": (32, 32), "one_hot": False, "seed": 3, **options}
+    options = {"input_shape": (32, 32), "label": "angle", "seed": 3, **options}
     images, angles = RotNetDataGenerator([bright_above(65, 65)] * 24, **options)[0]
     assert angles.shape == (24,) and angles.dtype == np.float32 and np.ptp(angles) > 180
     errors = angle_difference(angles, [measured_angle(image) for image in images])
@@ -170,9 +196,8 @@ def test_labels_of_every_kind_tell_the_same_angles():
     def labels(**options):
         return RotNetDataGenerator(np.zeros((9, 8, 8), np.uint8), seed=4, **options)[0][1]
 
-    angles = labels(one_hot=False)
+    angles = labels(label="angle")
     assert ((angles >= 0) & (angles < 360)).all()
-    np.testing.assert_array_equal(labels(label="angle"), angles)
     one_hot = labels()
     np.testing.assert_array_equal(np.sort(one_hot)[:, -2:], [[0, 1]] * 9)
     np.testing.assert_array_equal(one_hot.argmax(axis=1), np.floor(angles + 0.5) % 360)
@@ -183,6 +208,7 @@ def test_labels_of_every_kind_tell_the_same_angles():
     np.testing.assert_array_equal(labels(label="soft", sigma=3.0), soft)
     turns = labels(label="turn")
     np.testing.assert_allclose(turns * 360, angles, rtol=1e-6)
+    np.testing.assert_array_equal(labels(one_hot=False), turns)
     sincos = labels(label="sincos")
     assert sincos.shape == (9, 2) and sincos.dtype == turns.dtype == np.float32
     assert angle_difference(np.degrees(np.arctan2(sincos[:, 0], sincos[:, 1])), angles).max() < 1e-3
@@ -194,7 +220,7 @@ def test_without_rotation_pictures_are_upright_and_labels_zero():
     np.testing.assert_array_equal(labels.argmax(axis=1), 0)
     np.testing.assert_allclose(images, [image] * 3, atol=1)
     images, angles = RotNetDataGenerator(
-        [bright_above(64, 64)] * 6, (32, 32), rotate=False, one_hot=False, augmentation=Augmentation(colour=1), seed=0
+        [bright_above(64, 64)] * 6, (32, 32), rotate=False, label="angle", augmentation=Augmentation(colour=1), seed=0
     )[0]
     np.testing.assert_array_equal(angles, 0)
     assert angle_difference([measured_angle(image) for image in images], 0).max() < 12
@@ -240,7 +266,7 @@ def test_a_batch_depends_on_seed_epoch_and_index_alone():
 
 
 def test_batches_of_an_epoch_differ():
-    labels = [label for _, label in RotNetDataGenerator(np.zeros((40, 8, 8), np.uint8), batch_size=4, one_hot=False)]
+    labels = [label for _, label in RotNetDataGenerator(np.zeros((40, 8, 8), np.uint8), batch_size=4, label="angle")]
     assert len(np.unique(np.concatenate(labels))) == 40
 
 
@@ -290,7 +316,7 @@ def photographs(tmp_path):
 )
 def test_a_jpeg_is_decoded_no_larger_than_needed(photographs, monkeypatch, options, short_side):
     asked = []
-    read = reading.read
+    read = reading.read_image
     monkeypatch.setattr(reading, "read_image", lambda image, **how: asked.append(how) or read(image, **how))
     generator = RotNetDataGenerator(photographs, (60, 40), seed=0, **options)
     assert generator[0][0].shape == (6, 60, 40, 3)
@@ -363,7 +389,7 @@ def test_arrays_larger_than_needed_are_scaled_down_once(monkeypatch):
     plain = list(RotNetDataGenerator(arrays, **options))
     cached = RotNetDataGenerator(arrays, cache="memory", **options)
     assert same(list(cached), plain)
-    monkeypatch.setattr(reading, "halve", lambda _: pytest.fail("scaled down again"))
+    monkeypatch.setattr(reader, "halve", lambda _: pytest.fail("scaled down again"))
     monkeypatch.setattr(reading, "read_image", lambda *_, **__: pytest.fail("converted again"))
     assert same(list(cached), plain)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from rotnet import angle_difference, decode_angles, largest_rotated_rect, read_image
+from rotnet import RotationTrainer, angle_difference, angle_error, decode_angles, largest_rotated_rect, read_image
 from rotnet.geometry.warping import warp_view
 from rotnet.training.jpeg_simulation import jpeg_round_trip
 from rotnet.training.layers import RandomDegradation, RandomUprightRotation, _inscribed, rotate_views
@@ -164,6 +164,8 @@ def test_wrong_arguments_are_named_with_what_came(wrong):
 def test_wrong_arguments_of_degradation_are_named_with_what_came(wrong):
     with pytest.raises(ValueError, match=f"^{next(iter(wrong))} must .*Received"):
         RandomDegradation(**wrong)
+    with pytest.raises(TypeError):
+        RandomDegradation(0.4, 0.25, 1)  # a seed is named
 
 
 def test_degradation_blurs_and_adds_noise_to_some():
@@ -200,6 +202,69 @@ def test_degradation_compresses_some_and_shrinks_all():
     (small,) = numpy(RandomDegradation(blur=0.0, noise=0.0, jpeg=0.0, size=(24, 30))(ramp))
     means = ramp.reshape(24, 2, 30, 2, 3).mean(axis=(1, 3))
     assert np.abs(small[0] - means)[2:-2, 2:-2].max() <= 1.5 and (small == small.round()).all()
+
+
+def test_a_model_that_is_not_trained_sees_its_pictures_upright():
+    images = rng.integers(0, 256, (3, 32, 32, 3), np.uint8)
+    inputs = keras.Input((32, 32, 3))
+    turned, labels = RandomUprightRotation(label="angle", seed=0)(inputs)
+    model = keras.Model(inputs, [RandomDegradation(seed=0)(turned), labels])
+    views, angles = model.predict(images, verbose=0)
+    np.testing.assert_array_equal(views, images)
+    np.testing.assert_array_equal(angles, 0)
+    for asked in (model(images, training=True)[0], RandomUprightRotation(seed=0)(images, training=True)[0]):
+        assert (numpy(asked)[0] != images).any()
+    shown, _ = numpy(*RandomUprightRotation((16, 16))(np.stack([bright_above(40, 60)]), training=False))
+    expected = warp_view(bright_above(40, 60), 0.0, (16, 16), view_size=(40, 40))
+    assert np.abs(shown[0] - expected).max() <= 1
+
+
+def trainer_of(network, **options):
+    return RotationTrainer(
+        network,
+        RandomUprightRotation((20, 20), sigma=3.0, seed=0),
+        degradation=RandomDegradation(size=(16, 16), seed=0),
+        **options,
+    )
+
+
+def small_network():
+    layers = [keras.Input((16, 16, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    return keras.Sequential([*layers, keras.layers.Dense(360, "softmax")])
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_trainer_predicts_what_it_was_given(kept):
+    ramp, network = bright_above(40, 50), small_network()
+    pictures = np.stack([np.rot90(ramp, 2) // part for part in (1, 2, 3)] + [ramp // part for part in (1, 2, 3)])
+    trainer = trainer_of(network, pictures=pictures if kept else None)
+    trainer.compile("sgd", "categorical_crossentropy", metrics=[angle_error])
+    inputs = np.arange(6) if kept else pictures
+    trainer.fit(inputs, validation_data=(inputs,), batch_size=4, verbose=0)
+    square = np.stack([warp_view(one, 0.0, (16, 16), view_size=(40, 40)) for one in pictures])
+    expected = network.predict(square.astype(np.float32), verbose=0)
+    answers = trainer.predict(inputs, batch_size=4, verbose=0)
+    assert answers.shape == (6, 360)
+    np.testing.assert_allclose(answers, expected, atol=2e-3)
+    np.testing.assert_array_equal(trainer.predict(inputs, batch_size=4, verbose=0), answers)
+    np.testing.assert_allclose(numpy(trainer(inputs))[0], answers, atol=1e-5)
+    assert trainer.evaluate(inputs, verbose=0) != trainer.evaluate(inputs, verbose=0)  # turned anew each time
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_trainer_is_saved_without_its_pictures_and_answers_the_same(kept, tmp_path):
+    pictures = rng.integers(0, 256, (4, 40, 50, 3), np.uint8)
+    trainer = trainer_of(small_network(), pictures=pictures if kept else None)
+    trainer.compile("adam", "categorical_crossentropy", metrics=[angle_error])
+    inputs = np.arange(4) if kept else pictures
+    trainer.fit(inputs, verbose=0)
+    trainer.save(tmp_path / "trainer.keras")
+    again = keras.models.load_model(tmp_path / "trainer.keras", safe_mode=True)
+    assert again.pictures is None and again.rotation.get_config() == trainer.rotation.get_config()
+    np.testing.assert_allclose(
+        again.predict(pictures, verbose=0), trainer.predict(inputs, verbose=0), rtol=1e-5, atol=1e-7
+    )
+    again.fit(pictures, verbose=0)
 
 
 # In its places --------------------------------------------------------------------------------------------------------

@@ -278,12 +278,12 @@ def main():
     largest = max(stage.size for stage in stages)
     upright = {side: load_photos(getattr(split, side), short_side=2 * largest) for side in ("train", "val")}
     for number, stage in enumerate(stages, start=1):
-        common = {"input_shape": (stage.size, stage.size), "batch_size": stage.plan.batch_size}
-        common |= {"sigma": stage.plan.sigma, "seed": stage.plan.seed}
+        common = {"input_shape": (stage.size, stage.size), "batch_size": stage.batch_size}
+        common |= {"sigma": stage.sigma, "seed": stage.seed}
         train = Distilled(upright["train"], teacher, shuffle=True, augmentation=Augmentation(), workers=2, **common)
         val = RotNetDataGenerator(upright["val"], augmentation=SAVED, same_every_epoch=True, **common)
         network = keras_network(model, bounds, stage.size)
-        fit(network, train, val, stage.plan, options.output / f"stage{number}")
+        fit(network, train, val, stage.settings, options.output / f"stage{number}")
         model = with_weights(model, network)
     exported = options.output / "model.onnx"
     write(model, bounds, exported)

@@ -1,0 +1,25 @@
+__all__ = [
+    "AngleError",
+    "BinaryAUC",
+    "RandomDegradation",
+    "RandomUprightRotation",
+    "RotNetDataGenerator",
+    "RotationTrainer",
+    "Stage",
+    "TrainingSettings",
+    "angle_error",
+    "angle_error_regression",
+    "angle_error_sincos",
+    "calibrate_photos",
+    "fit",
+    "run_mnist",
+    "run_photos",
+    "train_mnist",
+    "train_photos",
+]
+
+from .fitting import TrainingSettings, fit
+from .generators import RotNetDataGenerator
+from .layers import RandomDegradation, RandomUprightRotation, RotationTrainer
+from .metrics import AngleError, BinaryAUC, angle_error, angle_error_regression, angle_error_sincos
+from .recipes import Stage, calibrate_photos, run_mnist, run_photos, train_mnist, train_photos
