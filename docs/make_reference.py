@@ -24,6 +24,7 @@ MODULES = (
     "rotnet.evaluation.figures",
     "rotnet.inference.upright",
     "rotnet.files",
+    "rotnet.engines.batch",
     "rotnet.datasets.prepare",
     "rotnet.training.classification",
     "rotnet.evaluation.classification_plots",
