@@ -25,6 +25,7 @@ MODULES = (
     "rotnet.inference.upright",
     "rotnet.files",
     "rotnet.engines.batch",
+    "rotnet.engines.shards",
     "rotnet.datasets.prepare",
     "rotnet.training.classification",
     "rotnet.evaluation.classification_plots",
