@@ -23,6 +23,8 @@ MODULES = (
     "rotnet.evaluation.figures",
     "rotnet.inference.upright",
     "rotnet.files",
+    "rotnet.engines.batch",
+    "rotnet.engines.shards",
     "rotnet.datasets.prepare",
     "rotnet.training.classification",
     "rotnet.evaluation.classification_plots",

@@ -85,6 +85,24 @@ def add_allowed_angles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--right-angles", action="store_true", help="answer 0, 90, 180 or 270 only")
 
 
+def add_shard(parser: Any) -> None:
+    """Declare `--shard`."""
+    parser.add_argument(
+        "--shard",
+        type=shard,
+        metavar="K/N",
+        help="the K-th of N parts of the pictures, told apart by their paths; a part that is done is not done again",
+    )
+
+
+def shard(text: str) -> tuple[int, int]:
+    """The number of a part, from 1, and how many there are, as an argument's type."""
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of) < 100_000):
+        raise argparse.ArgumentTypeError(f"must be K/N, with K from 1 to N, such as 3/16, not {text!r}")
+    return int(number), int(of)
+
+
 def share(text: str) -> float:
     """A number from 0 to 1, as an argument's type."""
     try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rotnet.cli.common import add_allowed_angles, add_command, add_pictures, complain, path, share
+from rotnet.cli.common import add_allowed_angles, add_command, add_pictures, add_shard, complain, path, share
 from rotnet.cli.progress import add_progress, check_replaceable, follow, open_report, shown_plan, shown_unsure
 from rotnet.errors import UsageError
 
@@ -28,6 +29,7 @@ NOT_FOR_STREAMS = (
     "list_unsure",
     "resume",
     "journal",
+    "shard",
 )
 
 
@@ -41,6 +43,7 @@ def add(commands: Any) -> None:
         "rotnet correct photos/ -o straight/",
         "rotnet correct photos/ -o straight/ --preview sheet.html --report report.jsonl",
         "rotnet correct photos/ --in-place --backup .orig",
+        "rotnet correct photos/ -o straight/ --shard 3/16 --report tables/",
         "rotnet correct - < crooked.jpg > upright.jpg",
     )
     add_pictures(parser)
@@ -73,6 +76,7 @@ def add(commands: Any) -> None:
         "--preview", type=path, metavar="FILE", help="likewise, and write a page to review; see `rotnet apply`"
     )
     add_progress(parser)
+    add_shard(parser.add_argument_group("one of many machines; --report then names a folder of Parquet tables"))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -85,6 +89,8 @@ def run(options: argparse.Namespace) -> int:
     if _streams(options):
         return _run_stream(options, how)
     others = _others(options.paths)  # before there are backups
+    if options.shard:
+        return _run_shard(options, how)
     status = (_run_plan if options.dry_run or options.preview else _run_files)(options, how)
     if others:
         complain(f"passed over what is no picture by its name: {others}")
@@ -118,6 +124,40 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
                     write=lambda result: report(row_of(result)),
                     show=shown_unsure if options.list_unsure else None,
                 )
+
+
+def _run_shard(options: argparse.Namespace, how: Turning) -> int:
+    from rotnet.engines.shards import Job, Shard, job_of, write_shard
+    from rotnet.engines.tables import path_columns
+    from rotnet.files import Journal, correct_targets
+    from rotnet.inference.predictor import as_predictor
+
+    predictor = as_predictor(options.model)
+    asked = _asked(options)
+    predictor.pooled(asked)
+    shard = Shard(*options.shard)
+    asked_for = {**vars(asked), **vars(how), "output": options.output}
+    job = Job.begin(options.report, job_of("correct", options.paths, options.model, **asked_for), shard.of)
+    if job.is_done(shard):
+        print(f"shard {shard} is done already: {job.table(shard)}")
+        return 0
+    rows: list[dict[str, Any]] = []
+    # a run that was killed is taken up where it stopped, whichever machine comes next
+    with Journal(options.journal or job.table(shard).with_suffix(".journal"), resume=True) as journal:
+        targets = _plan(options, journal.touched, shard.has)
+        journal.begin({"fingerprint": job.manifest["fingerprint"]})
+        results = correct_targets(
+            targets, predictor, asked, how, journal=journal, jobs=options.jobs, overwrite=options.overwrite
+        )
+        with closing(results):
+            follow(
+                results,
+                len(targets),
+                write=lambda result: rows.append({**result.as_dict(), **path_columns(result.path)}),
+                show=shown_unsure if options.list_unsure else None,
+            )
+        write_shard(job, shard, rows)
+    return 0
 
 
 def _run_plan(options: argparse.Namespace, how: Turning) -> int:
@@ -190,12 +230,14 @@ def _asked(options: argparse.Namespace) -> Options:
     )
 
 
-def _plan(options: argparse.Namespace, finished: Collection[str] = ()) -> Targets:
+def _plan(
+    options: argparse.Namespace, finished: Collection[str] = (), part: Callable[[Path], bool] | None = None
+) -> Targets:
     from rotnet.files import is_nested, plan_in_place, plan_targets
 
     if options.in_place:
-        return plan_in_place(options.paths, backup=options.backup, finished=finished)
-    targets = plan_targets(options.paths, options.output, overwrite=options.overwrite, finished=finished)
+        return plan_in_place(options.paths, backup=options.backup, finished=finished, part=part)
+    targets = plan_targets(options.paths, options.output, overwrite=options.overwrite, finished=finished, part=part)
     for folder in options.paths:
         if is_nested(options.output, folder):
             complain(f"{options.output} lies in {folder}: what is in it already is not corrected once more")
@@ -220,6 +262,10 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError(f"OUT is a folder, and {options.output} looks like a picture: name a folder, as -o straight/.")
     elif options.in_place and options.overwrite:
         raise UsageError("--overwrite is for results in a folder; --in-place replaces nothing but what it turns.")
+    if options.shard and not options.report:
+        raise UsageError("--shard leaves a table of what became of each picture: name its folder with --report DIR.")
+    if options.shard and (options.dry_run or options.preview):
+        raise UsageError("--shard is for runs that write: leave it out with --dry-run and --preview.")
     written = [os.path.realpath(one) for one in (options.report, options.preview, options.journal) if one]
     if len(set(written)) < len(written):
         raise UsageError("--report, --preview and --journal are written to a file each: give them different names.")

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rotnet.cli.common import add_allowed_angles, add_command, add_pictures
+from rotnet.cli.common import add_allowed_angles, add_command, add_pictures, add_shard, path
 from rotnet.cli.listing import add_format, print_listing
 from rotnet.errors import UsageError
 
@@ -17,15 +17,28 @@ if TYPE_CHECKING:
 def add(commands: Any) -> None:
     """Declare the command."""
     parser = add_command(
-        commands, "predict", run, "print the angle of each picture", "rotnet predict photos/ --format jsonl"
+        commands,
+        "predict",
+        run,
+        "print the angle of each picture",
+        "rotnet predict photos/ --format jsonl",
+        "rotnet predict photos/ --shard 3/16 -o angles/",
     )
     add_pictures(parser)
     add_allowed_angles(parser)
     add_format(parser)
+    table = parser.add_argument_group("a table on disk, for many pictures and many machines")
+    table.add_argument("-o", "--output", type=path, metavar="OUT", help="folder of Parquet tables, one a shard")
+    add_shard(table)
+    table.add_argument("--retry-failed", action="store_true", help="look anew at what failed in a shard that is done")
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
+    if options.output is not None:
+        return _run_shard(options)
+    if options.shard or options.retry_failed:
+        raise UsageError("--shard and --retry-failed are for tables on disk: say where they go, with -o OUT.")
     from rotnet.files import predict_files
     from rotnet.images.reading import MAX_PIXELS
 
@@ -58,6 +71,37 @@ def run(options: argparse.Namespace) -> int:
     if not found:
         raise UsageError("There are no pictures to look at: name files, or folders that hold pictures.")
     return 1 if failed else 0
+
+
+def _run_shard(options: argparse.Namespace) -> int:
+    from rotnet.engines.batch import BatchPredictor
+    from rotnet.engines.shards import Job, Shard, job_of, options_of, predict_shard, retry_shard, shard_paths
+    from rotnet.images.reading import MAX_PIXELS
+
+    if options.format != "table":
+        raise UsageError("-o writes Parquet tables and prints no rows: leave out --format.")
+    predict = BatchPredictor(
+        options.model,
+        turns=options.turns,
+        angle_range=tuple(options.angle_range) if options.angle_range else None,
+        right_angles=options.right_angles,
+        max_pixels=options.max_pixels or MAX_PIXELS,
+    )
+    shard = Shard(*(options.shard or (1, 1)))
+    job = Job.begin(options.output, job_of("predict", options.paths, options.model, **options_of(predict)), shard.of)
+    table = job.table(shard)
+    is_done = job.is_done(shard)
+    if is_done and not options.retry_failed:
+        print(f"shard {shard} is done already: {table}")
+        return 0
+    counts = (
+        retry_shard(job, shard, predict)
+        if is_done
+        else predict_shard(job, shard, shard_paths(options.paths, shard), predict)
+    )
+    told = ", ".join(f"{number} {action}" for action, number in sorted(counts.items()))
+    print(f"shard {shard}: {counts.total()} pictures ({told or 'none'}) in {table}")
+    return 0
 
 
 def _row(result: FilePrediction) -> str:

@@ -20,7 +20,12 @@ Targets = dict[Path, Path]
 
 
 def plan_targets(
-    paths: Iterable[StrPath], output: StrPath, *, overwrite: bool = False, finished: Collection[str] = ()
+    paths: Iterable[StrPath],
+    output: StrPath,
+    *,
+    overwrite: bool = False,
+    finished: Collection[str] = (),
+    part: Callable[[Path], bool] | None = None,
 ) -> Targets:
     """Plan upright copies in another folder.
 
@@ -32,6 +37,8 @@ def plan_targets(
         output: Folder of the results; need not exist.
         overwrite: Whether files that are there may be replaced.
         finished: `place_of` the inputs whose targets an interrupted run has made.
+        part: Whether an input is this run's; None for all. The others are planned too, so that no two runs share a
+            target, but may be finished.
 
     Returns:
         Target by input, in order.
@@ -50,11 +57,17 @@ def plan_targets(
             is_inside = is_folder and source != given
             if not (nested and _is_within(source, output)):
                 targets.setdefault(source, output / (source.relative_to(given) if is_inside else source.name))
-    check_targets(targets, overwrite=overwrite, finished=finished)
-    return targets
+    check_targets(targets, overwrite=overwrite, finished=_and_others(finished, targets, part))
+    return _part_of(targets, part)
 
 
-def plan_in_place(paths: Iterable[StrPath], *, backup: str | None = None, finished: Collection[str] = ()) -> Targets:
+def plan_in_place(
+    paths: Iterable[StrPath],
+    *,
+    backup: str | None = None,
+    finished: Collection[str] = (),
+    part: Callable[[Path], bool] | None = None,
+) -> Targets:
     """Plan to put upright pictures in the place of the crooked ones.
 
     A file that several paths lead to is planned once.
@@ -63,6 +76,7 @@ def plan_in_place(paths: Iterable[StrPath], *, backup: str | None = None, finish
         paths: Files and folders.
         backup: What is appended to the name under which an original is kept; None keeps none.
         finished: `place_of` the inputs whose backups an interrupted run has made.
+        part: As for `plan_targets`.
 
     Returns:
         The input itself by input, in order.
@@ -82,8 +96,8 @@ def plan_in_place(paths: Iterable[StrPath], *, backup: str | None = None, finish
         if (real := os.path.realpath(link)) not in sources:
             raise UsageError(f"{link} leads to {real}, which would be changed: name that, or leave the link out.")
     targets = {source: source for source in sources.values()}
-    check_targets(targets, in_place=True, backup=backup, finished=finished)
-    return targets
+    check_targets(targets, in_place=True, backup=backup, finished=_and_others(finished, targets, part))
+    return _part_of(targets, part)
 
 
 def backup_of(source: Path, suffix: str) -> Path:
@@ -130,6 +144,15 @@ def check_targets(
                 raise UsageError(f"{made} is there already. {advice}")
     _check_collisions(targets)
     _check_room(targets, keeps_originals=bool(backup), finished=finished)
+
+
+def _part_of(targets: Targets, part: Callable[[Path], bool] | None) -> Targets:
+    return targets if part is None else {source: target for source, target in targets.items() if part(source)}
+
+
+def _and_others(finished: Collection[str], targets: Targets, part: Callable[[Path], bool] | None) -> Collection[str]:
+    """What need not be there to make: what is finished, and what other runs make."""
+    return finished if part is None else {*finished, *(place_of(source) for source in targets if not part(source))}
 
 
 def _check_folder(folder: Path) -> None:
