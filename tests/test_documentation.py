@@ -14,7 +14,7 @@ import rotnet
 from rotnet.cli.main import _parser
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 MODULES = ["rotnet", *(one.name for one in pkgutil.walk_packages(rotnet.__path__, "rotnet."))]
 
 
@@ -93,3 +93,13 @@ def test_all_is_true(name):
     names = getattr(module, "__all__", [])
     assert len(set(names)) == len(names)
     assert not [one for one in names if not hasattr(module, one)]
+
+
+def test_promises_about_safety_name_tests_that_are_there():
+    page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    defined = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", page)
+    assert len(named) > 25 and not [name for name in named if f"def {name}(" not in defined]
+    rows = [line for line in page.splitlines() if line.startswith("|") and "---" not in line]
+    promises = [line for line in rows if not line.startswith(("| promise", "| input"))]
+    assert all("`test_" in line for line in promises)

@@ -2,12 +2,14 @@
 
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from compass import compass_onnx, crooked
-from pictures import encoded, exif_with
-from PIL import Image, features
+from compass import compass_onnx
+from fuzz.inputs import KINDS, TARGETS, mutant
+from PIL import features
 from runs import correct_planned
 
 from rotnet import Predictor
@@ -15,37 +17,7 @@ from rotnet.files import plan_targets
 from rotnet.images import reading
 
 MUTANTS = 250  # of each kind
-KINDS = {
-    "jpg": lambda: encoded(crooked(30.0), "JPEG", quality=90, exif=exif_with(6), dpi=(72, 72)),
-    "progressive.jpg": lambda: encoded(crooked(90.0), "JPEG", progressive=True, subsampling=2),
-    "png": lambda: encoded(crooked(30.0), exif=exif_with(3)),
-    "palette.png": lambda: encoded(Image.fromarray(crooked(90.0)).quantize(64)),
-    "tif": lambda: encoded(crooked(30.0), "TIFF", compression="tiff_lzw", exif=exif_with(8)),
-    "webp": lambda: encoded(crooked(90.0), "WEBP", exif=exif_with(1)),
-    "bmp": lambda: encoded(crooked(30.0), "BMP"),
-    "gif": lambda: encoded(crooked(30.0), "GIF"),
-}
-
-
-def mutant(data, rng):
-    """A file with a few bytes changed, cut, doubled or moved."""
-    data = bytearray(data)
-    for _ in range(rng.choice((1, 1, 2, 8))):
-        at, length = rng.randrange(len(data)), rng.choice((1, 2, 4, 16, 200))
-        match rng.choice(("flip", "set", "cut", "end", "double", "number")):
-            case "flip":
-                data[at] ^= 1 << rng.randrange(8)
-            case "set":
-                data[at] = rng.choice((0, 1, 127, 128, 255))
-            case "cut" if len(data) > length:
-                del data[at : at + length]
-            case "end" if at > 20:
-                del data[at:]
-            case "double":
-                data[at:at] = data[at : at + length]
-            case "number":
-                data[at : at + 4] = rng.choice((b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\0\0\0\1"))
-    return bytes(data)
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -73,3 +45,18 @@ def test_mutated_files(tmp_path, kind):
             reading.read_image(result.target, max_pixels=10_000_000)
         else:
             assert Path(result.target).read_bytes() == before[result.path]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the memory of a process as other systems do")
+def test_a_minute_of_hostile_input():
+    pytest.importorskip("starlette")
+    command = [sys.executable, "-m", "tests.fuzz", "--minutes", "0.8", "--seed", "minute"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert all(f" of {target}" in run.stdout for target in TARGETS), run.stdout
+
+
+def test_an_input_is_told_by_its_seed():
+    command = [sys.executable, "-m", "tests.fuzz", "--again", "journal:1", "plan:2"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert run.stdout.startswith("2 inputs (1 of journal, 1 of plan), 0 taken ill"), run.stdout + run.stderr

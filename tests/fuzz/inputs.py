@@ -1,0 +1,228 @@
+"""What is fuzzed: damaged and hostile input for each of those that read files of strangers, made from a seed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import random
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from compass import compass_onnx, crooked
+from pictures import encoded, exif_with
+from PIL import Image, features
+
+PIXELS = 20_000_000
+KINDS = {
+    "jpg": lambda: encoded(crooked(30.0), "JPEG", quality=90, exif=exif_with(6), dpi=(72, 72)),
+    "progressive.jpg": lambda: encoded(crooked(90.0), "JPEG", progressive=True, subsampling=2),
+    "png": lambda: encoded(crooked(30.0), exif=exif_with(3)),
+    "palette.png": lambda: encoded(Image.fromarray(crooked(90.0)).quantize(64)),
+    "tif": lambda: encoded(crooked(30.0), "TIFF", compression="tiff_lzw", exif=exif_with(8)),
+    "webp": lambda: encoded(crooked(90.0), "WEBP", exif=exif_with(1)),
+    "bmp": lambda: encoded(crooked(30.0), "BMP"),
+    "gif": lambda: encoded(crooked(30.0), "GIF"),
+}
+ODD_TEXT = ["", "\ud800", "a\0b", "../victim.txt", "/", "x" * 9999]
+ODD = [*ODD_TEXT, None, True, -1, 0, 1e308, 10**400, float("nan"), [], {}, [[]]]
+
+
+def mutant(data: bytes, rng: random.Random) -> bytes:
+    """A file with a few bytes changed, cut, doubled or moved."""
+    data = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 8))):
+        at, length = rng.randrange(len(data)), rng.choice((1, 2, 4, 16, 200))
+        match rng.choice(("flip", "set", "cut", "end", "double", "number")):
+            case "flip":
+                data[at] ^= 1 << rng.randrange(8)
+            case "set":
+                data[at] = rng.choice((0, 1, 127, 128, 255))
+            case "cut" if len(data) > length:
+                del data[at : at + length]
+            case "end" if at > 20:
+                del data[at:]
+            case "double":
+                data[at:at] = data[at : at + length]
+            case "number":
+                data[at : at + 4] = rng.choice((b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\0\0\0\1"))
+    return bytes(data)
+
+
+def odd_json(value: object, rng: random.Random) -> str:
+    """JSON with one of its values replaced, or with nesting beyond reason."""
+    places: list[tuple[object, object]] = []
+
+    def walk(node: object) -> None:
+        for key in node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ():
+            places.append((node, key))
+            walk(node[key])
+
+    value = json.loads(json.dumps(value))
+    walk(value)
+    for _ in range(rng.choice((0, 1, 1, 2))):
+        node, key = rng.choice(places)
+        node[key] = rng.choice(ODD)
+    text = json.dumps(value)
+    return text if rng.random() > 0.05 else text[:-1] + ', "deep": ' + "[" * 50_000
+
+
+def odd_lines(lines: list[object], rng: random.Random) -> bytes:
+    """JSON lines, some of them odd, one left out, doubled or damaged."""
+    texts = [odd_json(line, rng) if rng.random() < 0.3 else json.dumps(line) for line in lines]
+    if rng.random() < 0.3:
+        texts.insert(rng.randrange(1, len(texts) + 1), texts.pop(rng.randrange(len(texts))))
+    data = "".join(f"{text}\n" for text in texts).encode()
+    return mutant(data, rng) if rng.random() < 0.5 else data
+
+
+# Targets: an input of a seed, in a folder of its own ------------------------------------------------------------------
+
+
+def picture(rng: random.Random) -> None:
+    """Picture files, read and turned."""
+    from rotnet import read_image
+    from rotnet.images.turn_file import turn_bytes
+
+    data = mutant(_whole(rng.choice([kind for kind in KINDS if kind != "webp" or features.check("webp")])), rng)
+    for use in (
+        lambda: read_image(data, max_pixels=PIXELS),
+        lambda: turn_bytes(data, rng.choice((90.0, 30.0)), name="fuzz", max_pixels=PIXELS),
+    ):
+        tolerated(use)
+
+
+def model(rng: random.Random) -> None:
+    """ONNX files, loaded and asked."""
+    from rotnet import Predictor
+
+    card = {"decoder": "mode", "tolerance": 10, "calibration": {"4": [1.0, 0.0]}, "min_confidence": 0.5}
+    compass_onnx("model.onnx", card=odd_json(card, rng))
+    if rng.random() < 0.7:
+        Path("model.onnx").write_bytes(mutant(Path("model.onnx").read_bytes(), rng))
+    tolerated(lambda: Predictor("model.onnx", threads=1).predict([crooked(30.0)]))
+
+
+def journal(rng: random.Random) -> None:
+    """Journals of `correct` and of `prepare`."""
+    from rotnet.datasets.prepare.journal import Journal as Prepared
+    from rotnet.files import Journal
+
+    place, here = os.path.abspath("in/a.png"), os.getcwd()
+    outcome = {"action": "turned", "angle": 30.0, "confidence": 0.9, "method": "pixels"}
+    lines = [
+        {"journal": 1, "run": "0" * 16, "options": {"crop": "same"}},
+        {"writing": place, "temporary": f"{here}/.rotnet-{'0' * 16}-0.part"},
+        {"replacing": place, "outcome": outcome, "stamp": [1, 2, 3]},
+        {"done": place},
+        {"done": "/in/b.png", "outcome": outcome, "stamp": None},
+    ]
+    Path("journal").write_bytes(odd_lines(lines, rng))
+
+    def resume() -> None:
+        with Journal("journal", resume=True, within=["."]) as opened:
+            opened.begin({"crop": "same"})
+            opened.outcome_of(Path(place))
+
+    tolerated(resume)
+    facts = {"sha256": "", "size": 1, "width": 1, "height": 1}
+    Path("known").write_bytes(odd_lines([{"kind": "write", "name": "a.jpg", "key": [1], "facts": facts}] * 3, rng))
+
+    def know() -> None:
+        with Prepared(Path("known")) as opened:
+            opened.recall("write", "a.jpg", [1])
+
+    tolerated(know)
+
+
+def plan(rng: random.Random) -> None:
+    """Plans, read and carried out."""
+    from rotnet.files import carry_out
+    from rotnet.files.report import read_plan
+
+    Path("a.png").write_bytes(encoded(crooked(30.0)))
+    options = {"crop": "same", "fill": 0, "quarter_turns": "auto", "max_pixels": PIXELS, "backup": None}
+    row = {"schema": 1, "action": rng.choice(("turned", "upright")), "angle": 30.0, "confidence": 0.9}
+    rows = [{**row, "path": name, "target": f"out/{name}"} for name in ("a.png", "../victim.txt")]
+    Path("plan").write_bytes(odd_lines([{**one, "planned": {"sha256": "0", **options}} for one in rows], rng))
+    tolerated(lambda: list(carry_out(*read_plan("plan"), jobs=1)))
+
+
+def registry(rng: random.Random) -> None:
+    """Registries of weights, and the files that they name."""
+    from rotnet.inference import presets
+
+    preset = {"name": "own", "file": "a.onnx", "sha256": "0", "bytes": 1, "kind": "model", "input_size": [16, 16]}
+    text = odd_json({"version": 1, "presets": [{**preset, "errors": {"mean": 1.0}}]}, rng).encode()
+    Path("registry.json").write_bytes(mutant(text, rng) if rng.random() < 0.5 else text)
+    Path("a.onnx").touch()
+    os.environ["ROTNET_WEIGHTS"] = os.getcwd()
+    tolerated(lambda: presets.find("own"))
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        from rotnet.cli.main import main
+
+        main(["models"])
+
+
+def request(rng: random.Random) -> None:
+    """HTTP requests to the application, past the parser of its server."""
+    import anyio
+
+    body = mutant(_whole("jpg"), rng) if rng.random() < 0.7 else rng.randbytes(rng.choice((0, 9, 70_000)))
+    headers = {b"host": b"127.0.0.1", b"content-length": str(len(body)).encode(), b"content-type": b"image/jpeg"}
+    for name in rng.sample([*headers, b"origin", b"transfer-encoding", b"x-\xff"], 2):
+        headers[name] = rng.choice((b"", b"chunked", b"-1", b"9" * 5000, b"\xff\xfe", b"evil.example", b"multipart/x"))
+    if rng.random() < 0.7:
+        headers[b"host"] = b"localhost"
+    query = rng.choice((b"", b"angle=30", b"angle=1e999", b"angle=\xff", b"crop=%00", b"angle=nan&crop=same"))
+    path = rng.choice(("/predict", "/correct", "/preview", "/", "/../x", "/\udcff"))
+    scope = {
+        **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "root_path": ""},
+        **{"method": rng.choice(("POST", "POST", "POST", "GET", "PUT", "\u00e9")), "path": path},
+        **{"raw_path": path.encode("utf-8", "surrogateescape"), "query_string": query, "headers": [*headers.items()]},
+    }
+    parts = [
+        {"type": "http.request", "body": body[:100], "more_body": True},
+        {"type": "http.request", "body": body[100:]},
+    ]
+    if rng.random() < 0.2:
+        parts[1:] = [{"type": "http.disconnect"}]
+    sent = []
+
+    async def receive() -> dict:
+        return parts.pop(0) if parts else {"type": "http.disconnect"}
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    async def ask() -> None:
+        await _app()(scope, receive, send)
+
+    anyio.run(ask)
+    assert sent[0]["status"] < 500, sent
+
+
+TARGETS = {use.__name__: use for use in (picture, model, journal, plan, registry, request)}
+
+
+def tolerated(use) -> None:
+    """Do it; an error that callers are told to expect is fine."""
+    from rotnet import RotNetError
+
+    with contextlib.suppress(RotNetError):
+        use()
+
+
+@cache
+def _whole(kind: str) -> bytes:
+    return KINDS[kind]()
+
+
+@cache
+def _app():
+    from rotnet.web import Limits, create_app
+
+    model = compass_onnx(Path(tempfile.mkdtemp(dir=os.environ["FUZZ_FOLDER"]), "compass.onnx"))
+    return create_app(model, limits=Limits(bytes=1_000_000, pixels=PIXELS))
