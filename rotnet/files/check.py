@@ -73,7 +73,10 @@ def check_files(
 
     Args:
         paths: Files, and folders that are walked.
-        model, tolerance, turns: As for `is_upright`.
+        model: Name of a preset, path of an `.onnx` or `.keras` file, a `rotnet.Predictor` or a Keras model.
+        tolerance: Degrees that an upright picture may be off, in (0, 180).
+        turns: Views that are pooled for an answer: 4 for the quarter turns, or 1. None takes 4 for a model of square
+            pictures and 1 for others.
         max_pixels: Refuse larger pictures; None for no limit.
 
     Returns:
@@ -81,7 +84,7 @@ def check_files(
 
     Raises:
         UsageError: An option is not as described.
-        WeightsError: The model cannot be loaded or is none.
+        WeightsError: The model cannot be loaded.
     """
     check_tolerance(tolerance)
     predictor, options = as_predictor(model), Options(turns=turns)
