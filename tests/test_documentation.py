@@ -5,13 +5,15 @@ import pkgutil
 import re
 import runpy
 import shlex
+import shutil
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import rotnet
-from rotnet.cli.main import _parser
+from rotnet.cli.main import _parser, main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -69,6 +71,53 @@ def test_command_lines_of_a_page_work(page):
     blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     for line in command_lines("".join(blocks)):
         assert_understood(line)
+
+
+# what neither waits for ever nor trains for hours
+QUICK = re.compile(r"rotnet (predict|check|correct|evaluate|models|apply)\b")
+
+
+def blocks(language):
+    """The code blocks of the README in a language."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def photos(folder):
+    """The folder to work in holds what the README names: a few small photographs in each place."""
+    for place in ("examples/photos", "holiday", "upright"):
+        (folder / place).mkdir(parents=True)
+        for name in ("camera", "coffee"):
+            with Image.open(ROOT / "examples" / "photos" / f"{name}.jpg") as photo:
+                photo.thumbnail((320, 320))
+                photo.save(folder / place / f"{name}.jpg")
+    for name in ("a.jpg", "crooked.jpg"):
+        (folder / name).write_bytes((folder / "holiday" / "camera.jpg").read_bytes())
+    return sorted((folder / "holiday").iterdir())
+
+
+def test_python_of_the_readme_runs(photos, capsys):
+    pytest.importorskip("keras")
+    code = blocks("python")
+    assert len(code) == 2
+    names = {"paths": photos}
+    for block in code:
+        exec(compile(block, "README.md", "exec"), names)
+    assert isinstance(names["answer"], rotnet.AnglePrediction) and isinstance(names["upright"], Image.Image)
+    assert sorted(path.name for path in (photos[0].parents[1] / "straight").iterdir()) == ["camera.jpg", "coffee.jpg"]
+    assert "camera.jpg turned turned by " in capsys.readouterr().out
+
+
+def test_commands_of_the_readme_run(photos, capsys):
+    lines = [line for block in blocks("sh") for line in command_lines(block) if QUICK.match(line)]
+    assert len(lines) >= 8
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        if words[1] == "correct":
+            shutil.rmtree("straight", ignore_errors=True)
+        assert main(words[1:]) == (words[1] == "check"), f"{line}: 1 where some are not upright, else 0"
+    assert Path("straight/camera.jpg").exists() and Path("page.html").exists() and Path("sheet.html").exists()
 
 
 @every_page

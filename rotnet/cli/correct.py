@@ -55,7 +55,13 @@ def add(commands: Any) -> None:
     where.add_argument("--overwrite", action="store_true", help="replace files that are in OUT already")
     how = parser.add_argument_group("how pictures are turned")
     how.add_argument("--crop", choices=("inscribed", "expand", "same"), default="inscribed", help="default: inscribed")
-    how.add_argument("--fill", type=_levels, default=0, metavar="LEVEL", help="of empty corners: 255, or 255,0,0")
+    how.add_argument(
+        "--fill",
+        type=_pixel_values,
+        default=0,
+        metavar="VALUE",
+        help="pixel value of empty corners: 255, or 255,0,0",
+    )
     how.add_argument(
         "--quarter-turns",
         choices=("auto", "exif", "pixels", "off"),
@@ -93,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
         return _run_shard(options, how)
     status = (_run_plan if options.dry_run or options.preview else _run_files)(options, how)
     if others:
-        complain(f"passed over what is no picture by its name: {others}")
+        complain(f"skipped, unsupported extension: {others}")
     return status
 
 
@@ -252,7 +258,7 @@ def _check(options: argparse.Namespace) -> None:
     """Refuse options that make no sense together."""
     if _streams(options):
         if len(options.paths) > 1 or options.output not in (None, "-"):
-            raise UsageError("- is one picture from standard input to standard output: name no other, or none of both.")
+            raise UsageError("- is one picture from standard input to standard output: name nothing beside it.")
         for name in NOT_FOR_STREAMS:
             if getattr(options, name):
                 raise UsageError(f"- is one picture that comes and goes: leave out --{name.replace('_', '-')}.")
@@ -272,7 +278,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.backup is not None and not options.in_place:
         raise UsageError("--backup is for --in-place: originals of results in a folder stay as they are anyway.")
     if options.resume and (options.dry_run or options.preview):
-        raise UsageError("--resume goes on with work that was begun; --dry-run and --preview begin none.")
+        raise UsageError("--resume goes on with work that was begun; --dry-run and --preview begin nothing.")
 
 
 def _is_picture_name(name: str) -> bool:
@@ -290,12 +296,12 @@ def _suffix(text: str) -> str:
     return text
 
 
-def _levels(text: str) -> float | tuple[float, ...]:
-    """One level, or several with commas between, as an argument's type."""
+def _pixel_values(text: str) -> float | tuple[float, ...]:
+    """One pixel value, or several with commas between, as an argument's type."""
     try:
-        levels = tuple(float(level) for level in text.split(","))
+        values = tuple(float(value) for value in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a number, or one a channel such as 255,0,0, not {text!r}") from None
-    if len(levels) not in (1, 3, 4):
-        raise argparse.ArgumentTypeError(f"must be one number, three or four, not {len(levels)}")
-    return levels if len(levels) > 1 else levels[0]
+    if len(values) not in (1, 3, 4):
+        raise argparse.ArgumentTypeError(f"must be one number, three or four, not {len(values)}")
+    return values if len(values) > 1 else values[0]

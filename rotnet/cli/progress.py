@@ -92,7 +92,7 @@ def follow(
 
 @contextmanager
 def open_report(name: str | None, targets: Mapping[Path, Path]) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A function that writes a row of the report, to nowhere if there is none."""
+    """A function that writes a row of the report, to nowhere without a report."""
     from rotnet.files import report
 
     if name is None:

@@ -20,6 +20,7 @@ from rotnet.images.reading import StrPath
 from rotnet.inference.allowed_angles import AngleRange
 from rotnet.inference.options import Options, Turns
 from rotnet.inference.predictor import Predictor
+from rotnet.inference.views import View
 
 __all__ = ["COLUMNS", "BatchPredictor", "share_of_cores"]
 
@@ -135,7 +136,7 @@ class BatchPredictor:
         predictor = self._loaded()
         sufficient = math.ceil(reading.DETAIL * max(predictor.input_size))
 
-        def look(picture: Any) -> tuple[NDArray[np.uint8], tuple[int, int]] | str:
+        def look(picture: Any) -> tuple[View, tuple[int, int]] | str:
             try:
                 source = picture if read is None else read(picture)
                 image = reading.read_image(source, max_pixels=self.max_pixels, short_side=sufficient)

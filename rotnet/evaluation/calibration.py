@@ -49,7 +49,8 @@ def held_out_confidence(
     """Confidences from calibrations that have not seen the picture: what `calibrate` is worth on others.
 
     Args:
-        mass, right: As for `calibrate`.
+        mass: `(N,)` probability mass near the answer, in [0, 1].
+        right: `(N,)` bool, whether the answer was right.
         picture: `(N,)` which picture each answer is about; all those about one are held out together.
         folds: Parts that the pictures are divided into.
         seed: Of the division.

@@ -51,8 +51,10 @@ def display_examples(
             takes, such as paths.
         num_images: How many to show, drawn without repetition; fewer where there are fewer.
         size: `(height, width)` of the pictures, pixels; None for the size the model looks at.
-        crop_center, crop_largest_rect: As for `rotnet.generate_rotated_image`.
-        preprocess_func: As for `rotnet.Predictor`, for a model trained with preprocessing outside.
+        crop_center: Take the centre square of each picture first.
+        crop_largest_rect: Cut turned pictures to the largest rectangle without empty corners.
+        preprocess_func: Called with each float32 batch of pixel values 0 to 255 before a Keras model that was trained
+            with preprocessing outside; returns what the model takes.
         save_path: Also write the figure there, in the format its extension names, PNG without one.
         seed: Of the choice and the angles; None draws anew each time.
 
@@ -63,7 +65,7 @@ def display_examples(
         MissingExtraError: matplotlib is not installed.
         UsageError: There are no pictures, or `num_images` is not positive.
         ImageError: A picture cannot be read.
-        WeightsError: The model cannot be loaded or is none.
+        WeightsError: The model cannot be loaded.
         OutputError: `save_path` cannot be written.
 
     Example:

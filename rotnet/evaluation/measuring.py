@@ -84,13 +84,17 @@ def evaluate(
     Args:
         upright: A folder of upright pictures, or several pictures, each whatever `rotnet.read_image` takes. Those that
             cannot be read are left out.
-        model: As for `rotnet.predict_angle`, or a function that takes RGB uint8 and answers degrees.
+        model: Name of a preset, path of an `.onnx` or `.keras` file, a `rotnet.Predictor`, a Keras model, or a function
+            that takes RGB uint8 and answers degrees.
         protocol: `"files"` rotates at full resolution, crops to the largest inscribed rectangle, saves as JPEG of
             quality 90 and reads that file; `"memory"` does not save; `"twice"` saves a crooked file, then rotates and
-            saves that one again; `"noise"` does what `"files"` does to white noise and to an isotropic texture in place
-            of the pictures, by turns, on which an honest model is at chance, 90 degrees. `"upright"` shows the pictures
-            as they are and, with more repeats, random windows of them.
-        turns, angle_range, right_angles: As for `rotnet.predict_angle`; pictures are turned by such angles only.
+            saves that one again. `"noise"` does what `"files"` does, with white noise and an isotropic texture
+            alternately in place of the pictures: an honest model is at chance there, 90 degrees. `"upright"` shows the
+            pictures as they are and, with more repeats, random windows of them.
+        turns: Views that are pooled for an answer: 4 for the quarter turns, or 1. None takes 4 for a model of square
+            pictures and 1 for others.
+        angle_range: `(low, high)` degrees that pictures are turned by and answers are chosen from; None allows all.
+        right_angles: Turn pictures by 0, 90, 180 or 270 degrees only, and answer one of these.
         seed: Of all that is drawn. Angles are uniform among those allowed, all in [0, 360) by default.
         repeats: How many angles each picture is turned by.
         angles: Fixed ones instead, degrees: one number, or one for each trial.

@@ -85,11 +85,15 @@ def compare(
     """Measure a model and its rivals on the same saved files.
 
     Args:
-        upright, model, turns, seed: As for `rotnet.evaluate`.
+        upright: Upright pictures, each whatever `rotnet.read_image` takes.
+        model: Name of a preset, path of an `.onnx` or `.keras` file, a `rotnet.Predictor` or a Keras model.
+        turns: Views that are pooled for an answer: 4 for the quarter turns, or 1. None takes 4 for a model of square
+            pictures and 1 for others.
+        seed: Of the angles.
 
     Returns:
         By task, `"any angle"`, `"quarter turns"` and `"tilts"` of up to 15 degrees, the evaluation of each by name:
-        `"rotnet"`, told in the last two that there are only such angles, and the rivals that are installed.
+        `"rotnet"`, which knows in the last two which angles are possible, and the rivals that are installed.
     """
     rng = np.random.default_rng(seed)
     tasks: dict[str, tuple[Any, dict[str, Any]]] = {

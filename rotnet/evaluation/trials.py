@@ -40,7 +40,7 @@ class Trial:
 
     @property
     def content(self) -> str:
-        """`"photograph"`, or what takes its place: `"white noise"` and `"texture"`, by turns."""
+        """`"photograph"`, or what takes its place: `"white noise"` and `"texture"`, alternately."""
         if self.protocol != "noise":
             return "photograph"
         return ("white noise", "texture")[sum(self.seed[1:]) % 2]
@@ -124,20 +124,20 @@ def _draw(
 
 
 def white_noise(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """`(height, width, 3)` levels, each drawn for itself."""
+    """`(height, width, 3)` pixel values, each drawn independently."""
     return rng.integers(0, 256, (*size, 3), dtype=np.uint8)
 
 
 def texture(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """`(height, width, 3)` levels of a pattern that looks the same in all directions.
+    """`(height, width, 3)` pixel values of a pattern that looks the same in all directions.
 
     Its amplitudes fall off as 1/f, like those of photographs (Field, 1987), its phases are random: clouds with no up.
     """
     frequency = np.hypot(np.fft.fftfreq(size[0])[:, None], np.fft.fftfreq(size[1])[None])
     frequency[0, 0] = np.inf
     spectrum = np.fft.fft2(rng.standard_normal((*size, 3)), axes=(0, 1)) / frequency[..., None]
-    levels = np.fft.ifft2(spectrum, axes=(0, 1)).real
-    scaled = 128.0 + 50.0 * levels / max(float(levels.std()), 1e-12)
+    values = np.fft.ifft2(spectrum, axes=(0, 1)).real
+    scaled = 128.0 + 50.0 * values / max(float(values.std()), 1e-12)
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 

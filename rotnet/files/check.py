@@ -74,15 +74,19 @@ def check_files(
 
     Args:
         paths: Files, and folders that are walked.
-        model, tolerance, turns: As for `is_upright`.
-        max_pixels, strict: As for `rotnet.read_image`: what is too large, or damaged, gives an error.
+        model: Name of a preset, path of an `.onnx` or `.keras` file, a `rotnet.Predictor` or a Keras model.
+        tolerance: Degrees that an upright picture may be off, in (0, 180).
+        turns: Views that are pooled for an answer: 4 for the quarter turns, or 1. None takes 4 for a model of square
+            pictures and 1 for others.
+        max_pixels: Refuse larger pictures; None for no limit.
+        strict: Refuse damaged pictures too; False answers for what is left of them.
 
     Returns:
         One result a file, in order, as they come; a file that cannot be read gives its error and the others go on.
 
     Raises:
         UsageError: An option is not as described.
-        WeightsError: The model cannot be loaded or is none.
+        WeightsError: The model cannot be loaded.
     """
     check_tolerance(tolerance)
     predictor, options = as_predictor(model), Options(turns=turns)

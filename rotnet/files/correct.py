@@ -77,11 +77,15 @@ class Turning:
     """How crooked pictures are turned.
 
     Attributes:
-        crop, fill: As for `correct_rotation`.
-        quarter_turns: `"auto"`, `"exif"`, `"pixels"` or `"off"`, as for `turning.turn_bytes`.
+        crop: `"inscribed"` cuts to the largest rectangle without empty corners, `"expand"` keeps every pixel and fills
+            the corners, `"same"` keeps the size.
+        fill: Pixel value, from 0 to 255, of what lies outside the picture: one number for every channel, or one a
+            channel.
+        quarter_turns: How pictures within 3 degrees of a quarter turn are turned: `"auto"` without loss, `"exif"` by
+            their orientation tag, `"pixels"`, or `"off"` like any other.
         max_pixels: Refuse larger pictures; None for no limit.
-        backup: What is appended to the name under which the original of a picture turned in place is kept; None keeps
-            none.
+        backup: What is appended to the name under which the original of a picture turned in place is kept; None does
+            not keep it.
 
     Raises:
         UsageError: An option is not as described.
@@ -136,9 +140,20 @@ def correct_files(
         in_place: Put each turned picture in the place of its original.
         backup: In place: keep originals under their name with this appended, as `".orig"`.
         overwrite: Replace files that are in `output` already.
-        model, min_confidence, turns, angle_range, right_angles, level, refine: As for `rotnet.correct_rotation`.
-        crop: As for `rotnet.correct_rotation`.
-        fill: As for `rotnet.correct_rotation`, in pixel values of 8 bits.
+        model: Name of a preset, path of an `.onnx` or `.keras` file, a `rotnet.Predictor` or a Keras model.
+        min_confidence: Below it a picture is left; 0 turns whatever does not stand upright within 2 degrees. None
+            takes the model's own threshold and, unless `angle_range` says that the pictures are tilted, also leaves
+            those that may as well stand upright.
+        turns: Views that are pooled for an answer: 4 for the quarter turns, or 1. None takes 4 for a model of square
+            pictures and 1 for others.
+        angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)`; None allows all angles.
+        right_angles: Answer 0, 90, 180 or 270 degrees only.
+        level: Correct slight tilts too, of which the model is sure; otherwise they are left.
+        refine: `"lines"` refines a sure answer by the straight lines of the picture; None leaves what the network says.
+        crop: `"inscribed"` cuts to the largest rectangle without empty corners, `"expand"` keeps every pixel and fills
+            the corners, `"same"` keeps the size.
+        fill: Pixel value, from 0 to 255, of what lies outside the picture: one number for every channel, or one a
+            channel.
         quarter_turns: How pictures within 3 degrees of a quarter turn are turned: `"auto"` without loss, `"exif"` by
             their orientation tag, `"pixels"`, or `"off"` like any other.
         max_pixels: Refuse larger pictures; None for no limit.
@@ -150,7 +165,7 @@ def correct_files(
     Raises:
         UsageError: An option is not as described; before anything is read.
         OutputError: Targets collide, are there already, or the disk is full.
-        WeightsError: The model cannot be loaded or is none.
+        WeightsError: The model cannot be loaded.
 
     Example:
         >>> import tempfile
@@ -198,9 +213,8 @@ def correct_targets(
         options: What is asked of it.
         how: How pictures are turned; None for the defaults.
         journal: Where each step is recorded; what it has as finished comes first, and is not done again.
-        jobs: As for `correct_files`.
-        overwrite: Whether copies may replace files. Where that was not planned there are none, unless they have come
-            since.
+        jobs: Threads that decode, and threads that turn.
+        overwrite: Whether copies may replace files. Without it, what appeared during the run is kept.
 
     Yields:
         One result a file; one that fails gives its error and the others go on.
@@ -229,7 +243,18 @@ def decide_files(
     max_pixels: int | None = reading.MAX_PIXELS,
     jobs: int = JOBS,
 ) -> Generator[FileCorrection, None, None]:
-    """Say what is to become of each picture; nothing is written. Arguments and results are as for `correct_targets`."""
+    """Say what is to become of each picture; nothing is written.
+
+    Args:
+        targets: Target by input, from `plan_targets` or `plan_in_place`.
+        predictor: The model.
+        options: What is asked of it.
+        max_pixels: Refuse larger pictures; None for no limit.
+        jobs: Threads that decode.
+
+    Yields:
+        One result a file; one that cannot be read gives its error and the others go on.
+    """
     seen: dict[Path, Stamp | None] = {}
 
     def stamped() -> Iterator[Path]:
@@ -259,7 +284,9 @@ def carry_out(
     Args:
         decisions: From `decide_files`, or read from a report.
         how: How crooked pictures are turned.
-        journal, jobs, overwrite: As for `correct_files`.
+        journal: Where each step is recorded; what it has as finished is not done again.
+        jobs: Threads that turn.
+        overwrite: Whether copies may replace files.
 
     Yields:
         What became of each, in order.

@@ -22,7 +22,7 @@ from rotnet.inference.views import View
 
 _CHUNK = 16  # pictures that the network answers for while the next are decoded
 
-# each file with its answer, or the reason why there is none
+# each file with its answer, or the reason why it has no answer
 Answers: TypeAlias = "Generator[tuple[Path, AnglePrediction | str], None, None]"
 # what a picture becomes on its way to the network, or why it does not
 _ViewOrReason: TypeAlias = "View | str"
@@ -67,7 +67,12 @@ def predict_files(
 
     Args:
         paths: A file or folder, or several; folders are walked.
-        model, turns, angle_range, right_angles, refine: As for `rotnet.predict_angle`.
+        model: Name of a preset, path of an `.onnx` or `.keras` file, a `rotnet.Predictor` or a Keras model.
+        turns: Views that are pooled for an answer: 4 for the quarter turns, or 1. None takes 4 for a model of square
+            pictures and 1 for others.
+        angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)`; None allows all angles.
+        right_angles: Answer 0, 90, 180 or 270 degrees only.
+        refine: `"lines"` refines a sure answer by the straight lines of the picture; None leaves what the network says.
         max_pixels: Refuse larger pictures; None for no limit.
         strict: Refuse damaged pictures too; False answers for what is left of them.
         jobs: Threads that decode, each of which holds one picture.
@@ -77,7 +82,7 @@ def predict_files(
 
     Raises:
         UsageError: An option is not as described; before the first result.
-        WeightsError: The model cannot be loaded or is none.
+        WeightsError: The model cannot be loaded.
 
     Example:
         >>> [result.path.name for result in predict_files("examples/photos/coffee.jpg")]
@@ -112,7 +117,7 @@ def answer_files(
     jobs: int = JOBS,
     options: Options = DEFAULT,
 ) -> Answers:
-    """As `predict_files`, but each file with the whole answer, or the reason why there is none."""
+    """As `predict_files`, but each file with the whole answer, or the reason why it has no answer."""
 
     def look(path: Path) -> tuple[Path, _ViewOrReason]:
         try:

@@ -103,7 +103,7 @@ def read_plan(path: StrPath) -> tuple[list[FileCorrection], Turning]:
     """Read the rows of a report on what is to be done.
 
     Args:
-        path: JSON lines, from `--dry-run` or `--preview`, all or some of them. Pictures that failed are passed over.
+        path: JSON lines, from `--dry-run` or `--preview`, all or some of them. Pictures that failed are skipped.
 
     Returns:
         The decisions, and how pictures are to be turned.

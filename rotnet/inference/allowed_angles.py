@@ -44,7 +44,7 @@ def decode_allowed(
 
     Args:
         probabilities: `(bins,)`, evenly spaced from 0 degrees.
-        method: As for `rotnet.decode_angles`.
+        method: How probabilities become an angle, one that `rotnet.decode_angles` names.
         angle_range: `(low, high)` degrees, as `(-15, 15)`; None allows all angles.
         right_angles: Allow 0, 90, 180 and 270 only, those of them that lie in the range.
 

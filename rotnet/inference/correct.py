@@ -40,9 +40,9 @@ def correct_rotation(
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
         crop: `"inscribed"` cuts to the largest rectangle without empty corners, `"expand"` keeps every pixel and fills
             the corners, `"same"` keeps the size.
-        fill: Level of what lies outside the picture, in the picture's own levels. One number is for every channel,
-            alpha too, so that 0 is transparent where there is alpha; otherwise one number a channel, or red, green and
-            blue, which become gray where there is no colour, and opaque.
+        fill: Pixel value of what lies outside the picture, on the picture's own scale. One number is for every channel,
+            alpha too, so that 0 is transparent where there is alpha. Several are one a channel, or red, green and blue,
+            which become gray where there is no colour, and opaque.
         interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
         min_confidence: Below it the picture comes back unturned; 0 turns whatever does not stand upright within 2
             degrees. None takes the model's own threshold and, unless `angle_range` says that the pictures are tilted,
@@ -63,7 +63,7 @@ def correct_rotation(
     Raises:
         ImageError: A picture cannot be read, or is too large to be turned.
         UsageError: An option is not as described.
-        WeightsError: The model cannot be loaded or is none.
+        WeightsError: The model cannot be loaded.
 
     Example:
         >>> upright = correct_rotation(np.zeros((60, 80, 3), np.uint8), min_confidence=1.0)

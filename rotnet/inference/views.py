@@ -1,7 +1,7 @@
 """What a network gets to see of a picture, and one answer from what it says to several such views.
 
 A network looks at squares, and what tells up from down may lie at either end of an oblong picture. The views of a
-picture are therefore taken from its two ends by turns; they cost no more than those of its middle alone.
+picture are therefore taken alternately from its two ends; they cost no more than those of its middle alone.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def strip_view(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.ui
 
 
 def turned_views(strip: NDArray[np.uint8], size: tuple[int, int], turns: int) -> list[NDArray[np.uint8]]:
-    """The views of a strip: its middle, or each quarter turn of one of its ends, the first and the last by turns.
+    """The views of a strip: its middle, or each quarter turn of one of its ends, alternately the first and the last.
 
     Args:
         strip: What `strip_view` gave.

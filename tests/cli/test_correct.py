@@ -127,7 +127,7 @@ def test_what_is_no_picture_by_its_name_is_told(folder, rotnet):
     for options in (["-o", "out"], ["-o", "out2", "--dry-run"]):
         status, _, err = rotnet("correct", "in", *options)
         assert status == 0
-        assert err.endswith("rotnet: passed over what is no picture by its name: 2 .cr2, 1 without extension\n")
+        assert err.endswith("rotnet: skipped, unsupported extension: 2 .cr2, 1 without extension\n")
 
 
 def test_results_among_the_inputs_are_told(folder, rotnet):
