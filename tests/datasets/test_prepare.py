@@ -185,7 +185,7 @@ def test_an_interrupted_run_goes_on(messy, monkeypatch):
     Path("out/b/.rotnet-0123456789abcdef.part").touch()  # as a kill leaves it
     seen, done = [], []
     look = dataset._seen
-    monkeypatch.setattr(dataset, "_seen", lambda path, hashed: seen.append(path) or look(path, hashed))
+    monkeypatch.setattr(dataset, "_seen", lambda *asked: seen.append(asked[0]) or look(*asked))
     monkeypatch.setattr(dataset.writing, "write", lambda image, path: done.append(path) or write(image, path))
     prepare("in", "out", SMALL)
     unreadable = {"text.jpg", "cut.png", "empty.webp", "broken.jpg", "pipe.jpg"}  # which may have been mended

@@ -161,13 +161,13 @@ def _look(folder: Path, name: str, settings: Settings, journal: Journal) -> tupl
     facts = journal.recall("look", name, key)
     if facts is not None:
         return name, Look(**facts)
-    look = _seen(path, hashed, strict=settings.strict)
+    look = _seen(path, hashed, settings.strict)
     if look.error is None:  # what went wrong may go well the next time: memory, permissions, a plugin
         journal.record("look", name, key, asdict(look))
     return name, look
 
 
-def _seen(path: Path, hashed: bool, *, strict: bool) -> Look:
+def _seen(path: Path, hashed: bool, strict: bool) -> Look:
     size, digest = 0, ""
     try:
         if path.is_file():  # reading from a pipe would never end

@@ -92,7 +92,7 @@ def _check_png(file: IO[bytes]) -> None:
         if kind == b"eXIf":
             _check_exif(file.read(length))
         elif kind in (b"tEXt", b"zTXt") and (content := file.read(length)).startswith(b"Raw profile type exif\0"):
-            _check_exif(exif_of_text(kind, content))
+            _check_exif(exif_of_text(kind, content) or b"")
         file.seek(after)
 
 

@@ -34,30 +34,39 @@ def _png_block(kind: bytes, content: bytes) -> Block:
         return Block(kind, "exif", b"", content)
     if kind == b"iTXt" and content.startswith(b"XML:com.adobe.xmp\0"):
         compressed, packet = content[18:19], content[20:].split(b"\0", 2)[-1]
-        return Block(kind, "xmp", _PNG_XMP, _unpacked(packet) if compressed != b"\0" else packet)
+        xmp = _unpacked(packet) if compressed != b"\0" else packet
+        if xmp is not None:
+            return Block(kind, "xmp", _PNG_XMP, xmp)
     if kind in (b"tEXt", b"zTXt") and content.startswith(b"Raw profile type exif\0"):
-        return Block(b"eXIf", "exif", b"", exif_of_text(kind, content))
+        exif = exif_of_text(kind, content)
+        if exif is not None:
+            return Block(b"eXIf", "exif", b"", exif)
     return Block(kind, "pixels" if kind in _PNG_PIXELS else "other", b"", content)
 
 
-def exif_of_text(kind: bytes, content: bytes) -> bytes:
-    """The EXIF that ImageMagick once wrote into text: a line break, a name, a length, and the bytes as hexadecimals."""
-    parts = (content[22:] if kind == b"tEXt" else _unpacked(content[23:])).split(maxsplit=2)
-    if len(parts) < 3:
-        raise ValueError("its EXIF is damaged")
-    return bytes.fromhex(parts[2].decode("ascii", "replace")).removeprefix(b"Exif\0\0")
+def exif_of_text(kind: bytes, content: bytes) -> bytes | None:
+    """The EXIF that ImageMagick once wrote into text: a line break, a name, a length, and the bytes as hexadecimals.
+
+    None for what is damaged; ValueError for what is made to fill the memory.
+    """
+    text = content[22:] if kind == b"tEXt" else _unpacked(content[23:])
+    try:
+        *_, digits = (text or b"").split(maxsplit=2)
+        return bytes.fromhex(digits.decode()).removeprefix(b"Exif\0\0")
+    except ValueError:
+        return None
 
 
-def _unpacked(data: bytes) -> bytes:
-    """What was compressed, if it is not made to fill the memory."""
+def _unpacked(data: bytes) -> bytes | None:
+    """What was compressed; None for what is damaged."""
     packed = zlib.decompressobj()
     try:
         result = packed.decompress(data, _LARGEST)
-    except zlib.error as error:
-        raise ValueError(f"its compressed metadata are damaged: {error}") from error
-    if not packed.eof:
-        raise ValueError(f"its compressed metadata are damaged, or larger than {_LARGEST:,} bytes")
-    return result
+    except zlib.error:
+        return None
+    if len(result) == _LARGEST:
+        raise ValueError(f"its compressed metadata have more than {_LARGEST:,} bytes")
+    return result if packed.eof else None
 
 
 def join_blocks(blocks: Sequence[Block], scan: bytes) -> bytes:
