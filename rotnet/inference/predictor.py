@@ -267,7 +267,7 @@ def each(images: Iterable[Any], use: Callable[[Any], T]) -> Iterator[T]:
     """What `use` makes of each picture; its `ImageError` tells which of them could not be read.
 
     Example:
-        >>> list(each([np.zeros((2, 2), np.uint8), "x"], pictures.read))
+        >>> list(each([np.zeros((2, 2), np.uint8), "x"], reading.read_image))
         Traceback (most recent call last):
         rotnet.errors.ImageError: images[1]: x cannot be opened: No such file or directory; check path and permissions
     """
