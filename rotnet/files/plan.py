@@ -47,7 +47,8 @@ def plan_targets(
         OutputError: `output` cannot be a folder, may not be written to, or the disk has too little room.
         UsageError: Two inputs would share a target, a target is one of the inputs or exists, or there are no inputs.
     """
-    output = Path(output)
+    paths = list(map(_spelt, paths))
+    output = Path(_spelt(output))
     targets: Targets = {}
     for given in map(Path, paths):
         nested = is_nested(output, given)
@@ -87,7 +88,7 @@ def plan_in_place(
     """
     links: list[Path] = []
     sources: dict[str, Path] = {}  # by where they really lie
-    for source in find_images(paths):
+    for source in find_images(map(_spelt, paths)):
         if os.path.islink(source) and os.path.exists(source):
             links.append(source)
         else:
@@ -98,6 +99,17 @@ def plan_in_place(
     targets = {source: source for source in sources.values()}
     check_targets(targets, in_place=True, backup=backup, finished=_and_others(finished, targets, part))
     return _part_of(targets, part)
+
+
+def _spelt(path: str | Path) -> str | Path:
+    """The path itself, unless no file can have it, which is a `UsageError`."""
+    try:
+        possible = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:  # a lone surrogate that stands for no byte
+        possible = False
+    if not possible:
+        raise UsageError(f"{os.fspath(path)!r} cannot be the path of a file: a path has no zero bytes and is text.")
+    return path
 
 
 def backup_of(source: Path, suffix: str) -> Path:

@@ -35,6 +35,18 @@ def test_file_named_twice_is_planned_once(folder):
     assert len(plan_targets(["in", "in/a.jpg", "in/./a.jpg"], "out")) == 1
 
 
+@pytest.mark.parametrize("name", ["a\0.jpg", "\ud800.jpg"])
+def test_paths_that_no_file_can_have_are_told(folder, name):
+    save("in/a.jpg")
+    for plan in (
+        lambda: plan_targets([name], "out"),
+        lambda: plan_targets(["in"], name),
+        lambda: plan_in_place([name]),
+    ):
+        with pytest.raises(UsageError, match="cannot be the path of a file"):
+            plan()
+
+
 def test_two_inputs_never_share_a_target(folder):
     names = ["x/a.jpg", "y/a.jpg"]
     for name in names:
