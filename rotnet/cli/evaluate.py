@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rotnet.cli.common import add_allowed_angles, add_command, add_model, add_turns, complain, count, path
 from rotnet.cli.progress import check_replaceable
 from rotnet.errors import OutputError, require
+
+if TYPE_CHECKING:
+    from rotnet.evaluation import Evaluation
+    from rotnet.evaluation.trials import Protocol
 
 
 def add(commands: Any) -> None:
@@ -63,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     asked: dict[str, Any] = {"model": as_predictor(options.model), "turns": options.turns, "seed": options.seed}
     allowed: dict[str, Any] = {"angle_range": angle_range, "right_angles": options.right_angles}
 
-    def measured(protocol: str) -> Any:
+    def measured(protocol: Protocol) -> Evaluation:
         return evaluate(upright, protocol=protocol, repeats=options.repeats, **asked, **allowed)
 
     absent = [rival.name for rival in rivals.RIVALS if options.rivals and not rival.is_installed]

@@ -146,7 +146,7 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
 def test_pyplot_is_left_alone_and_keras_is_not_needed():
     code = (
         "import sys\nfrom rotnet.evaluation import figures\nprint('matplotlib' in sys.modules)\n"
-        "plotting.plot_error_histogram([1.0, 2.0])\n"
+        "figures.plot_error_histogram([1.0, 2.0])\n"
         "print({'matplotlib', 'matplotlib.pyplot', 'keras', 'tensorflow'} & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
