@@ -6,11 +6,15 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rotnet.cli.common import add_allowed_angles, add_command, add_model, add_turns, complain, count, path
 from rotnet.cli.progress import check_replaceable
 from rotnet.errors import OutputError, require
+
+if TYPE_CHECKING:
+    from rotnet.evaluation import Evaluation
+    from rotnet.evaluation.trials import Protocol
 
 
 def add(commands: Any) -> None:
@@ -73,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     allowed: dict[str, Any] = {"angle_range": angle_range, "right_angles": options.right_angles}
     allowed["refine"] = "lines" if options.refine == "lines" else None
 
-    def measured(protocol: str) -> Any:
+    def measured(protocol: Protocol) -> Evaluation:
         return evaluate(upright, protocol=protocol, repeats=options.repeats, **asked, **allowed)
 
     absent = [rival.name for rival in rivals.RIVALS if options.rivals and not rival.is_installed]

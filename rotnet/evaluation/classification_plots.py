@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from rotnet.errors import UsageError
 from rotnet.evaluation.figures import new_figure
 from rotnet.images import reading
+from rotnet.images.reading import Source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +20,7 @@ RIGHT, WRONG = "#1d1d1f", "#d11a2a"
 
 
 def plot_predictions(
-    images: Sequence[Any],
+    images: NDArray | Sequence[Source],
     probabilities: NDArray[np.floating],
     classes: Sequence[str],
     *,

@@ -17,21 +17,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rotnet.errors import UsageError, require
+from rotnet.evaluation.measuring import Network
 from rotnet.geometry.angles import angle_difference, shown_angle
 from rotnet.geometry.warping import generate_rotated_image, rotate
 from rotnet.images import reading
+from rotnet.images.reading import Source
 from rotnet.images.writing import atomic_file
 from rotnet.inference.predictor import AnglePrediction, Predictor, as_predictor
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TRAIN, VALIDATION, ACCENT, QUIET = "#7a8ba3", "#c2410c", "#c2410c", "#77777a"
 
 
 def display_examples(
-    model: Any,
-    images: NDArray[Any] | Sequence[Any],
+    model: Network,
+    images: NDArray | Sequence[Source],
     num_images: int = 5,
     size: tuple[int, int] | None = None,
     crop_center: bool = False,
@@ -209,7 +212,7 @@ def prediction_dial(prediction: AnglePrediction) -> Figure:
     return figure
 
 
-def new_figure(width: float, height: float) -> Any:
+def new_figure(width: float, height: float) -> Any:  # the types of Matplotlib know no polar axes
     """An empty figure of this size in inches, known to nobody else."""
     require("matplotlib", "train", "plotting")
     from matplotlib.figure import Figure
@@ -217,7 +220,7 @@ def new_figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def open_frame(axis: Any) -> None:
+def open_frame(axis: Axes) -> None:
     """Leave out the two sides of a frame that carry no scale."""
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(colors=QUIET)

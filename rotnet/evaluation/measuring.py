@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rotnet.errors import ImageError, UsageError
 from rotnet.evaluation.scores import Scores, calibration_error, score
-from rotnet.evaluation.trials import Trial, make_trials
+from rotnet.evaluation.trials import Protocol, Trial, make_trials
 from rotnet.geometry.angles import angle_difference, wrap_angle
 from rotnet.images import reading
 from rotnet.images.finding import find_images
 from rotnet.images.prefetch import ahead
+from rotnet.images.reading import Source, StrPath
 from rotnet.inference.allowed_angles import AngleRange
 from rotnet.inference.model_card import ModelCard
 from rotnet.inference.options import Options, Refine, Turns
 from rotnet.inference.predictor import AnglePrediction, Predictor, as_predictor, is_single
 
+if TYPE_CHECKING:
+    import keras
+
+# what answers with 360 probabilities: a name, a file or a network; and what only says an angle of RGB uint8
+Network: TypeAlias = "StrPath | Predictor | keras.Model"
+Model: TypeAlias = "Network | Callable[[NDArray[np.uint8]], float]"
 NO_PROBABILITIES = np.full(360, np.nan, np.float32)  # of a function that only says an angle
 
 
@@ -67,17 +75,17 @@ class Evaluation:
 
 
 def evaluate(
-    upright: Any,
+    upright: StrPath | Iterable[Source],
     *,
-    model: Any = "photo",
-    protocol: str = "files",
+    model: Model = "photo",
+    protocol: Protocol = "files",
     turns: Turns | None = None,
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
     refine: Refine | None = "lines",
     seed: int = 0,
     repeats: int = 1,
-    angles: float | Sequence[float] | None = None,
+    angles: ArrayLike | None = None,
 ) -> Evaluation:
     """Turn upright pictures by known angles and measure what a model answers.
 
@@ -128,29 +136,16 @@ def evaluate(
         right_angles=right_angles,
     )
     predictor = None if _is_function(model) else as_predictor(model)
-
-    def show(trial: Trial) -> tuple[Trial, Any] | None:
-        try:
-            rendered = trial.render()
-            return trial, reading.read_image(rendered) if predictor is None else predictor.view(rendered)
-        except ImageError as error:
-            unread.append(error)
-            return None
-
+    view: Callable[[Source], Any] = predictor.view if predictor else reading.read_image
     shown: list[Trial] = []
     unread: list[ImageError] = []
-
-    def views() -> Iterator[Any]:
-        for one in looked:
-            if one is not None:
-                shown.append(one[0])
-                yield one[1]
-
-    with closing(ahead(show, trials)) as looked:
-        if predictor is None:
-            answers = [AnglePrediction(float(wrap_angle(model(view))), math.nan, NO_PROBABILITIES) for view in views()]
+    with closing(ahead(partial(_look, view=view), trials)) as looked:
+        views = _readable(zip(trials, looked, strict=True), shown, unread)
+        if predictor:
+            answers = list(predictor.predict_views(views, options))
         else:
-            answers = list(predictor.predict_views(views(), options))
+            assert _is_function(model)
+            answers = [AnglePrediction(float(wrap_angle(model(one))), math.nan, NO_PROBABILITIES) for one in views]
     if not answers:
         raise UsageError(
             f"upright must hold pictures that can be read. Received: {len(upright)} that cannot, one of them: "
@@ -160,7 +155,7 @@ def evaluate(
 
 
 def evaluate_views(
-    model: Any, crooked: Iterable[NDArray[np.uint8]], truth: NDArray[np.float64], *, turns: Turns | None = None
+    model: Network, crooked: Iterable[Source], truth: NDArray[np.float64], *, turns: Turns | None = None
 ) -> Evaluation:
     """Measure a model on pictures that are crooked already, such as rotated digits."""
     predictor = as_predictor(model)
@@ -198,7 +193,25 @@ def rates(crooked: Evaluation, upright: Evaluation) -> dict[str, float]:
     }
 
 
-def _is_function(model: Any) -> bool:
+def _look(trial: Trial, view: Callable[[Source], Any]) -> Any:
+    """What a model sees of a trial, or why it cannot be read."""
+    try:
+        return view(trial.render())
+    except ImageError as error:
+        return error
+
+
+def _readable(looked: Iterable[tuple[Trial, Any]], shown: list[Trial], unread: list[ImageError]) -> Iterator[Any]:
+    """Views that could be read; their trials are added to `shown`, and the errors of the others to `unread`."""
+    for trial, look in looked:
+        if isinstance(look, ImageError):
+            unread.append(look)
+        else:
+            shown.append(trial)
+            yield look
+
+
+def _is_function(model: Model) -> TypeGuard[Callable[[NDArray[np.uint8]], float]]:
     return callable(model) and not hasattr(model, "predict_on_batch")
 
 

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rotnet.evaluation.measuring import Evaluation, evaluate
+from rotnet.evaluation.measuring import Evaluation, Network, evaluate
+from rotnet.images.reading import Source
 from rotnet.inference.options import Turns
 
 TILT = 15.0  # degrees
@@ -80,7 +81,7 @@ RIVALS = (
 
 
 def compare(
-    upright: Sequence[Any], *, model: Any = "photo", turns: Turns | None = None, seed: int = 0
+    upright: Sequence[Source], *, model: Network = "photo", turns: Turns | None = None, seed: int = 0
 ) -> dict[str, dict[str, Evaluation]]:
     """Measure a model and its rivals on the same saved files.
 
@@ -96,7 +97,7 @@ def compare(
         `"rotnet"`, which knows in the last two which angles are possible, and the rivals that are installed.
     """
     rng = np.random.default_rng(seed)
-    tasks: dict[str, tuple[Any, dict[str, Any]]] = {
+    tasks: dict[str, tuple[NDArray[np.float64], dict[str, Any]]] = {
         "any angle": (rng.uniform(0.0, 360.0, len(upright)), {}),
         "quarter turns": (rng.choice([0.0, 90.0, 180.0, 270.0], len(upright)), {"right_angles": True}),
         "tilts": (rng.uniform(-TILT, TILT, len(upright)), {"angle_range": (-TILT, TILT)}),

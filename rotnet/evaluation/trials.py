@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from rotnet.errors import ImageError, UsageError
 from rotnet.geometry.warping import rotate
 from rotnet.images import reading
+from rotnet.images.reading import Source
 from rotnet.inference.allowed_angles import AngleRange, allowed_right_angles, check_allowed
 
-PROTOCOLS = ("memory", "files", "twice", "noise", "upright")
+Protocol = Literal["memory", "files", "twice", "noise", "upright"]
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 JPEG_QUALITY = 90
 LARGEST_NOISE = 1024  # pixels along a side; more only takes time
 SMALLEST_WINDOW = 0.75  # of the sides of an upright picture
@@ -33,19 +35,19 @@ class Trial:
         seed: Of what else is drawn: that of the evaluation, the number of the picture, how often it was shown before.
     """
 
-    upright: Any
+    upright: Source
     angle: float
-    protocol: str = "files"
+    protocol: Protocol = "files"
     seed: tuple[int, int, int] = (0, 0, 0)
 
     @property
-    def content(self) -> str:
+    def content(self) -> Literal["photograph", "white noise", "texture"]:
         """`"photograph"`, or what takes its place: `"white noise"` and `"texture"`, alternately."""
         if self.protocol != "noise":
             return "photograph"
-        return ("white noise", "texture")[sum(self.seed[1:]) % 2]
+        return "texture" if sum(self.seed[1:]) % 2 else "white noise"
 
-    def render(self) -> Any:
+    def render(self) -> Source:
         """The turned picture, as `rotnet.read_image` takes it; the same at each call.
 
         Raises:
@@ -71,12 +73,12 @@ class Trial:
 
 
 def make_trials(
-    upright: Sequence[Any],
+    upright: Sequence[Source],
     *,
-    protocol: str = "files",
+    protocol: Protocol = "files",
     seed: int = 0,
     repeats: int = 1,
-    angles: float | Sequence[float] | None = None,
+    angles: ArrayLike | None = None,
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
 ) -> list[Trial]:

@@ -101,7 +101,7 @@ def plan_in_place(
     return _part_of(targets, part)
 
 
-def _spelt(path: str | Path) -> str | Path:
+def _spelt(path: StrPath) -> StrPath:
     """The path itself, unless no file can have it, which is a `UsageError`."""
     try:
         possible = b"\0" not in os.fsencode(path)

@@ -79,19 +79,25 @@ def rotated_bounds(width: float, height: float, angle_rad: float) -> tuple[float
 def rotate(
     image: NDArray,
     angle: float,
+    resize: bool = False,
     *,
-    crop: str = "expand",
+    preserve_range: Literal[True] = True,
+    crop: str | None = None,
     fill: Fill = 0,
     interpolation: str = "bilinear",
 ) -> NDArray:
     """Turn an image counter-clockwise as seen.
 
+    The first arguments are those of `skimage.transform.rotate`, but dtype and pixel values are always kept.
+
     Args:
         image: `(H, W)` or `(H, W, C)` with 1 to 4 channels; uint8, uint16, int16, float32, float64 or bool.
         angle: Degrees, any finite value. Multiples of 90 are exactly `np.rot90`, without resampling,
             unless `crop` is `"same"` and the quarter turn does not fit its canvas.
-        crop: `"expand"` grows the canvas until the whole picture fits, as the original RotNet does; `"inscribed"` keeps
-            the largest rectangle without a corner of the fill; `"same"` keeps the size of the canvas.
+        resize: Grow the canvas until the whole picture fits; the same as `crop="expand"`.
+        preserve_range: True, for pixel values are never rescaled.
+        crop: `"same"` keeps the size of the canvas; `"expand"` grows it until the whole picture fits; `"inscribed"`
+            keeps the largest rectangle without a corner of the fill. None is `"expand"` with `resize`, else `"same"`.
         fill: Level of the pixels outside the picture, one number or one a channel.
         interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
 
@@ -103,10 +109,16 @@ def rotate(
 
     Example:
         >>> image = np.arange(6, dtype=np.uint8).reshape(2, 3)
-        >>> bool((rotate(image, 90) == np.rot90(image)).all())
+        >>> bool((rotate(image, 90, resize=True) == np.rot90(image)).all())
         True
     """
     _check_image(image)
+    if preserve_range is not True:
+        raise ValueError(f"preserve_range must be True: values stay. Received: preserve_range={preserve_range!r}.")
+    if resize and crop not in (None, "expand"):
+        raise ValueError(f"crop must be None or 'expand' with resize=True. Received: crop={crop!r}.")
+    if crop is None:
+        crop = "expand" if resize else "same"
     if crop not in CROPS:
         raise ValueError(f"crop must be one of {CROPS}. Received: crop={crop!r}.")
     if not math.isfinite(angle):
@@ -275,7 +287,7 @@ def crop_around_center(image: NDArray, width: int, height: int) -> NDArray:
 
 
 def crop_largest_rectangle(image: NDArray, angle: float, height: int, width: int) -> NDArray:
-    """Crop a picture that `rotate` turned with a growing canvas to the largest rectangle without black corners.
+    """Crop a picture that `rotate` turned, whether its canvas grew or not, so that no black corner is left.
 
     Args:
         image: The rotated picture, `(H, W)` or `(H, W, C)`.

@@ -191,6 +191,13 @@ def test_expand_contains_the_whole_picture(height, width, angle):
         assert turned.sum() / 255 == pytest.approx(height * width, rel=0.02)
 
 
+def test_the_canvas_does_not_grow_unless_asked():
+    image = noise(20, 31)
+    np.testing.assert_array_equal(warping.rotate(image, 33), warping.rotate(image, 33, crop="same"))
+    np.testing.assert_array_equal(warping.rotate(image, 33, True), warping.rotate(image, 33, crop="expand"))
+    np.testing.assert_array_equal(warping.rotate(image, 33, False, preserve_range=True), warping.rotate(image, 33))
+
+
 @pytest.mark.parametrize("angle", [3, 45, 90, 123.4, 180, 271])
 @pytest.mark.parametrize("shape", [(20, 31), (31, 20, 3), (1, 40), (7, 7, 1)])
 def test_same_keeps_the_canvas(angle, shape):
@@ -235,7 +242,7 @@ def test_fill_colours_the_corners(tail, fill):
 
 def test_side_beyond_the_reach_of_opencv():
     image = np.zeros((2, 60_000), np.uint8)
-    assert warping.rotate(image, 90).shape == (60_000, 2)
+    assert warping.rotate(image, 90, resize=True).shape == (60_000, 2)
     for angle, crop in [(10, "expand"), (10, "inscribed"), (90, "same")]:
         with pytest.raises(ValueError, match="sides of at most 32766 pixels .* 60000x2 .* Scale it down"):
             warping.rotate(image, angle, crop=crop)
@@ -250,6 +257,8 @@ IMAGE = white(4, 5)
         (lambda: warping.rotate(IMAGE, math.nan), "angle=nan"),
         (lambda: warping.rotate(IMAGE, math.inf), "angle=inf"),
         (lambda: warping.rotate(IMAGE, 1, crop="outside"), "crop='outside'"),
+        (lambda: warping.rotate(IMAGE, 1, resize=True, crop="same"), "crop='same'"),
+        (lambda: warping.rotate(IMAGE, 1, preserve_range=False), "preserve_range=False"),
         (lambda: warping.rotate(IMAGE, 1, interpolation="area"), "'area'"),
         (lambda: warping.rotate(IMAGE, 1, fill=(1, 2, 3)), r"one a channel, 1 here.*\(1, 2, 3\)"),
         (lambda: warping.rotate([[1, 2]], 1), "list"),
@@ -383,7 +392,9 @@ def test_crop_around_center(rows, columns, width, height):
 def test_crop_to_the_largest_rectangle(height, width, angle):
     w, h = warping.largest_rotated_rect(width, height, math.radians(angle))
     assume(min(w, h) > 3)
-    turned = warping.rotate(white(height, width, 3), angle)
+    kept = warping.crop_largest_rectangle(warping.rotate(white(height, width, 3), angle), angle, height, width)
+    assert kept.min() == 255
+    turned = warping.rotate(white(height, width, 3), angle, resize=True)
     crop = warping.crop_largest_rectangle(turned, angle, height, width)
     assert crop.min() == 255 and np.shares_memory(crop, turned)
     assert w - 2.01 <= crop.shape[1] <= w + 1e-5 and h - 2.01 <= crop.shape[0] <= h + 1e-5
@@ -391,7 +402,7 @@ def test_crop_to_the_largest_rectangle(height, width, angle):
 
 @pytest.mark.parametrize("angle", [0, 90, 180, -90, 720])
 def test_crop_to_the_largest_rectangle_of_a_quarter_turn_is_all(angle):
-    turned = warping.rotate(noise(9, 14), angle)
+    turned = warping.rotate(noise(9, 14), angle, resize=True)
     np.testing.assert_array_equal(warping.crop_largest_rectangle(turned, angle, 9, 14), turned)
 
 
