@@ -25,6 +25,7 @@ MODULES = (
     "rotnet.files",
     "rotnet.engines.batch",
     "rotnet.engines.shards",
+    "rotnet.engines.ray",
     "rotnet.datasets.prepare",
     "rotnet.training.classification",
     "rotnet.evaluation.classification_plots",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from rotnet.cli.listing import add_format, print_listing
 from rotnet.errors import UsageError
 
 if TYPE_CHECKING:
+    from rotnet.engines.batch import BatchPredictor
     from rotnet.files import FilePrediction
 
 
@@ -23,6 +25,7 @@ def add(commands: Any) -> None:
         "print the angle of each picture",
         "rotnet predict photos/ --format jsonl",
         "rotnet predict photos/ --shard 3/16 -o angles/",
+        "rotnet predict photos/ --engine ray -o angles/",
     )
     add_pictures(parser)
     add_allowed_angles(parser)
@@ -30,6 +33,12 @@ def add(commands: Any) -> None:
     table = parser.add_argument_group("a table on disk, for many pictures and many machines")
     table.add_argument("-o", "--output", type=path, metavar="OUT", help="folder of Parquet tables, one a shard")
     add_shard(table)
+    table.add_argument(
+        "--engine",
+        choices=("ray",),
+        help="do all shards that are missing on this machine or, with --address, a cluster",
+    )
+    table.add_argument("--address", metavar="A", help="of a Ray cluster; auto finds the one that runs here")
     table.add_argument("--retry-failed", action="store_true", help="look anew at what failed in a shard that is done")
 
 
@@ -37,8 +46,8 @@ def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     if options.output is not None:
         return _run_shard(options)
-    if options.shard or options.retry_failed:
-        raise UsageError("--shard and --retry-failed are for tables on disk: say where they go, with -o OUT.")
+    if options.shard or options.retry_failed or options.engine:
+        raise UsageError("--shard, --engine and --retry-failed are for tables on disk: say where they go, with -o OUT.")
     from rotnet.files import predict_files
     from rotnet.images.reading import MAX_PIXELS
 
@@ -78,6 +87,10 @@ def _run_shard(options: argparse.Namespace) -> int:
     from rotnet.engines.shards import Job, Shard, job_of, options_of, predict_shard, retry_shard, shard_paths
     from rotnet.images.reading import MAX_PIXELS
 
+    if options.address is not None and not options.engine:
+        raise UsageError("--address is that of a Ray cluster: say --engine ray as well.")
+    if options.engine and (options.shard or options.retry_failed):
+        raise UsageError("--engine does all shards that are missing: leave out --shard and --retry-failed.")
     if options.format != "table":
         raise UsageError("-o writes Parquet tables and prints no rows: leave out --format.")
     predict = BatchPredictor(
@@ -87,6 +100,8 @@ def _run_shard(options: argparse.Namespace) -> int:
         right_angles=options.right_angles,
         max_pixels=options.max_pixels or MAX_PIXELS,
     )
+    if options.engine:
+        return _run_ray(options, predict)
     shard = Shard(*(options.shard or (1, 1)))
     job = Job.begin(options.output, job_of("predict", options.paths, options.model, **options_of(predict)), shard.of)
     table = job.table(shard)
@@ -99,9 +114,30 @@ def _run_shard(options: argparse.Namespace) -> int:
         if is_done
         else predict_shard(job, shard, shard_paths(options.paths, shard), predict)
     )
-    told = ", ".join(f"{number} {action}" for action, number in sorted(counts.items()))
-    print(f"shard {shard}: {counts.total()} pictures ({told or 'none'}) in {table}")
+    print(f"shard {shard}: {_told(counts)} in {table}")
     return 0
+
+
+def _run_ray(options: argparse.Namespace, predict: BatchPredictor) -> int:
+    from rotnet.engines.ray import predict_on_ray, shards_for
+    from rotnet.engines.shards import Job, job_of, options_of
+
+    asked = job_of("predict", options.paths, options.model, **options_of(predict))
+    job = Job.begin(options.output, asked, shards_for(options.output, options.paths))
+    counts = predict_on_ray(
+        job,
+        options.paths,
+        predict,
+        address=options.address,
+        told=lambda shard, done: print(f"shard {shard}: {_told(done)}", flush=True),
+    )
+    print(f"{_told(counts)} in {options.output}")
+    return 0
+
+
+def _told(counts: Counter[str]) -> str:
+    told = ", ".join(f"{number} {action}" for action, number in sorted(counts.items()) if number)
+    return f"{counts.total()} pictures ({told or 'none'})"
 
 
 def _row(result: FilePrediction) -> str:

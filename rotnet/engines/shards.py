@@ -52,8 +52,13 @@ class Shard:
 
     def has(self, path: StrPath) -> bool:
         """Whether a picture of this path, as it is named, is in this part."""
+        return self.number_of(path, self.of) == self.number
+
+    @staticmethod
+    def number_of(path: StrPath, of: int) -> int:
+        """In which of so many parts a picture is, from 1."""
         name = os.fsencode(Path(path).as_posix())
-        return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") % self.of == self.number - 1
+        return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") % of + 1
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"

@@ -57,3 +57,18 @@ def test_daft(here, monkeypatch):
     pytest.importorskip("daft")
     answers = run("Daft")["answers"]
     assert len(answers["angle"]) == len(list(Path("examples/photos").glob("*.jpg"))) and None not in answers["angle"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_ray(here, monkeypatch):
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    ray = pytest.importorskip("ray")
+    pytest.importorskip("ray.data")
+    local = {"include_dashboard": False, "log_to_driver": False, "_node_ip_address": "127.0.0.1"}
+    ray.init(address="local", num_cpus=2, object_store_memory=100 << 20, **local)
+    try:
+        answers = run("Ray")["answers"].take_all()
+    finally:
+        ray.shutdown()
+    assert len(answers) == len(list(Path("examples/photos").glob("*.jpg"))) and os.listdir("angles")
+    assert all(row["error"] is None and row["action"] and "bytes" not in row for row in answers)
