@@ -79,7 +79,6 @@ def test_upright_copies_a_summary_and_a_report(folder, rotnet, model):
         "action": "turned",
         "angle": 0,
         "confidence": 0,
-        "reason": rows[0]["reason"],
         "method": "resampled",
     }
 
