@@ -138,9 +138,9 @@ def test_every_way_to_ask_heeds_damage(compass, tmp_path):
                 ask(picture, model=compass)
             ask(picture, model=compass, strict=False)
     for ask in (predict_files, check_files):
-        (told,) = ask([tmp_path], compass)
+        (told,) = ask([tmp_path], model=compass)
         assert "is damaged or incomplete" in told.error
-        (told,) = ask([tmp_path], compass, strict=False)
+        (told,) = ask([tmp_path], model=compass, strict=False)
         assert told.error is None
 
 
