@@ -68,19 +68,19 @@ def main():
         copy_weights(_started(options.start, options.backbone, shape) if taught is None else taught, model)
         if stage.freeze_before:
             freeze(model, stage.freeze_before)
-        common = {"input_shape": shape, "batch_size": stage.plan.batch_size, "sigma": stage.plan.sigma, "workers": 2}
+        common = {"input_shape": shape, "batch_size": stage.batch_size, "sigma": stage.sigma, "workers": 2}
         stream = Balanced(
             [photo.path for photo in train],
             drawn,
             examples=options.examples,
-            seed=stage.plan.seed,
+            seed=stage.seed,
             augmentation=Augmentation(),
             **common,
         )
         val = RotNetDataGenerator(
             [photo.path for photo in choose], seed=0, augmentation=SAVED, same_every_epoch=True, **common
         )
-        taught = fit(model, stream, val, stage.plan, options.output / f"stage{number}", verbose=2)
+        taught = fit(model, stream, val, stage.settings, options.output / f"stage{number}", verbose=2)
     size = options.answer or 32 * round(stage.size * 7 / 6 / 32)
     answering = unfold(taught, build_model(options.backbone, input_shape=(size, size, 3)))
     exported = export_onnx(answering, options.output / "model.onnx")
