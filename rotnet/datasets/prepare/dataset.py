@@ -209,7 +209,8 @@ def _check(
     paths = (folder / name for name in waiting)
     found = check_files(paths, model, tolerance=settings.tolerance, strict=settings.strict)
     for name, result in zip(waiting, found, strict=True):
-        facts = {field: value for field, value in result.as_dict().items() if field in ("angle", "confidence", "upright", "error")}
+        answered = ("angle", "confidence", "upright", "error")
+        facts = {field: value for field, value in result.as_dict().items() if field in answered}
         if result.error is None:
             journal.record("check", name, key(name), facts)
         yield answer(name, facts)
