@@ -403,10 +403,10 @@ def test_interrupted_run_ends_soon_and_is_taken_up_again(folder, model):
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child process")
 def test_interrupt_does_not_wait_for_a_slow_picture(folder, model):
     script = (
-        "import sys, time\n"
+        "import os, sys, time\n"
         "from rotnet.cli.main import main\n"
         "from rotnet.images import turn_file\n"
-        "turn_file.turn_bytes = lambda *_, **__: print('slow', flush=True) or time.sleep(600)\n"
+        "turn_file.turn_bytes = lambda *_, **__: os.write(1, b'slow\\n') and time.sleep(600)\n"
         "sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", script, "correct", "in", "-o", "out", "--model", model]

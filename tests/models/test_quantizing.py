@@ -41,7 +41,7 @@ def test_the_file_answers_as_it_was_taught(tool, model, tmp_path):
     tool.write(model, bounds, tmp_path / "int8.onnx")
     predictor = Predictor(tmp_path / "int8.onnx")
     height, width = predictor.input_size
-    images = np.stack([predictor.view(path)[:height, :width] for path in PHOTOGRAPHS]).astype(np.float32)
+    images = np.stack([predictor.view(path).strip[:height, :width] for path in PHOTOGRAPHS]).astype(np.float32)
     taught = tool.keras_network(model, bounds, height).predict_on_batch(images)
     written = np.stack([answer.probabilities for answer in predictor.predict(images.astype(np.uint8), turns=1)])
     assert np.abs(taught - written).max() < 0.01

@@ -153,7 +153,7 @@ def ranges(model, paths):
     network, predictor, rng = session(tapped), Predictor("photo"), np.random.default_rng(0)
     found = {name: [] for name in names}
     for trial in make_trials(paths, seed=SEED):
-        views = turned_views(predictor.view(trial.render()), predictor.input_size, 4)
+        views = turned_views(predictor.view(trial.render()).strip, predictor.input_size, 4)
         for name, values in zip(names, run(network, np.stack(views).astype(np.float32), names), strict=True):
             found[name].append(rng.choice(values.ravel(), 20_000))
     cut = [OUTLIERS, 100 - OUTLIERS]
