@@ -63,7 +63,7 @@ def add_lenient(parser: argparse.ArgumentParser) -> None:
 def add_turns(parser: argparse.ArgumentParser) -> None:
     """Declare `--turns`."""
     parser.add_argument(
-        "--turns", type=int, choices=(1, 4), help="views pooled for an answer; default: 4, for models of squares"
+        "--turns", type=int, choices=(1, 4), help="views pooled for an answer; default: 1, and 4 where one leaves doubt"
     )
 
 

@@ -110,7 +110,7 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
 
     predictor = as_predictor(options.model)
     asked = _asked(options)
-    predictor.pooled(asked)  # before an earlier run is forgotten
+    predictor.check(asked)  # before an earlier run is forgotten
     output = os.path.realpath(options.output) if options.output else "in place"
     place = options.journal or journal_path(output, *map(os.path.realpath, options.paths))
     folders = (one if os.path.isdir(one) else os.path.dirname(one) or "." for one in options.paths)
@@ -140,7 +140,7 @@ def _run_shard(options: argparse.Namespace, how: Turning) -> int:
 
     predictor = as_predictor(options.model)
     asked = _asked(options)
-    predictor.pooled(asked)
+    predictor.check(asked)
     shard = Shard(*options.shard)
     asked_for = {**vars(asked), **vars(how), "output": options.output}
     job = Job.begin(options.report, job_of("correct", options.paths, options.model, **asked_for), shard.of)
@@ -174,7 +174,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
 
     predictor = as_predictor(options.model)
     asked = _asked(options)
-    predictor.pooled(asked)
+    predictor.check(asked)
     targets = _plan(options)
     if options.preview:
         check_replaceable(options.preview, targets)

@@ -86,7 +86,7 @@ class BatchPredictor:
         self.threads = threads
         self.column = column
         self._predictor: Predictor | None = None
-        self._loaded().pooled(self.options)
+        self._loaded().check(self.options)
 
     def __call__(self, batch: Any) -> dict[str, Any]:
         """Predict the pictures of a batch.

@@ -76,8 +76,8 @@ def check_files(
         paths: Files, and folders that are walked.
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `rotnet.Predictor` or a Keras model.
         tolerance: Degrees that an upright picture may be off, in (0, 180).
-        turns: Views that are pooled for an answer: 4 for the quarter turns, or 1. None takes 4 for a model of square
-            pictures and 1 for others.
+        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes one, and
+            four where one leaves doubt.
         max_pixels: Refuse larger pictures; None for no limit.
         strict: Refuse damaged pictures too; False answers for what is left of them.
 
@@ -90,7 +90,7 @@ def check_files(
     """
     check_tolerance(tolerance)
     predictor, options = as_predictor(model), Options(turns=turns)
-    predictor.pooled(options)
+    predictor.check(options)
     answers = answer_files(paths, predictor, options=options, max_pixels=max_pixels, strict=strict)
     return _checks(answers, predictor, tolerance)
 

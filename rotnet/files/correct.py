@@ -144,8 +144,8 @@ def correct_files(
         min_confidence: Below it a picture is left; 0 turns whatever does not stand upright within 2 degrees. None
             takes the model's own threshold and, unless `angle_range` says that the pictures are tilted, also leaves
             those that may as well stand upright.
-        turns: Views that are pooled for an answer: 4 for the quarter turns, or 1. None takes 4 for a model of square
-            pictures and 1 for others.
+        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes one, and
+            four where one leaves doubt.
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)`; None allows all angles.
         right_angles: Answer 0, 90, 180 or 270 degrees only.
         level: Correct slight tilts too, of which the model is sure; otherwise they are left.
@@ -186,7 +186,7 @@ def correct_files(
         quarter_turns=quarter_turns != "off",
     )
     predictor = as_predictor(model)
-    predictor.pooled(options)
+    predictor.check(options)
     named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if output is None:
         targets = plan_in_place(named, backup=backup)

@@ -68,8 +68,8 @@ def predict_files(
     Args:
         paths: A file or folder, or several; folders are walked.
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `rotnet.Predictor` or a Keras model.
-        turns: Views that are pooled for an answer: 4 for the quarter turns, or 1. None takes 4 for a model of square
-            pictures and 1 for others.
+        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes one, and
+            four where one leaves doubt.
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)`; None allows all angles.
         right_angles: Answer 0, 90, 180 or 270 degrees only.
         refine: `"lines"` refines a sure answer by the straight lines of the picture; None leaves what the network says.
@@ -90,7 +90,7 @@ def predict_files(
     """
     options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles, refine=refine)
     predictor = as_predictor(model)
-    predictor.pooled(options)
+    predictor.check(options)
     return _predictions(
         answer_files(paths, predictor, max_pixels=max_pixels, strict=strict, jobs=jobs, options=options),
         predictor,

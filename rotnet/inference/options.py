@@ -17,8 +17,8 @@ class Options:
     """What is asked, handed through from the caller to whoever needs it.
 
     Attributes:
-        turns: Views that are pooled for an answer: the four quarter turns, or one. None takes 4 for a model of square
-            pictures and 1 for others.
+        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes one, and
+            four where one leaves doubt.
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)`; None allows all angles. Whoever
             names one says that the pictures are tilted: none is then left because it may stand upright.
         right_angles: Answer 0, 90, 180 or 270 only.

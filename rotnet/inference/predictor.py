@@ -36,7 +36,10 @@ T = TypeVar("T")
 Model: TypeAlias = "str | os.PathLike[str] | Predictor | keras.Model"
 DEFAULT = Options()
 LINES_BELIEVED = 0.8  # probability that the lines are right within a degree; below it they do as much harm as good
-BATCH = 8  # pictures a network sees at once; more only costs memory on a processor
+BATCH = 8  # views a network sees at once; more only costs memory on a processor
+# confidence at which one view is enough: on 1,404 crooked files four views then give the same gross errors, 7.3 %, and
+# of 1,404 upright windows 6 instead of 5 are turned
+ONE_VIEW_FROM = 0.9
 
 
 class Predictor:
@@ -152,7 +155,8 @@ class Predictor:
 
         Options that do not fit the model are refused at once, not with the first answer.
         """
-        return self._answers(iter(views), self.pooled(options), options)
+        self.check(options)
+        return self._answers(iter(views), options)
 
     def __enter__(self) -> Predictor:
         return self
@@ -172,23 +176,46 @@ class Predictor:
         """Say what is to become of a picture that this model predicted; see `rotnet.inference.decision.decide`."""
         return decide(prediction, self.card, options)
 
-    def pooled(self, options: Options) -> int:
-        """How many views of a picture this model looks at, 1 or 4.
+    def check(self, options: Options) -> None:
+        """Refuse options that do not fit this model.
 
         Raises:
-            UsageError: Four are asked for, and the model's pictures are no squares.
+            UsageError: Four views are asked for, and the model's pictures are no squares.
         """
-        is_square = self.input_size[0] == self.input_size[1]
-        if options.turns == 4 and not is_square:
+        if options.turns == 4 and not self._takes_squares:
             raise UsageError(f"turns=4 needs a model of square pictures, not of {self.input_size}: use turns=1.")
-        return options.turns or (4 if is_square else 1)
 
-    def _answers(self, views: Iterator[View], turns: int, options: Options) -> Iterator[AnglePrediction]:
-        while chunk := list(islice(views, max(1, BATCH // turns))):
-            squares = [square for view in chunk for square in turned_views(view.strip, self.input_size, turns)]
-            rows = self._probabilities(np.stack(squares, dtype=np.float32)).reshape(len(chunk), turns, -1)
-            for view, answers in zip(chunk, rows, strict=True):
-                yield self._refined(self._answer(pool(answers), turns, options), view, options)
+    @property
+    def _takes_squares(self) -> bool:
+        return self.input_size[0] == self.input_size[1]
+
+    def _answers(self, views: Iterator[View], options: Options) -> Iterator[AnglePrediction]:
+        # without a calibration nobody knows whether one view is enough
+        adaptive = options.turns is None and self._takes_squares and {"1", "4"} <= self.card.calibration.keys()
+        turns = options.turns or (4 if self._takes_squares else 1)
+        while chunk := list(islice(views, BATCH)):
+            strips = [view.strip for view in chunk]
+            answers = self._one_or_four(strips, options) if adaptive else self._pooled(strips, turns, options)
+            for view, answer in zip(chunk, answers, strict=True):
+                yield self._refined(answer, view, options)
+
+    def _pooled(self, strips: list[NDArray[np.uint8]], turns: int, options: Options) -> list[AnglePrediction]:
+        squares = [square for strip in strips for square in turned_views(strip, self.input_size, turns)]
+        rows = self._probabilities(squares).reshape(len(strips), turns, -1)
+        return [self._answer(pool(answers), turns, options) for answers in rows]
+
+    def _one_or_four(self, strips: list[NDArray[np.uint8]], options: Options) -> list[AnglePrediction]:
+        """What the first of four views says; what all four say, where that is not sure."""
+        squares = [turned_views(strip, self.input_size, 4) for strip in strips]
+        first = self._probabilities([views[0] for views in squares])
+        answers = [self._answer(row, 1, options) for row in first]
+        enough = max(ONE_VIEW_FROM, options.min_confidence or 0.0)
+        unsure = [index for index, answer in enumerate(answers) if answer.confidence < enough]
+        if unsure:
+            others = self._probabilities([square for index in unsure for square in squares[index][1:]])
+            for index, rows in zip(unsure, others.reshape(len(unsure), 3, -1), strict=True):
+                answers[index] = self._answer(pool(np.vstack([first[index], rows])), 4, options)
+        return answers
 
     def _answer(self, probabilities: NDArray[np.float32], turns: int, options: Options) -> AnglePrediction:
         angle = decode_allowed(
@@ -211,7 +238,12 @@ class Predictor:
         angle = float(wrap_angle(answer.angle + level.roll))
         return replace(answer, angle=angle, level=level) if is_allowed(angle, options.angle_range) else answer
 
-    def _probabilities(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _probabilities(self, squares: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """`(N, 360)` probabilities for N views, some at a time."""
+        batches = (squares[start : start + BATCH] for start in range(0, len(squares), BATCH))
+        return np.concatenate([self._probabilities_of_batch(np.stack(batch, dtype=np.float32)) for batch in batches])
+
+    def _probabilities_of_batch(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         scores = np.asarray(self._network(self._preprocess(batch) if self._preprocess else batch), np.float32)
         if scores.ndim != 2 or scores.shape[1] != 360:
             raise WeightsError(
@@ -241,9 +273,9 @@ def predict_angle(
         image: A path, bytes, file object, PIL image or array, as `rotnet.read_image` takes, or a list (or 4-D array) of
             them.
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
-        turns: 4 looks at the four exact quarter turns, of either end of an oblong picture by turns, and pools the
-            answers; 1 looks at the middle once, four times as fast. None takes 4 for a model of square pictures, as the
-            presets are, and 1 for others, which know no quarter turns.
+        turns: 4 looks at the picture and its three quarter turns, alternately at either end of an oblong picture, and
+            pools the answers; 1 looks at the middle once, four times as fast. None looks once, and at all four where
+            one look leaves doubt. Models whose pictures are no squares look once.
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)` for a horizon that is not quite
             level; None allows all. The confidence stays what it is, a probability among all angles: for a picture that
             lies on its side, the answer nearest to upright has little. Where all pictures surely lie in the range, it

@@ -90,6 +90,29 @@ def test_one_turn_looks_once_and_four_look_at_each_quarter(compass, monkeypatch)
         np.testing.assert_array_equal(square, strip[:, columns])
 
 
+def test_one_look_where_it_is_sure_and_four_where_it_is_not(tmp_path, monkeypatch):
+    card = {"calibration": {"1": [1.0, 0.0], "4": [1.0, 0.0]}}
+    predictor = Predictor(compass_onnx(tmp_path / "compass.onnx", card=card))
+    seen, network = [], predictor._network
+    monkeypatch.setattr(predictor, "_network", lambda batch: seen.append(len(batch)) or network(batch))
+    sure, flat = crooked(10.0), np.full((48, 64, 3), 128, np.uint8)
+    answers = predictor.predict([sure, flat, sure, flat])
+    assert seen == [4, 6] and [answer.turns for answer in answers] == [1, 4, 1, 4]
+    assert [answer.confidence >= 0.9 for answer in answers] == [True, False, True, False]
+    np.testing.assert_array_equal(answers[1].probabilities, predictor.predict(flat, turns=4).probabilities)
+    # who asks for more than one look can promise gets four
+    seen.clear()
+    (answer,) = predictor.predict_views([predictor.view(sure)], Options(min_confidence=1.0))
+    assert seen == [1, 3] and answer.turns == 4
+    seen.clear()
+    list(predictor.predict_views([predictor.view(flat)] * 9))
+    assert seen == [8, 8, 8, 8, 1, 3]
+
+
+def test_without_a_calibration_all_four_are_looked_at(compass):
+    assert compass.predict(crooked(10.0)).turns == 4
+
+
 @pytest.mark.parametrize("turns", [0, 2, -4, "4", 1.5])
 @pytest.mark.parametrize("images", [[], crooked(0.0)], ids=["none", "one"])
 def test_other_numbers_of_turns_are_refused(compass, images, turns):
@@ -152,8 +175,6 @@ def test_predictor_travels_by_its_path(tmp_path):
         assert opened is again
     with pytest.raises(AttributeError):
         again.predict(crooked(40.0))
-
-
 
 
 def test_threads_share_a_predictor(compass):
@@ -416,7 +437,7 @@ def test_keras_file_without_keras_says_what_to_install(tmp_path, monkeypatch):
 
 def test_8_bits_say_what_float32_says():
     photographs = sorted((pathlib.Path(__file__).parents[2] / "examples" / "photos").glob("*.jpg"))
-    one, other = (Predictor(name).predict(photographs) for name in ("photo", "photo_int8"))
+    one, other = (Predictor(name).predict(photographs, turns=4) for name in ("photo", "photo_int8"))
     assert max(angle_difference(a.angle, b.angle) for a, b in zip(one, other, strict=True)) < 2
     assert max(abs(a.confidence - b.confidence) for a, b in zip(one, other, strict=True)) < 0.1
 

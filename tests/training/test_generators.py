@@ -312,7 +312,6 @@ def photographs(tmp_path):
         ({"augmentation": Augmentation(min_view=0.0)}, None),
         ({"augmentation": lambda image, angle, size, rng: image[: size[0], : size[1]]}, None),
     ],
-    ids=str,
 )
 def test_a_jpeg_is_decoded_no_larger_than_needed(photographs, monkeypatch, options, short_side):
     asked = []

@@ -3,7 +3,7 @@
     python weights/tools/measure_sources.py PHOTOS MORE --side choose --model photo > choose.json
 
 Each picture is turned by `--repeats` angles, cropped to the inscribed rectangle, saved as JPEG of quality 90 and
-answered with four views. `--side test` is for the model card, once, and for no choice.
+answered. `--side test` is for the model card, once, and for no choice.
 """
 
 import argparse
@@ -26,6 +26,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--right-angles", action="store_true", help="turn by quarter turns; any angle may be answered")
     parser.add_argument("--refine", choices=("lines", "none"), default="none", help="default: none")
+    parser.add_argument("--turns", type=int, choices=(1, 4), help="views; default: 1, and 4 where one leaves doubt")
     options = parser.parse_args()
     chosen = [photo for photo in photos(options.folders) if photo.side == options.side]
     angles = None
@@ -37,6 +38,7 @@ def main():
         repeats=options.repeats,
         seed=options.seed,
         angles=None if angles is None else angles.tolist(),
+        turns=options.turns,
         refine="lines" if options.refine == "lines" else None,
     )
     sources = np.array([photo.source for photo in chosen])[[trial.seed[1] for trial in found.trials]]
