@@ -44,8 +44,8 @@ USUAL_ROLL, USUAL_K, USUAL_HEIGHT, USUAL_Q = math.radians(1.5), 0.25, 0.15, 0.7
 
 LEAST_SUPPORT = 0.15  # Half diagonals of believed edges: a pole of a tenth of the picture is no evidence.
 
-# Logistic fits of "within half a degree" and "within one", on Street View, nature and people turned by known angles.
-
+# Logistic fits of "within half a degree" and "within one", on Street View, nature and people turned by known angles, by
+# weights/tools/calibrate_lines.py.
 HALF = (-1.734, -0.848, 0.092, 0.034, 1.854, -0.123, -1.417, -0.499, -0.946, -0.150)
 ONE = (-1.001, -0.838, 0.077, 0.099, 2.652, -0.069, -2.175, -0.828, -0.630, -0.163)
 
@@ -148,23 +148,6 @@ def level_from_lines(image: NDArray[np.uint8], *, up: float = 0.0, within: float
         pitch_term=float(fit.values[1]),
         segments=(believed + 0.5) * np.tile(scale, 2) - 0.5,
     )
-
-
-def level_angle(up: float, estimate: LevelEstimate | None, *, at_least: float = 0.7) -> float:
-    """The whole angle, in degrees counter-clockwise in [0, 360): `up` and the roll, where that is believed.
-
-    Args:
-        up: What `level_from_lines` was given.
-        estimate: What it returned.
-        at_least: Least `probability_one`; below it `up` is the answer.
-
-    Example:
-        >>> level_angle(-1.5, None)
-        358.5
-    """
-    believed = estimate is not None and estimate.probability_one >= at_least
-    angle = (up + (estimate.roll if estimate is not None and believed else 0.0)) % 360.0
-    return 0.0 if angle == 360.0 else angle  # A tiny negative number modulo 360 rounds to 360.
 
 
 def _check(image: NDArray[np.uint8], up: float, within: float) -> None:

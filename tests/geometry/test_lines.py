@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rotnet.geometry.lines import level_angle, level_from_lines
+from rotnet.geometry.lines import level_from_lines
 from rotnet.geometry.segments import gradients, segments_along
 
 BELIEVED = 0.7
@@ -200,14 +200,6 @@ def test_segments_along_finds_an_edge_of_any_direction(direction):
     # Counter-clockwise from the vertical, y downwards: (-sin, -cos).
     angle = math.degrees(math.atan2(run[0], run[1]))
     assert abs((angle - direction + 90) % 180 - 90) < 0.3
-
-
-def test_level_angle():
-    picture = render(roll=3, seed=0)
-    estimate = level_from_lines(picture, up=361.0)
-    assert level_angle(361.0, estimate) == pytest.approx(3.0, abs=0.2)
-    assert level_angle(361.0, estimate, at_least=1.0) == pytest.approx(1.0)
-    assert level_angle(-1e-20, None) == 0.0
 
 
 @pytest.mark.parametrize(
