@@ -24,6 +24,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import math
 import os
 import re
@@ -44,6 +45,8 @@ try:
     import fcntl
 except ImportError:  # not on Windows, where two runs at once are not noticed
     fcntl = None  # type: ignore[assignment]
+
+_log = logging.getLogger(__name__)
 
 _VERSION = 1
 _START = f'{{"journal": {_VERSION},'.encode()
@@ -227,8 +230,8 @@ class Journal:
             except BlockingIOError as error:
                 file.close()
                 raise OutputError(f"Another run is at work on these pictures ({self.path}); wait for it") from error
-            except OSError:  # some network file systems know no locks
-                pass
+            except OSError as error:  # some network file systems know no locks
+                _log.info("%s cannot be locked, so that a second run would not be noticed: %s", self.path, error)
         return file
 
     def _settle(self) -> tuple[dict[str, Any], bool]:
@@ -269,6 +272,7 @@ class Journal:
             if os.path.lexists(left["temporary"]):
                 self._record({"kept": key}, to_disk=True)  # or else its absence would tell that it was moved
                 _remove(left["temporary"])
+                _log.info("%s was left by a run that was killed, and is removed", left["temporary"])
             elif "outcome" in left:
                 self.outcomes[key] = left["outcome"]
         return options, bool(self.outcomes) and not finished

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rotnet.images.reading import EXTENSIONS, StrPath
+
+_log = logging.getLogger(__name__)
 
 Stamp = tuple[int, int, int]  # bytes, nanoseconds of the last change, inode
 
@@ -29,7 +32,11 @@ def find_images(paths: StrPath | Iterable[StrPath]) -> Iterator[Path]:
     """
     for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         if os.path.isdir(path):
-            yield from (found for found, is_image in _walk(Path(path)) if is_image)
+            for found, is_image in _walk(Path(path)):
+                if is_image:
+                    yield found
+                else:
+                    _log.debug("%s is skipped: its extension is not that of a picture", found)
         else:
             yield Path(path)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import io
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ from rotnet.images.orientation import apply_orientation
 from rotnet.images.writing import encode, fitted
 
 __all__ = ["TAGGED", "Original", "encode_like", "open_original"]
+
+_log = logging.getLogger(__name__)
 
 # formats whose metadata pass from file to file as they are, and that can hold an orientation
 TAGGED = ("JPEG", "PNG", "TIFF", "WEBP")
@@ -260,6 +263,7 @@ def _save(picture: Image.Image, format: str, options: dict[str, Any]) -> bytes:
         if not options.get("progressive"):
             raise
         # Pillow gives these a buffer that the noisiest pictures outgrow
+        _log.info("a progressive JPEG is too noisy for that, and is saved as a sequential one")
         return _save(picture, format, options | {"progressive": False})
     return file.getvalue()
 

@@ -18,6 +18,7 @@ maps), and where pixels are resampled the palette: in-between colours need true 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,6 +40,8 @@ from rotnet.images.turning import check_options as check_turn
 from rotnet.images.turning import turn_back
 
 __all__ = ["QUARTER_TURNS", "check_options", "turn_bytes"]
+
+_log = logging.getLogger(__name__)
 
 QuarterTurns: TypeAlias = Literal["auto", "exif", "pixels", "off"]
 QUARTER_TURNS = ("auto", "exif", "pixels", "off")
@@ -149,6 +152,7 @@ def _turned_by_tag(original: Original, quarters: int, *, required: bool) -> byte
     except ValueError as error:
         if required:
             raise ImageError(f"{original.name} cannot be turned by a tag: {error}; let its pixels be turned") from error
+        _log.info("%s cannot be turned by a tag, and its pixels are turned: %s", original.name, error)
         return None
     return result
 

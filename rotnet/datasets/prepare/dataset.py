@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,6 +29,8 @@ from rotnet.images.finding import find_images, stamp
 from rotnet.images.prefetch import ahead
 from rotnet.inference import presets
 from rotnet.inference.predictor import as_predictor
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 MANIFEST, REVIEW, JOURNAL = "manifest.csv", "review.csv", "journal.jsonl"
@@ -92,6 +95,7 @@ def prepare(
         for left_over in (*(output / path for path in dropped), *killed):
             if left_over.is_file() or left_over.is_symlink():
                 left_over.unlink(missing_ok=True)
+                _log.info("%s is of an earlier run and no longer wanted, and is removed", left_over)
     _write_csv(output / MANIFEST, [field.name for field in fields(Row)], map(asdict, rows))
     _write_review(
         output / REVIEW, {row.source: looks[row.source] for row in rows if row.reason.startswith("not upright")}
