@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rotnet.geometry.batch_warping import warp_views
-from rotnet.geometry.warping import largest_rotated_rect, warp_view
+from rotnet.geometry.cropping import largest_rotated_rect
+from rotnet.geometry.warping import warp_view
 
 
 @dataclass(frozen=True)

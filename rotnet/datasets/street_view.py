@@ -21,7 +21,7 @@ from rotnet.datasets.augmentation import Augmentation
 from rotnet.datasets.download import check_sum, fetch
 from rotnet.datasets.photos import Split, fixed_share
 from rotnet.errors import RotNetError, UsageError
-from rotnet.geometry.warping import crop_around_center
+from rotnet.geometry.cropping import crop_around_center
 from rotnet.images.finding import find_images
 from rotnet.images.writing import atomic_file
 

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rotnet.files.correct import FileCorrection, Turning
+from rotnet.files.correct import Turning
+from rotnet.files.decide import FileCorrection
 from rotnet.files.report import row_of
 from rotnet.images import reading
 from rotnet.images.prefetch import JOBS, ahead

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.geometry.angles import roll_quarter_turns
+from rotnet.geometry.cropping import crop_around_center
 from rotnet.geometry.lines import reduced
-from rotnet.geometry.warping import crop_around_center, square_view
+from rotnet.geometry.warping import square_view
 from rotnet.images.converting import as_channels
 
 LONGEST = 2  # squares that a strip is long; beyond, the ends of a picture have little to do with each other

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from rotnet.datasets.augmentation import DigitAugmentation
 from rotnet.geometry.batch_warping import generate_rotated_images
-from rotnet.geometry.warping import crop_around_center, generate_rotated_image
+from rotnet.geometry.cropping import crop_around_center
+from rotnet.geometry.warping import generate_rotated_image
 from rotnet.images import reading
 from rotnet.training.cache import open_cache
 from rotnet.training.labels import Label, choose_label, encode_labels

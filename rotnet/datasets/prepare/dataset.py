@@ -23,7 +23,7 @@ from rotnet.datasets.prepare.duplicates import perceptual_hash
 from rotnet.datasets.prepare.journal import Journal
 from rotnet.errors import ImageError, OutputError, RotNetError, UsageError, require
 from rotnet.files.check import check_files
-from rotnet.geometry.warping import crop_around_center
+from rotnet.geometry.cropping import crop_around_center
 from rotnet.images import reading, writing
 from rotnet.images.finding import find_images, stamp
 from rotnet.images.prefetch import ahead
