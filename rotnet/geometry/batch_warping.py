@@ -17,6 +17,7 @@ from rotnet.geometry.warping import (
     INTERPOLATIONS,
     MAX_SPACING,
     MAX_WARP_SIDE,
+    Interpolation,
     example_window,
     warp_view,
     window_matrix,
@@ -32,7 +33,7 @@ def warp_views(
     *,
     view_sizes: ArrayLike,
     offsets: ArrayLike = (0.0, 0.0),
-    interpolation: str | Sequence[str] = "bilinear",
+    interpolation: Interpolation | Sequence[Interpolation] = "bilinear",
     repeat_edge: bool = False,
 ) -> NDArray:
     """`warp_view` for each picture of a batch.
@@ -96,7 +97,7 @@ def generate_rotated_images(
     crop_center: bool = False,
     crop_largest_rect: bool = False,
     *,
-    interpolation: str = "bilinear",
+    interpolation: Interpolation = "bilinear",
 ) -> NDArray:
     """`generate_rotated_image` for each picture of a batch.
 
@@ -129,7 +130,7 @@ def generate_rotated_images(
 
 
 def _is_simple(
-    images: NDArray, angles: list[float], size: tuple[int, int], view_sizes: NDArray, kernels: list[str]
+    images: NDArray, angles: list[float], size: tuple[int, int], view_sizes: NDArray, kernels: list[Interpolation]
 ) -> bool:
     """Whether nothing is wrong with the arguments, and `warp_view` would neither halve nor sample a finer grid."""
     return (
@@ -155,7 +156,7 @@ def _exact_sin_cos(degrees: list[float]) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def _with_margins(
-    images: NDArray, matrices: NDArray[np.float64], kernels: list[str], *, repeat_edge: bool
+    images: NDArray, matrices: NDArray[np.float64], kernels: list[Interpolation], *, repeat_edge: bool
 ) -> list[NDArray]:
     """Pictures for wide kernels with margins, for OpenCV is slow where taps lie outside; `matrices` are adapted."""
     wide = [place for place, kernel in enumerate(kernels) if kernel in ("cubic", "lanczos")]

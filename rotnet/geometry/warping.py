@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import cv2
 import numpy as np
@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 
 from rotnet.geometry.cropping import crop_around_center, largest_rotated_rect, rotated_bounds
 
-INTERPOLATIONS = {
+Interpolation: TypeAlias = Literal["nearest", "bilinear", "cubic", "lanczos"]
+INTERPOLATIONS: dict[Interpolation, int] = {
     "nearest": cv2.INTER_NEAREST,
     "bilinear": cv2.INTER_LINEAR,
     "cubic": cv2.INTER_CUBIC,
     "lanczos": cv2.INTER_LANCZOS4,
 }
 Crop: TypeAlias = Literal["inscribed", "expand", "same"]
-CROPS = ("inscribed", "expand", "same")
+CROPS: tuple[Crop, ...] = get_args(Crop)
 MAX_WARP_SIDE = 32766  # OpenCV addresses the pixels of a warp with 16 bits
 MAX_SPACING = 1.5  # source pixels between samples, beyond which a finer grid is averaged
 
@@ -37,9 +38,9 @@ def rotate(
     resize: bool = False,
     *,
     preserve_range: Literal[True] = True,
-    crop: str | None = None,
+    crop: Crop | None = None,
     fill: Fill = 0,
-    interpolation: str = "bilinear",
+    interpolation: Interpolation = "bilinear",
 ) -> NDArray:
     """Turn an image counter-clockwise as seen.
 
@@ -102,7 +103,7 @@ def warp_view(
     offset: tuple[float, float] = (0.0, 0.0),
     flip: bool = False,
     fill: Fill | None = 0,
-    interpolation: str = "bilinear",
+    interpolation: Interpolation = "bilinear",
 ) -> NDArray:
     """Rotate an image about its centre and look at it through a rectangular window, in one anti-aliased sampling.
 
@@ -183,7 +184,7 @@ def generate_rotated_image(
     crop_center: bool = False,
     crop_largest_rect: bool = False,
     *,
-    interpolation: str = "bilinear",
+    interpolation: Interpolation = "bilinear",
 ) -> NDArray:
     """Rotate an upright image as a training example: centre square, rotation, inscribed rectangle and resize at once.
 

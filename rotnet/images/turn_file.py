@@ -22,14 +22,14 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.errors import ImageError, RotNetError, UsageError
 from rotnet.geometry.angles import QUARTER_WITHIN, quarter_turn
-from rotnet.geometry.warping import Fill
+from rotnet.geometry.warping import Crop, Fill, Interpolation
 from rotnet.images import reading
 from rotnet.images.formats import containers, jpeg
 from rotnet.images.formats.exif import Facts
@@ -44,7 +44,7 @@ __all__ = ["QUARTER_TURNS", "check_options", "turn_bytes"]
 _log = logging.getLogger(__name__)
 
 QuarterTurns: TypeAlias = Literal["auto", "exif", "pixels", "off"]
-QUARTER_TURNS = ("auto", "exif", "pixels", "off")
+QUARTER_TURNS: tuple[QuarterTurns, ...] = get_args(QuarterTurns)
 # formats that cannot be turned otherwise without loss, or whose viewers heed the orientation tag
 _AUTO_TAGGED = ("JPEG", "TIFF", "WEBP")
 
@@ -53,10 +53,10 @@ def turn_bytes(
     data: bytes,
     angle: float,
     *,
-    crop: str = "inscribed",
+    crop: Crop = "inscribed",
     fill: Fill = 0,
-    interpolation: str = "lanczos",
-    quarter_turns: str = "auto",
+    interpolation: Interpolation = "lanczos",
+    quarter_turns: QuarterTurns = "auto",
     tolerance: float = QUARTER_WITHIN,
     max_pixels: int | None = MAX_PIXELS,
     name: str = "the picture",
@@ -175,7 +175,7 @@ def _turned_pixels(original: Original, max_pixels: int | None, turn: Callable[[O
     return result
 
 
-def _turn(original: Original, angle: float, *, crop: str, fill: Fill, interpolation: str) -> Any:
+def _turn(original: Original, angle: float, *, crop: Crop, fill: Fill, interpolation: Interpolation) -> Any:
     """The pixels of one picture turned back by an angle."""
     picture = original.picture
     is_deep = original.deep is not None or picture.mode.startswith("I;16")

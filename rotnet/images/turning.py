@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rotnet.errors import ImageError, UsageError
-from rotnet.geometry.warping import CROPS, INTERPOLATIONS, Fill, rotate
+from rotnet.geometry.warping import CROPS, INTERPOLATIONS, Crop, Fill, Interpolation, rotate
 
 __all__ = ["check_options", "turn_back"]
 
@@ -32,9 +32,9 @@ def turn_back(
     image: NDArray[Any] | Image.Image,
     angle: float,
     *,
-    crop: str = "inscribed",
+    crop: Crop = "inscribed",
     fill: Fill = 0,
-    interpolation: str = "cubic",
+    interpolation: Interpolation = "cubic",
 ) -> Any:
     """Undo a rotation by `angle`: an array gives an array of its dtype, a PIL image one of its mode.
 
@@ -83,7 +83,7 @@ def turn_back(
 
 
 def _turn_array(
-    image: NDArray[Any], angle: float, crop: str, fill: tuple[float, ...], interpolation: str
+    image: NDArray[Any], angle: float, crop: Crop, fill: tuple[float, ...], interpolation: Interpolation
 ) -> NDArray[Any]:
     dtype = image.dtype
     if dtype.kind in "iu":
