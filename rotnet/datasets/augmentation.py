@@ -64,7 +64,7 @@ class DigitAugmentation:
     Attributes:
         zoom: Smallest and largest size, as a share of the digit's own.
         shift: Furthest move along each side, pixels.
-        gain: Smallest and largest factor of the level, which thins or fattens the stroke once it is binarized.
+        gain: Smallest and largest factor of the pixel values, which thins or fattens the stroke once it is binarized.
         interpolations: Kernels to draw from.
     """
 

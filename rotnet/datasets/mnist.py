@@ -54,7 +54,7 @@ def rotated_mnist(
     Args:
         images: `(N, 28, 28)` uint8.
         seed: Of the angles, uniform in [0, 360).
-        interpolation: As for `rotnet.rotate`.
+        interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
 
     Returns:
         `(N, 28, 28)` uint8 and `(N,)` degrees.

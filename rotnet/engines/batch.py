@@ -47,7 +47,7 @@ class BatchPredictor:
     Raises:
         UsageError: An option is not as described, or the model is neither a name nor a path.
         UnknownPresetError: There is no preset of that name.
-        WeightsError: The model cannot be loaded or is none.
+        WeightsError: The model cannot be loaded.
 
     Example:
         >>> predict = BatchPredictor("photo", turns=1)

@@ -11,7 +11,7 @@ A journal is a file of JSON lines, written before and after each change of a fil
     {"finished": true}
 
 A journal is input: each line must be as a run writes it, and of temporary files only those go that rotnet names so, in
-the folders of the run. A line that is no JSON was cut short when its run was killed, and is passed over.
+the folders of the run. A line that is not JSON was cut short when its run was killed, and is skipped.
 
 A stamp says which file the outcome is of: the input as it was looked at, in place its successor.
 
@@ -230,7 +230,7 @@ class Journal:
             except BlockingIOError as error:
                 file.close()
                 raise OutputError(f"Another run is at work on these pictures ({self.path}); wait for it") from error
-            except OSError as error:  # some network file systems know no locks
+            except OSError as error:  # some network file systems have no locks
                 _log.info("%s cannot be locked, so that a second run would not be noticed: %s", self.path, error)
         return file
 
@@ -267,7 +267,7 @@ class Journal:
             except (KeyError, TypeError, ValueError, OverflowError) as error:
                 if isinstance(error, UsageError):
                     raise
-                raise self._foreign(f"line {number} is none that rotnet writes") from error
+                raise self._foreign(f"line {number} is not as rotnet writes it") from error
         for key, left in under_way.items():
             if os.path.lexists(left["temporary"]):
                 self._record({"kept": key}, to_disk=True)  # or else its absence would tell that it was moved
@@ -286,7 +286,7 @@ class Journal:
             one in (spelt, *spelt.parents, lies, *lies.parents) for one in self._within
         )
         if not path.is_absolute() or not _OURS.fullmatch(path.name) or not inside:
-            raise self._foreign(f"it names {name!r} as a temporary file, which is none that rotnet makes there")
+            raise self._foreign(f"it names {name!r} as a temporary file, which rotnet does not make there")
         return path
 
     def _foreign(self, problem: str) -> UsageError:
@@ -298,7 +298,9 @@ class Journal:
         with open(self.path, "rb") as file:
             start = file.read(len(_START))
             if not _START.startswith(start):
-                raise UsageError(f"{self.path} is no journal of this version, and stays as it is: name another file.")
+                raise UsageError(
+                    f"{self.path} is not a journal of this version, and stays as it is: name another file."
+                )
             file.seek(0)
             number, last = 0, b"\n"
             while line := file.readline(_LONGEST):

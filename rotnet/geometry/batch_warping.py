@@ -45,7 +45,7 @@ def warp_views(
         view_sizes: `(N, 2)` or `(2,)`, `(height, width)` of the window in source pixels.
         offsets: `(N, 2)` or `(2,)`, `(down, right)` from the centre of the rotated picture to that of the window,
             source pixels.
-        interpolation: As for `warp_view`, one for all or one a picture.
+        interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`, one for all or one a picture.
         repeat_edge: Repeat the edge beyond the picture (`fill=None` of `warp_view`); otherwise it is black there.
 
     Returns:
@@ -102,7 +102,7 @@ def generate_rotated_images(
     """`generate_rotated_image` for each picture of a batch.
 
     Args:
-        images: As for `warp_views`, upright.
+        images: Upright, `(N, H, W)` or `(N, H, W, C)`, N >= 1, of a dtype that `rotate` takes.
         angles: `(N,)` degrees, counter-clockwise as seen.
         size, crop_center, crop_largest_rect, interpolation: As for `generate_rotated_image`.
 

@@ -54,7 +54,7 @@ def rotate(
         preserve_range: True, for pixel values are never rescaled.
         crop: `"same"` keeps the size of the canvas; `"expand"` grows it until the whole picture fits; `"inscribed"`
             keeps the largest rectangle without a corner of the fill. None is `"expand"` with `resize`, else `"same"`.
-        fill: Level of the pixels outside the picture, one number or one a channel.
+        fill: Pixel value outside the picture, one number or one a channel.
         interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
 
     Returns:
@@ -112,15 +112,16 @@ def warp_view(
     whole factor, no further than 1.5 pixels apart, and averaged.
 
     Args:
-        image: As for `rotate`.
+        image: `(H, W)` or `(H, W, C)` with 1 to 4 channels; uint8, uint16, int16, float32, float64 or bool.
         angle: Degrees, counter-clockwise as seen.
         size: `(height, width)` of the output, pixels.
         view_size: `(height, width)` of the window, source pixels.
         offset: `(down, right)` from the centre of the rotated picture to that of the window, source pixels.
         flip: Mirror the picture left to right before it is rotated.
-        fill: Level of the pixels outside the picture; None repeats its edge, for a window that lies inside, so that no
-            kernel reaches for a colour that is not there.
-        interpolation: As for `rotate`; a finer grid is sampled bilinearly, for averaging hides the kernel.
+        fill: Pixel value outside the picture, one number or one a channel; None repeats the edge, for a window that
+            lies inside, so that no kernel reaches for a colour that is not there.
+        interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`; a finer grid is sampled bilinearly, for
+            averaging hides the kernel.
 
     Returns:
         Array of `size`, dtype and channels of `image`.
@@ -137,8 +138,8 @@ def warp_view(
     if not math.isfinite(angle):
         raise ValueError(f"angle must be finite degrees. Received: angle={angle}.")
     channels = 1 if image.ndim == 2 else image.shape[2]
-    levels = [0.0] if fill is None else [float(level) for level in np.ravel(fill)]
-    if len(levels) not in (1, channels) or not np.isfinite(levels).all():
+    values = [0.0] if fill is None else [float(value) for value in np.ravel(fill)]
+    if len(values) not in (1, channels) or not np.isfinite(values).all():
         raise ValueError(f"fill must be one finite number or one a channel, {channels} here. Received: fill={fill!r}.")
     full = 255.0 if image.dtype == bool else 1.0
     work = image.astype(np.uint8) * 255 if image.dtype == bool else image
@@ -166,7 +167,7 @@ def warp_view(
         (width, height),
         flags=kernel | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE if fill is None else cv2.BORDER_CONSTANT,
-        borderValue=[full * level for level in (4 * levels)[:4]],
+        borderValue=[full * value for value in (4 * values)[:4]],
     )
     if reduction > 1:
         warped = cv2.resize(warped, (size[1], size[0]), interpolation=cv2.INTER_AREA)
@@ -189,7 +190,7 @@ def generate_rotated_image(
     """Rotate an upright image as a training example: centre square, rotation, inscribed rectangle and resize at once.
 
     Args:
-        image: As for `rotate`, upright.
+        image: Upright, `(H, W)` or `(H, W, C)` with 1 to 4 channels; uint8, uint16, int16, float32, float64 or bool.
         angle: Degrees, counter-clockwise as seen. Zero goes through the same sampling as every other angle.
         size: `(height, width)` of the result; None keeps the size of the crop. The crop takes the proportions of
             `size`, for a stretched picture would show another angle.
@@ -197,7 +198,7 @@ def generate_rotated_image(
         crop_largest_rect: Keep the largest rectangle free of black corners. Otherwise the picture keeps its canvas and
             its scale, and what the rotation brings in from outside is black. (The original RotNet let the canvas grow
             and then shrank it, so that a digit's size told the angle.)
-        interpolation: As for `rotate`.
+        interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
 
     Returns:
         Array of `size`, dtype and channels of `image`.
@@ -221,7 +222,7 @@ def generate_rotated_image(
 
 
 def square_view(image: NDArray, size: tuple[int, int]) -> NDArray:
-    """What a model looks at: the largest window of its proportions amid an image, scaled with anti-aliasing.
+    """What a model looks at: the largest central window of its proportions, scaled with anti-aliasing.
 
     Args:
         image: `(H, W)` or `(H, W, C)` uint8.
@@ -295,7 +296,7 @@ def window_matrix(
         turn: Sine and cosine of the angle, two floats or two `(N,)` arrays; of the latter come `(2, 3, N)`.
         size: `(height, width)` of the output.
         window: Height and width of the window in the source, and its offset down and right; floats or `(N,)`.
-        flip: As for `warp_view`.
+        flip: Mirror the source left to right before it is rotated.
     """
     sin, cos = turn
     view_height, view_width, down, right = window

@@ -42,7 +42,7 @@ def find_images(paths: StrPath | Iterable[StrPath]) -> Iterator[Path]:
 
 
 def count_others(paths: Iterable[StrPath]) -> Counter[str]:
-    """Count the files in folders that `find_images` passes over, by their lower-case extension; hidden ones are not.
+    """Count the files in folders that `find_images` skips, by their lower-case extension; hidden ones are not.
 
     Example:
         >>> count_others(["notes.txt"])
@@ -72,7 +72,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:
 
 
 def stamp(path: StrPath) -> Stamp | None:
-    """What tells a file from another in its place, or from itself once it is changed; None if there is none."""
+    """What tells a file from another in its place, or from itself once it is changed; None without a file."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):

@@ -90,16 +90,18 @@ class UprightBatches(keras.utils.PyDataset):
     the classes apart.
 
     Args:
-        images: Upright pictures, as for `rotnet.RotNetDataGenerator`.
+        images: Upright pictures: an array `(N, H, W)` or `(N, H, W, C)`, or a sequence of arrays or of paths.
         input_shape: `(height, width, channels)` of the pictures in a batch, pixels.
         batch_size: Pictures in a batch, even.
         tolerance: Degrees off that still count as upright.
         augmentation: How pictures are varied; `rotnet.datasets.augmentation.UNDEGRADED` to measure.
-        shuffle, seed, same_every_epoch: As for `rotnet.RotNetDataGenerator`.
-        **options: `workers` and the like, as for `keras.utils.PyDataset`.
+        shuffle: Draw the pictures in a new order each epoch.
+        seed: Integer, not negative; None draws one.
+        same_every_epoch: True gives the same pictures in every epoch, as a validation set needs.
+        **options: `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
 
     Raises:
-        ValueError: The batch size is odd, or as for `rotnet.RotNetDataGenerator`.
+        ValueError: The batch size is odd, another argument is not as described, or there are no pictures.
 
     Example:
         >>> batch, labels = UprightBatches(np.zeros((4, 20, 30, 3), np.uint8), (16, 16, 3), batch_size=8)[0]

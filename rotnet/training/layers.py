@@ -30,7 +30,7 @@ class RandomUprightRotation(keras.layers.Layer):
     Angle, crop, zoom, shift and mirroring are one sampling, bilinear, with the repeated edge beyond the picture. It is
     anti-aliased by a grid finer than the output, averaged: the same for all pictures, no further than 1.5 pixels apart
     in the largest window. Pictures of up to three times the size of the output go well with it; shrink larger ones.
-    Where the grids are the same, `rotnet.geometry.warping.warp_view` gives the same within 1 level in the mean.
+    Where the grids are the same, `rotnet.geometry.warping.warp_view` gives the same pixel values within 1 in the mean.
 
     It works on batches, inside a model (see `RotationTrainer`) and in `tf.data` (`dataset.batch(32).map(layer)`). Like
     the random layers of Keras it acts when it is called alone or with `training=True`. Inside a model that is not being
@@ -47,7 +47,7 @@ class RandomUprightRotation(keras.layers.Layer):
         flip: Probability of a mirrored picture (mirrored before it is turned, so that the label stays true).
         colour: Probability of a change of brightness, contrast and saturation.
         seed: Integer, or None to draw one.
-        **kwargs: As for `keras.layers.Layer`.
+        **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
 
     Raises:
         ValueError: An argument is not as described.
@@ -73,7 +73,7 @@ class RandomUprightRotation(keras.layers.Layer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        # levels up to 255 and coordinates want more digits than a half-precision policy has
+        # pixel values up to 255 and coordinates want more digits than a half-precision policy has
         super().__init__(**{"dtype": "float32", **kwargs})
         label = choose_label(label, sigma)
         _check_size(size)
@@ -146,14 +146,14 @@ class RandomDegradation(keras.layers.Layer):
 
     Args:
         blur: Probability of a Gaussian blur of 0.3 to 1.5 pixels.
-        noise: Probability of noise of 1 to 12 levels.
+        noise: Probability of Gaussian noise with a standard deviation of 1 to 12 pixel values.
         jpeg: Probability of what JPEG loses. Without it, what an earlier compression left in the source shows how far
             it was turned, which no crooked file shows as clearly.
         jpeg_quality: Lowest and highest quality, of 1 to 100.
         size: `(height, width)` to which the pictures are scaled in the end, with anti-aliasing; None leaves theirs.
             What a network sees of a file is mostly smaller than the file: let `RandomUprightRotation` make more.
         seed: Integer, or None to draw one.
-        **kwargs: As for `keras.layers.Layer`.
+        **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
 
     Raises:
         ValueError: An argument is not as described.
@@ -203,14 +203,14 @@ class RandomDegradation(keras.layers.Layer):
 
     def _degraded(self, images: Any) -> Any:
         chance = _draw(ops.shape(images)[0], DEGRADATION_DRAWS, self.seed_generator)
-        # as narrow as to be none at all for those that stay sharp
+        # so narrow for those that stay sharp that it does nothing
         sigma = ops.where(chance["blur"] < self.blur, 0.3 + 1.2 * chance["width"], 0.01)
         distance = ops.arange(-self.RADIUS, self.RADIUS + 1, dtype="float32")
         kernel = ops.softmax(-0.5 * ops.square(distance / sigma[:, None]), axis=1)
         images = _blur_along(_blur_along(images, kernel, 1), kernel, 2)
-        level = ops.where(chance["noise"] < self.noise, 1.0 + 11.0 * chance["strength"], 0.0)
+        deviation = ops.where(chance["noise"] < self.noise, 1.0 + 11.0 * chance["strength"], 0.0)
         noise = keras.random.normal(ops.shape(images), seed=self.seed_generator)
-        images = ops.round(ops.clip(images + noise * level[:, None, None, None], 0.0, 255.0))
+        images = ops.round(ops.clip(images + noise * deviation[:, None, None, None], 0.0, 255.0))
         if self.jpeg > 0:
             low, high = self.jpeg_quality
             compressed = jpeg_round_trip(images, low + chance["quality"] * (high + 1 - low))
@@ -266,11 +266,11 @@ def rotate_views(
         across, below = ops.minimum(left + 1, columns - 1) - left, (ops.minimum(top + 1, rows - 1) - top) * columns
         corner = first + top * columns + left
 
-        def level(index: Any) -> Any:
+        def value(index: Any) -> Any:
             return ops.cast(ops.take(pixels, index, axis=0), "float32")
 
-        upper = level(corner) * (1 - share_x) + level(corner + across) * share_x
-        lower = level(corner + below) * (1 - share_x) + level(corner + below + across) * share_x
+        upper = value(corner) * (1 - share_x) + value(corner + across) * share_x
+        lower = value(corner + below) * (1 - share_x) + value(corner + below + across) * share_x
         return upper * (1 - share_y) + lower * share_y
 
     fineness = max(1, math.ceil(min(rows / size[0], columns / size[1]) / 1.5 - 1e-6))

@@ -77,7 +77,7 @@ def prepare(
         require("imagehash", "prepare", "finding near-duplicates")
     model = None if settings.model is None else presets.find(settings.model)
     if model is not None:
-        as_predictor(model)  # one that is none is told before the work
+        as_predictor(model)  # what is not a model is told before the work
     sources = _sources(folder, output)
     with _journal(folder, output) as journal:
         with closing(ahead(lambda name: _look(folder, name, settings, journal), sources)) as looked:
@@ -104,7 +104,7 @@ def prepare(
 
 
 def _sources(folder: Path, output: Path) -> list[str]:
-    """Paths of the pictures in the folder, relative to it and with slashes; results that lie in there are none."""
+    """Paths of the pictures in the folder, relative to it and with slashes; results that lie in there are left out."""
     if not folder.is_dir():
         raise UsageError(f"{folder} must be a folder of pictures, but there is no such folder.")
     inside, results = Path(os.path.realpath(folder)), Path(os.path.realpath(output))
