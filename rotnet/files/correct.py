@@ -33,18 +33,11 @@ _FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 @dataclass(frozen=True)
 class Turning:
-    """How crooked pictures are turned.
+    """How crooked pictures are turned: the options of these names of `correct_files`, checked once.
 
     Attributes:
-        crop: `"inscribed"` cuts to the largest rectangle without empty corners, `"expand"` keeps every pixel and fills
-            the corners, `"same"` keeps the size.
-        fill: Pixel value, from 0 to 255, of what lies outside the picture: one number for every channel, or one a
-            channel.
-        quarter_turns: How pictures within 3 degrees of a quarter turn are turned: `"auto"` without loss, `"exif"` by
-            their orientation tag, `"pixels"`, or `"off"` like any other.
-        max_pixels: Refuse larger pictures; None for no limit.
-        backup: What is appended to the name under which the original of a picture turned in place is kept; None does
-            not keep it.
+        crop, fill, quarter_turns, max_pixels: What to make of a picture.
+        backup: End of the name under which the original of a picture turned in place is kept; None does not keep it.
 
     Raises:
         UsageError: An option is not as described.
