@@ -80,7 +80,7 @@ def load_photos(paths: Iterable[Path], *, short_side: int, workers: int = 2) -> 
         workers: Threads.
 
     Returns:
-        `(H, W, 3)` uint8 arrays in the order of `paths`; files that are no pictures are left out.
+        `(H, W, 3)` uint8 arrays in the order of `paths`; files that are not pictures are left out.
     """
 
     def load(path: Path) -> NDArray[np.uint8] | None:

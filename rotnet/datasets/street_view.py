@@ -83,7 +83,7 @@ def split_street_view(folder: str | Path, *, val_share: float = 0.1) -> Split:
     Neighbouring places see some of the same houses; a model for another town should be measured in another town.
 
     Args:
-        folder: Holds the pictures, in sub-folders too; other views and other files are passed over.
+        folder: Holds the pictures, in sub-folders too; other views and other files are skipped.
         val_share: Share of the places to measure on. A place always falls on the same side.
 
     Returns:

@@ -323,7 +323,7 @@ def _writing(
 
 
 def _checkplanned(decision: FileCorrection, original: IO[bytes], how: Turning) -> None:
-    """Refuse to copy by a plan what was not looked at for it, or is no picture; rewinds the file."""
+    """Refuse to copy by a plan what was not looked at for it, or is not a picture; rewinds the file."""
     if decision.sha256 is None:  # it was read a moment ago
         return
     data = original.read()

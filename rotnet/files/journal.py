@@ -16,7 +16,7 @@ the folders of the run. A line that is not JSON was cut short when its run was k
 A stamp says which file the outcome is of: the input as it was looked at, in place its successor.
 
 A run that is killed while it replaces leaves its temporary file if it was not moved yet, and in place only then. So
-every picture is known to be finished or not, and none is turned twice.
+every picture is known to be finished or not, and is never turned twice.
 """
 
 from __future__ import annotations

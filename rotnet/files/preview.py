@@ -36,7 +36,7 @@ def write_preview(
     """Write a page of pictures before and after, the least sure first, while decisions go by.
 
     The page is one file that asks for nothing else. Each row can be left out; those kept are downloaded as a report for
-    `rotnet apply`. It takes about 11 kB a picture; memory holds none of them.
+    `rotnet apply`. It takes about 11 kB a picture; they are not held in memory.
 
     Args:
         decisions: From `decide_files`, with digests.

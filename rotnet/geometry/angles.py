@@ -57,7 +57,7 @@ def quarter_turn(angle: float, tolerance: float = QUARTER_WITHIN) -> float | Non
         tolerance: Degrees; 2 at the most for 0, which most pictures are near to.
 
     Returns:
-        0, 90, 180 or 270, or None where the angle is near to no quarter turn.
+        0, 90, 180 or 270, or None where the angle is not near a quarter turn.
 
     Example:
         >>> quarter_turn(-88.0), quarter_turn(359.0), quarter_turn(2.5)

@@ -148,7 +148,7 @@ def upright_pil(image: Image.Image, *, strict: bool = True) -> Image.Image:
 
 
 def format_of(image: Image.Image) -> str:
-    """Pillow's name of a file's format, that of the first picture where more are joined to it; "" if it has none."""
+    """Pillow's name of a file's format, that of the first picture where more are joined to it; "" if it has no name."""
     return {"MPO": "JPEG", "DIB": "BMP"}.get(image.format or "", image.format or "")
 
 

@@ -181,7 +181,7 @@ class Predictor:
         """How many views of a picture this model looks at, 1 or 4.
 
         Raises:
-            UsageError: Four are asked for, and the model's pictures are no squares.
+            UsageError: Four are asked for, and the model's pictures are not square.
         """
         is_square = self.input_size[0] == self.input_size[1]
         if options.turns == 4 and not is_square:

@@ -58,7 +58,7 @@ def strip_view(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.ui
 
     Returns:
         uint8 array with the channels of `image`: the short side is that of `size`, the long one at most twice that. For
-        an input that is no square, what `square_view` gives.
+        an input that is not square, what `square_view` gives.
 
     Example:
         >>> strip_view(np.zeros((60, 80, 3), np.uint8), (30, 30)).shape

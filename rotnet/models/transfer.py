@@ -150,7 +150,7 @@ def backbone_of(model: keras.Model) -> keras.Model:
     """The part of a model that sees; what comes after it answers.
 
     Raises:
-        UsageError: The model has none.
+        UsageError: The model has no backbone.
     """
     backbone = next((layer for layer in model.layers if isinstance(layer, keras.Model)), None)
     if backbone is None:

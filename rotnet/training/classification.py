@@ -59,8 +59,9 @@ class LabelledBatches(RotNetDataGenerator):
 
     Args:
         data: Pictures with their classes.
-        input_shape, color_mode, batch_size, shuffle, seed, augmentation, same_every_epoch, **options: As for
-            `rotnet.RotNetDataGenerator`; without `augmentation` it is the centre square.
+        input_shape: `(height, width)` or `(height, width, channels)` of the pictures in a batch, pixels.
+        **options: `augmentation`, without which it is their centre square, `batch_size`, `color_mode`, `shuffle`,
+            `seed` and `same_every_epoch` of `rotnet.RotNetDataGenerator`.
 
     Example:
         >>> data = Labelled(np.zeros((5, 20, 30, 3), np.uint8), np.array([0, 1, 1, 0, 1]), ("cat", "dog"))
@@ -313,7 +314,7 @@ def classification_report(
         (0.5, [[1, 0], [1, 0]])
     """
     if len(truth) == 0:
-        raise UsageError("truth must hold at least one picture. Received: none.")
+        raise UsageError("truth must hold at least one picture. Received: no pictures.")
     metrics = require("sklearn.metrics", "train", "a classification report")
     labels, found = range(len(classes)), probabilities.argmax(axis=1)
     report: dict[str, Any] = metrics.classification_report(
@@ -348,7 +349,10 @@ def teach(
     """Teach a classifier, save it, and measure it.
 
     Args:
-        model, train, validation, folder, **options: As for `fit_classifier`.
+        model: Made by `rotnet.models.build_classifier`.
+        train, validation: Streams of pictures and integer classes.
+        folder: Where the run lives; made when missing.
+        **options: Those of `fit_classifier`.
         classes: Names.
         test: Pictures to measure on; None for those of `validation`.
 

@@ -88,7 +88,7 @@ def train_photos(
         UsageError: The folder has no pictures to learn from or to measure on, or there are no stages.
     """
     if not stages:
-        raise UsageError("stages must hold at least one Stage. Received: an empty list.")
+        raise UsageError("stages must hold at least one Stage. Received: no stages.")
     split = split_photos(folder)
     models = [_network(stage, backbone, weights if stage is stages[0] else None, dropout) for stage in stages]
     largest = max(stage.size for stage in stages)
