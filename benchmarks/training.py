@@ -14,7 +14,8 @@ from keras import ops
 
 from benchmarks.timing import Table, rates
 from rotnet.models.transfer import build_model
-from rotnet.training.layers import RandomDegradation, RandomUprightRotation, RotationTrainer
+from rotnet.training.layers import RandomDegradation, RandomUprightRotation
+from rotnet.training.trainer import RotationTrainer
 
 BACKBONES = {
     "EfficientNet-Lite0": "efficientnet_lite0",

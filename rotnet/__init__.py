@@ -8,6 +8,7 @@ The public names stand in `__init__.pyi`. Each loads its module when it is first
 quick and whoever only predicts never loads a training framework.
 """
 
+import logging
 import os
 
 import lazy_loader
@@ -16,6 +17,9 @@ __version__ = "0.1.0"
 
 # what only the extras install
 _EXTRA = ("jax", "keras", "matplotlib", "tensorflow", "torch")
+
+# what happens to files along the way is told to whoever listens, and otherwise to nobody
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 # ONNX Runtime reports to its maker from the moment it is imported, unless this is set before; workers inherit it
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

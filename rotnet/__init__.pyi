@@ -43,14 +43,8 @@ from .evaluation import Evaluation, evaluate
 from .evaluation.figures import display_examples
 from .files import correct_files, predict_files
 from .geometry.angles import angle_difference, circular_mean, decode_angles, encode_angles, wrap_angle
-from .geometry.warping import (
-    crop_around_center,
-    crop_largest_rectangle,
-    generate_rotated_image,
-    largest_rotated_rect,
-    rotate,
-    square_view,
-)
+from .geometry.cropping import crop_around_center, crop_largest_rectangle, largest_rotated_rect
+from .geometry.warping import generate_rotated_image, rotate, square_view
 from .images.converting import binarize_images
 from .images.reading import read_image
 from .inference.correct import correct_rotation
@@ -60,5 +54,6 @@ from .inference.presets import Preset, presets
 from .inference.upright import is_upright
 from .models import build_model
 from .training.generators import RotNetDataGenerator
-from .training.layers import RandomDegradation, RandomUprightRotation, RotationTrainer
+from .training.layers import RandomDegradation, RandomUprightRotation
 from .training.metrics import AngleError, angle_error, angle_error_regression
+from .training.trainer import RotationTrainer

@@ -128,6 +128,13 @@ def test_links_of_a_page_lead_somewhere(page):
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
+@every_page
+def test_files_that_a_page_names_are_there(page):
+    folders = "rotnet|tests|docs|examples|benchmarks|weights"
+    named = re.findall(rf"(?<![\w/.-])(?:{folders})/[\w./-]*\w", page.read_text(encoding="utf-8"))
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
 def test_reference_is_that_of_the_code():
     made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["reference"]()
     assert (ROOT / "docs" / "reference.md").read_text(encoding="utf-8") == made, "run: python docs/make_reference.py"

@@ -63,9 +63,10 @@ def test_nobody_is_asked(alone, tmp_path):
     assert [call for call in calls if re.search(r"connect\(|AF_INET|sendto\(|sendmmsg\(", call)] == []
 
 
-def test_who_wants_telemetry_may_have_it(alone):
-    script = "import os, rotnet; assert os.environ['ORT_DISABLE_TELEMETRY'] == '0'"
-    alone("-c", script, ORT_DISABLE_TELEMETRY="0")
+@pytest.mark.parametrize("wish, found", [({"ORT_DISABLE_TELEMETRY": "0"}, "0"), ({}, "1")])
+def test_who_wants_telemetry_may_have_it(alone, tmp_path, wish, found):
+    alone("-c", "import os, rotnet; open('found', 'w').write(os.environ['ORT_DISABLE_TELEMETRY'])", **wish)
+    assert (tmp_path / "found").read_text() == found
 
 
 def test_whoever_loads_the_runtime_loads_rotnet_first():

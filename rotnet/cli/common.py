@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -138,6 +139,13 @@ def path(text: str) -> str:
 def complain(problem: object) -> None:
     """Say on one line of standard error what went wrong."""
     print(f"rotnet: {on_one_line(str(problem))}", file=sys.stderr)
+
+
+class Complaints(logging.Handler):
+    """Says what the library warns of as everything else is said that goes wrong."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        complain(record.getMessage())
 
 
 def on_one_line(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import threading
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 
 from rotnet import __version__
 from rotnet.cli import apply, check, correct, evaluate, export, merge, models, predict, prepare, serve, train
-from rotnet.cli.common import complain
+from rotnet.cli.common import Complaints, complain
 from rotnet.errors import RotNetError
 
 # in the order in which help lists them
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    logger, complaints = logging.getLogger("rotnet"), Complaints(logging.WARNING)
+    logger.addHandler(complaints)
     try:
         options = _parser().parse_args(arguments)
         with warnings.catch_warnings():
@@ -70,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         complain("there is not enough memory for this; give fewer --jobs, smaller pictures or another model")
         return 1
+    finally:
+        logger.removeHandler(complaints)
 
 
 def _fill_closed_streams() -> None:

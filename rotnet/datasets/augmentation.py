@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rotnet.geometry.batch_warping import warp_views
-from rotnet.geometry.warping import largest_rotated_rect, warp_view
+from rotnet.geometry.cropping import largest_rotated_rect
+from rotnet.geometry.warping import Interpolation, warp_view
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Augmentation:
     min_view: float = 0.5
     full_view: float = 0.5
     flip: float = 0.5
-    interpolations: tuple[str, ...] = ("bilinear", "cubic", "lanczos")
+    interpolations: tuple[Interpolation, ...] = ("bilinear", "cubic", "lanczos")
     colour: float = 0.6
     soften: float = 0.3
     blur: float = 0.15
@@ -63,14 +64,14 @@ class DigitAugmentation:
     Attributes:
         zoom: Smallest and largest size, as a share of the digit's own.
         shift: Furthest move along each side, pixels.
-        gain: Smallest and largest factor of the level, which thins or fattens the stroke once it is binarized.
+        gain: Smallest and largest factor of the pixel values, which thins or fattens the stroke once it is binarized.
         interpolations: Kernels to draw from.
     """
 
     zoom: tuple[float, float] = (0.9, 1.1)
     shift: float = 1.0
     gain: tuple[float, float] = (0.6, 1.7)
-    interpolations: tuple[str, ...] = ("bilinear", "cubic")
+    interpolations: tuple[Interpolation, ...] = ("bilinear", "cubic")
 
     def __call__(
         self, image: NDArray[np.uint8], angle: float, size: tuple[int, int], rng: np.random.Generator

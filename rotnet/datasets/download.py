@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import os
 import time
 import urllib.request
@@ -16,6 +17,8 @@ from rotnet.inference.presets import sha256
 
 SUMS = "SHA256SUMS"
 BLOCK = 1 << 20
+
+_log = logging.getLogger(__name__)
 
 
 def fetch(url: str, target: str | Path, *, attempts: int = 5, pause: float = 2.0, timeout: float = 30.0) -> Path:
@@ -55,6 +58,7 @@ def fetch(url: str, target: str | Path, *, attempts: int = 5, pause: float = 2.0
             failures = 1 if _size(part) > before else failures + 1
             if failures >= attempts:
                 raise RotNetError(f"{url} cannot be downloaded: {error}. Start again to go on from here.") from error
+            _log.info("%s broke off and is taken up again: %s", url, error)
             time.sleep(min(pause * 2 ** (failures - 1), 60.0))
     return target
 

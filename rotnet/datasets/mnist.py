@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.errors import ImageError, RotNetError, require
-from rotnet.geometry.warping import generate_rotated_image
+from rotnet.geometry.warping import Interpolation, generate_rotated_image
 
 ENVIRONMENT = "ROTNET_MNIST"
 TEST_SEED = 20150607
@@ -45,7 +45,7 @@ def load_mnist(path: str | os.PathLike | None = None) -> tuple[tuple[NDArray, ND
 
 
 def rotated_mnist(
-    images: NDArray[np.uint8], *, seed: int = TEST_SEED, interpolation: str = "bilinear"
+    images: NDArray[np.uint8], *, seed: int = TEST_SEED, interpolation: Interpolation = "bilinear"
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """The digits, each turned by an angle that depends on nothing but `seed`.
 
@@ -54,7 +54,7 @@ def rotated_mnist(
     Args:
         images: `(N, 28, 28)` uint8.
         seed: Of the angles, uniform in [0, 360).
-        interpolation: As for `rotnet.rotate`.
+        interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
 
     Returns:
         `(N, 28, 28)` uint8 and `(N,)` degrees.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from rotnet.errors import ImageError, UsageError
 from rotnet.images import reading
 from rotnet.images.finding import find_images
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,14 @@ def load_photos(paths: Iterable[Path], *, short_side: int, workers: int = 2) -> 
         workers: Threads.
 
     Returns:
-        `(H, W, 3)` uint8 arrays in the order of `paths`; files that are no pictures are left out.
+        `(H, W, 3)` uint8 arrays in the order of `paths`; files that are not pictures are left out.
     """
 
     def load(path: Path) -> NDArray[np.uint8] | None:
         try:
             image = reading.read_image(path)
-        except ImageError:
+        except ImageError as error:
+            _log.warning("left out: %s", error)
             return None
         scale = short_side / min(image.shape[:2])
         if scale >= 1:

@@ -21,7 +21,7 @@ from rotnet.datasets.augmentation import Augmentation
 from rotnet.datasets.download import check_sum, fetch
 from rotnet.datasets.photos import Split, fixed_share
 from rotnet.errors import RotNetError, UsageError
-from rotnet.geometry.warping import crop_around_center
+from rotnet.geometry.cropping import crop_around_center
 from rotnet.images.finding import find_images
 from rotnet.images.writing import atomic_file
 
@@ -83,7 +83,7 @@ def split_street_view(folder: str | Path, *, val_share: float = 0.1) -> Split:
     Neighbouring places see some of the same houses; a model for another town should be measured in another town.
 
     Args:
-        folder: Holds the pictures, in sub-folders too; other views and other files are passed over.
+        folder: Holds the pictures, in sub-folders too; other views and other files are skipped.
         val_share: Share of the places to measure on. A place always falls on the same side.
 
     Returns:

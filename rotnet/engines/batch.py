@@ -47,7 +47,7 @@ class BatchPredictor:
     Raises:
         UsageError: An option is not as described, or the model is neither a name nor a path.
         UnknownPresetError: There is no preset of that name.
-        WeightsError: The model cannot be loaded or is none.
+        WeightsError: The model cannot be loaded.
 
     Example:
         >>> predict = BatchPredictor("photo", turns=1)
@@ -101,7 +101,7 @@ class BatchPredictor:
             - `angle`: degrees counter-clockwise, in [0, 360), to three decimals;
             - `confidence`: probability that the angle is right, in [0, 1], to four decimals;
             - `action`, `reason`: as in `rotnet.inference.decision.Decision`;
-            - `error`: why there is no answer; None where there is one, and the others are None where there is none;
+            - `error`: why there is no answer; None beside an answer, and otherwise the others are None;
             - `width`, `height`: pixels, of the picture as it is shown;
 
             one value a picture, in order. Other columns of a mapping stand before them; bytes of pictures do not.

@@ -137,7 +137,7 @@ class Job:
         """The job that a folder belongs to.
 
         Raises:
-            UsageError: There is none.
+            UsageError: The job is not there.
         """
         try:
             manifest = json.loads((Path(folder) / MANIFEST).read_bytes())

@@ -4,7 +4,7 @@
 |---|---|---|
 | `path` | text | the picture, as it was named; what is no UTF-8 of a name stands as `\\udc80` to `\\udcff` |
 | `path_bytes` | binary | the name itself where it is not UTF-8, else null |
-| `angle`, `confidence`, `action`, `reason`, `error` | | as in `rotnet.engines.batch`; null where there is none |
+| `angle`, `confidence`, `action`, `reason`, `error` | | as in `rotnet.engines.batch`; null where not known |
 | `width`, `height` | pixels | of `rotnet predict` only |
 | `target`, `method` | text | of `rotnet correct` only, as in its report |
 
@@ -99,7 +99,7 @@ def manifest_of(path: Path) -> dict[str, Any]:
     """The manifest in the metadata of a table.
 
     Raises:
-        UsageError: The file is none that rotnet writes.
+        UsageError: The file is not as rotnet writes it.
     """
     pq = parquet()
     try:

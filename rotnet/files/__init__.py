@@ -5,15 +5,13 @@ plan_targets ─▶ decide_files ─▶ carry_out       each picture's target, a
 """
 
 from rotnet.files.correct import (
-    FileCorrection,
     Turning,
     carry_out,
     correct_bytes,
     correct_files,
     correct_targets,
-    decide_files,
-    with_digests,
 )
+from rotnet.files.decide import FileCorrection, decide_files, with_digests
 from rotnet.files.journal import Journal, journal_path
 from rotnet.files.plan import check_targets, is_nested, plan_in_place, plan_targets
 from rotnet.files.predict import FilePrediction, predict_files

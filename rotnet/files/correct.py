@@ -9,22 +9,21 @@ import os
 import shutil
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 from rotnet.errors import ImageError, OutputError, UsageError
+from rotnet.files.decide import FileCorrection, decide_files, planned
 from rotnet.files.journal import Journal, spare_of
 from rotnet.files.plan import Targets, backup_of, place_of, plan_in_place, plan_targets
-from rotnet.files.predict import answer_files, as_row, why_failed
 from rotnet.geometry.warping import Crop, Fill
 from rotnet.images import reading, turn_file, writing
-from rotnet.images.finding import Stamp, stamp
+from rotnet.images.finding import stamp
 from rotnet.images.prefetch import JOBS, ahead
 from rotnet.images.reading import StrPath
 from rotnet.images.turn_file import QuarterTurns
 from rotnet.inference.allowed_angles import AngleRange
-from rotnet.inference.decision import Action, Decision
 from rotnet.inference.options import Options, Refine, Turns
 from rotnet.inference.predictor import DEFAULT, Model, Predictor, as_predictor
 
@@ -33,59 +32,12 @@ _FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
-class FileCorrection:
-    """What becomes, or became, of one file to correct.
-
-    Attributes:
-        path: The input.
-        target: Where its successor lies, the input itself in place; None if it failed.
-        action: As in `rotnet.inference.decision.Decision`, or `"failed"`. All but `"turned"` and `"failed"` are
-            byte-for-byte copies, and in place nothing at all.
-        angle: Degrees that it is, or seems, turned by, to three decimals; None if it failed before.
-        confidence: Probability of the verdict, to four decimals; None likewise.
-        reason: Why, in words a person understands; None likewise.
-        method: How it was turned: `"exif"` (by the orientation tag), `"pixels"` (by an exact quarter turn) or
-            `"resampled"`; None if it was not.
-        error: Why it failed.
-        sha256: Of the bytes that were looked at, in a plan for later: what has changed since is refused.
-        seen: `stamp` of the file before it was looked at; what has changed since is refused likewise.
-    """
-
-    path: Path
-    target: Path | None
-    action: Action | Literal["failed"]
-    angle: float | None = None
-    confidence: float | None = None
-    reason: str | None = None
-    method: str | None = None
-    error: str | None = None
-    sha256: str | None = None
-    seen: Stamp | None = field(default=None, compare=False, repr=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields that have a value and say something beyond this run, ready for JSON."""
-        return as_row(replace(self, seen=None))
-
-    def failed(self, error: Exception) -> FileCorrection:
-        """The same, had it failed."""
-        error_text = why_failed(self.path, error)
-        return replace(self, target=None, action="failed", reason=None, method=None, error=error_text, sha256=None)
-
-
-@dataclass(frozen=True)
 class Turning:
-    """How crooked pictures are turned.
+    """How crooked pictures are turned: the options of these names of `correct_files`, checked once.
 
     Attributes:
-        crop: `"inscribed"` cuts to the largest rectangle without empty corners, `"expand"` keeps every pixel and fills
-            the corners, `"same"` keeps the size.
-        fill: Pixel value, from 0 to 255, of what lies outside the picture: one number for every channel, or one a
-            channel.
-        quarter_turns: How pictures within 3 degrees of a quarter turn are turned: `"auto"` without loss, `"exif"` by
-            their orientation tag, `"pixels"`, or `"off"` like any other.
-        max_pixels: Refuse larger pictures; None for no limit.
-        backup: What is appended to the name under which the original of a picture turned in place is kept; None does
-            not keep it.
+        crop, fill, quarter_turns, max_pixels: What to make of a picture.
+        backup: End of the name under which the original of a picture turned in place is kept; None does not keep it.
 
     Raises:
         UsageError: An option is not as described.
@@ -235,42 +187,6 @@ def correct_targets(
         yield from carry_out(decisions, how, journal=journal, jobs=jobs, overwrite=overwrite)
 
 
-def decide_files(
-    targets: Targets,
-    predictor: Predictor,
-    options: Options = DEFAULT,
-    *,
-    max_pixels: int | None = reading.MAX_PIXELS,
-    jobs: int = JOBS,
-) -> Generator[FileCorrection, None, None]:
-    """Say what is to become of each picture; nothing is written.
-
-    Args:
-        targets: Target by input, from `plan_targets` or `plan_in_place`.
-        predictor: The model.
-        options: What is asked of it.
-        max_pixels: Refuse larger pictures; None for no limit.
-        jobs: Threads that decode.
-
-    Yields:
-        One result a file; one that cannot be read gives its error and the others go on.
-    """
-    seen: dict[Path, Stamp | None] = {}
-
-    def stamped() -> Iterator[Path]:
-        for path in targets:
-            seen[path] = stamp(path)
-            yield path
-
-    with closing(answer_files(stamped(), predictor, max_pixels=max_pixels, jobs=jobs, options=options)) as answers:
-        for path, answer in answers:
-            if isinstance(answer, str):
-                yield FileCorrection(path, None, "failed", error=answer)
-            else:
-                decided = _planned(path, targets[path], predictor.decide(answer, options))
-                yield replace(decided, seen=seen.pop(path))
-
-
 def carry_out(
     decisions: Iterable[FileCorrection],
     how: Turning,
@@ -310,21 +226,6 @@ def carry_out(
     return ahead(finish, decisions, jobs=jobs)
 
 
-def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Generator[FileCorrection, None, None]:
-    """Decisions with the `sha256` of what is to be turned or copied, so that they can be carried out later."""
-
-    def sign(decision: FileCorrection) -> FileCorrection:
-        if decision.target is None or (decision.action != "turned" and decision.target == decision.path):
-            return decision
-        try:
-            with reading.open_file(decision.path) as file:
-                return replace(decision, sha256=hashlib.sha256(file.read()).hexdigest())
-        except Exception as error:
-            return decision.failed(error)
-
-    return ahead(sign, decisions, jobs=jobs)
-
-
 def correct_bytes(
     data: bytes,
     predictor: Predictor,
@@ -348,12 +249,8 @@ def correct_bytes(
         ImageError: It cannot be read or turned.
     """
     answer = next(predictor.predict_views([predictor.view(data, max_pixels=how.max_pixels)], options))
-    decision = _planned(Path(name), Path(name), predictor.decide(answer, options))
+    decision = planned(Path(name), Path(name), predictor.decide(answer, options))
     return _turn(data, decision, how) if decision.action == "turned" else (data, decision)
-
-
-def _planned(path: Path, target: Path, decision: Decision) -> FileCorrection:
-    return FileCorrection(path, target, decision.action, decision.angle, round(decision.confidence, 4), decision.reason)
 
 
 def _turn(data: bytes, decision: FileCorrection, how: Turning) -> tuple[bytes, FileCorrection]:
@@ -389,7 +286,7 @@ def _finish(
             raise OutputError(f"{source} is read-only; make it writable, or turn it into another folder with -o")
         writing.make_folder(target.parent, like=source.parent)
         if decision.action != "turned":
-            _check_planned(decision, original, how)
+            _checkplanned(decision, original, how)
             with _writing(decision, target, how, journal, overwrite=overwrite) as file:
                 writing.copy_into(file, original, str(source))
                 _keep_status(source, file, owner=False)
@@ -425,8 +322,8 @@ def _writing(
     return journal.writing(source, target, _outcome(outcome), replace=move)
 
 
-def _check_planned(decision: FileCorrection, original: IO[bytes], how: Turning) -> None:
-    """Refuse to copy by a plan what was not looked at for it, or is no picture; rewinds the file."""
+def _checkplanned(decision: FileCorrection, original: IO[bytes], how: Turning) -> None:
+    """Refuse to copy by a plan what was not looked at for it, or is not a picture; rewinds the file."""
     if decision.sha256 is None:  # it was read a moment ago
         return
     data = original.read()

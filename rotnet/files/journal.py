@@ -11,12 +11,12 @@ A journal is a file of JSON lines, written before and after each change of a fil
     {"finished": true}
 
 A journal is input: each line must be as a run writes it, and of temporary files only those go that rotnet names so, in
-the folders of the run. A line that is no JSON was cut short when its run was killed, and is passed over.
+the folders of the run. A line that is not JSON was cut short when its run was killed, and is skipped.
 
 A stamp says which file the outcome is of: the input as it was looked at, in place its successor.
 
 A run that is killed while it replaces leaves its temporary file if it was not moved yet, and in place only then. So
-every picture is known to be finished or not, and none is turned twice.
+every picture is known to be finished or not, and is never turned twice.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import math
 import os
 import re
@@ -44,6 +45,8 @@ try:
     import fcntl
 except ImportError:  # not on Windows, where two runs at once are not noticed
     fcntl = None  # type: ignore[assignment]
+
+_log = logging.getLogger(__name__)
 
 _VERSION = 1
 _START = f'{{"journal": {_VERSION},'.encode()
@@ -227,8 +230,8 @@ class Journal:
             except BlockingIOError as error:
                 file.close()
                 raise OutputError(f"Another run is at work on these pictures ({self.path}); wait for it") from error
-            except OSError:  # some network file systems know no locks
-                pass
+            except OSError as error:  # some network file systems have no locks
+                _log.info("%s cannot be locked, so that a second run would not be noticed: %s", self.path, error)
         return file
 
     def _settle(self) -> tuple[dict[str, Any], bool]:
@@ -264,11 +267,12 @@ class Journal:
             except (KeyError, TypeError, ValueError, OverflowError) as error:
                 if isinstance(error, UsageError):
                     raise
-                raise self._foreign(f"line {number} is none that rotnet writes") from error
+                raise self._foreign(f"line {number} is not as rotnet writes it") from error
         for key, left in under_way.items():
             if os.path.lexists(left["temporary"]):
                 self._record({"kept": key}, to_disk=True)  # or else its absence would tell that it was moved
                 _remove(left["temporary"])
+                _log.info("%s was left by a run that was killed, and is removed", left["temporary"])
             elif "outcome" in left:
                 self.outcomes[key] = left["outcome"]
         return options, bool(self.outcomes) and not finished
@@ -282,7 +286,7 @@ class Journal:
             one in (spelt, *spelt.parents, lies, *lies.parents) for one in self._within
         )
         if not path.is_absolute() or not _OURS.fullmatch(path.name) or not inside:
-            raise self._foreign(f"it names {name!r} as a temporary file, which is none that rotnet makes there")
+            raise self._foreign(f"it names {name!r} as a temporary file, which rotnet does not make there")
         return path
 
     def _foreign(self, problem: str) -> UsageError:
@@ -294,7 +298,9 @@ class Journal:
         with open(self.path, "rb") as file:
             start = file.read(len(_START))
             if not _START.startswith(start):
-                raise UsageError(f"{self.path} is no journal of this version, and stays as it is: name another file.")
+                raise UsageError(
+                    f"{self.path} is not a journal of this version, and stays as it is: name another file."
+                )
             file.seek(0)
             number, last = 0, b"\n"
             while line := file.readline(_LONGEST):

@@ -75,7 +75,7 @@ def plan_in_place(
 
     Args:
         paths: Files and folders.
-        backup: What is appended to the name under which an original is kept; None keeps none.
+        backup: What is appended to the name under which an original is kept; None does not keep it.
         finished: `place_of` the inputs whose backups an interrupted run has made.
         part: As for `plan_targets`.
 

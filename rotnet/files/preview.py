@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rotnet.files.correct import FileCorrection, Turning
+from rotnet.files.correct import Turning
+from rotnet.files.decide import FileCorrection
 from rotnet.files.report import row_of
 from rotnet.images import reading
 from rotnet.images.prefetch import JOBS, ahead
@@ -35,7 +36,7 @@ def write_preview(
     """Write a page of pictures before and after, the least sure first, while decisions go by.
 
     The page is one file that asks for nothing else. Each row can be left out; those kept are downloaded as a report for
-    `rotnet apply`. It takes about 11 kB a picture; memory holds none of them.
+    `rotnet apply`. It takes about 11 kB a picture; they are not held in memory.
 
     Args:
         decisions: From `decide_files`, with digests.

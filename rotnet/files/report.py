@@ -31,7 +31,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from rotnet.errors import OutputError, UsageError
-from rotnet.files.correct import FileCorrection, Turning
+from rotnet.files.correct import Turning
+from rotnet.files.decide import FileCorrection
 from rotnet.inference.decision import ACTIONS
 
 SCHEMA = 2

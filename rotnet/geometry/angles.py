@@ -57,7 +57,7 @@ def quarter_turn(angle: float, tolerance: float = QUARTER_WITHIN) -> float | Non
         tolerance: Degrees; 2 at the most for 0, which most pictures are near to.
 
     Returns:
-        0, 90, 180 or 270, or None where the angle is near to no quarter turn.
+        0, 90, 180 or 270, or None where the angle is not near a quarter turn.
 
     Example:
         >>> quarter_turn(-88.0), quarter_turn(359.0), quarter_turn(2.5)
@@ -131,7 +131,7 @@ def circular_mean(angles: ArrayLike, weights: ArrayLike | None = None) -> float:
 
 
 def encode_angles(angles: ArrayLike, *, sigma: float | None = None, bins: int = 360) -> NDArray[np.float32]:
-    """Turn angles into class probabilities: one-hot, or a Gaussian bent around the circle.
+    """Convert angles to class probabilities: one-hot, or a Gaussian bent around the circle.
 
     Args:
         angles: Degrees, shape `(N,)` or a scalar, any finite values.
@@ -178,7 +178,7 @@ def encode_angles(angles: ArrayLike, *, sigma: float | None = None, bins: int = 
 def decode_angles(
     probabilities: ArrayLike, *, method: str = "local_mean", window: float = 10.0
 ) -> NDArray[np.float64] | float:
-    """Turn class probabilities into angles, finer than a class where the method allows.
+    """Convert class probabilities to angles, finer than a class where the method allows.
 
     Args:
         probabilities: `(N, bins)` or `(bins,)`, non-negative, bins evenly spaced from 0 degrees.

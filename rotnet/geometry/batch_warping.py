@@ -17,6 +17,7 @@ from rotnet.geometry.warping import (
     INTERPOLATIONS,
     MAX_SPACING,
     MAX_WARP_SIDE,
+    Interpolation,
     example_window,
     warp_view,
     window_matrix,
@@ -32,7 +33,7 @@ def warp_views(
     *,
     view_sizes: ArrayLike,
     offsets: ArrayLike = (0.0, 0.0),
-    interpolation: str | Sequence[str] = "bilinear",
+    interpolation: Interpolation | Sequence[Interpolation] = "bilinear",
     repeat_edge: bool = False,
 ) -> NDArray:
     """`warp_view` for each picture of a batch.
@@ -44,7 +45,7 @@ def warp_views(
         view_sizes: `(N, 2)` or `(2,)`, `(height, width)` of the window in source pixels.
         offsets: `(N, 2)` or `(2,)`, `(down, right)` from the centre of the rotated picture to that of the window,
             source pixels.
-        interpolation: As for `warp_view`, one for all or one a picture.
+        interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`, one for all or one a picture.
         repeat_edge: Repeat the edge beyond the picture (`fill=None` of `warp_view`); otherwise it is black there.
 
     Returns:
@@ -96,14 +97,17 @@ def generate_rotated_images(
     crop_center: bool = False,
     crop_largest_rect: bool = False,
     *,
-    interpolation: str = "bilinear",
+    interpolation: Interpolation = "bilinear",
 ) -> NDArray:
     """`generate_rotated_image` for each picture of a batch.
 
     Args:
-        images: As for `warp_views`, upright.
+        images: Upright, `(N, H, W)` or `(N, H, W, C)`, N >= 1, of a dtype that `rotate` takes.
         angles: `(N,)` degrees, counter-clockwise as seen.
-        size, crop_center, crop_largest_rect, interpolation: As for `generate_rotated_image`.
+        size: `(height, width)` of the result; None keeps the size of the crop.
+        crop_center: Look only at the centre square of each image.
+        crop_largest_rect: Keep the largest rectangle free of black corners; otherwise the canvas and the scale.
+        interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
 
     Returns:
         `(N, *size)` or `(N, *size, C)`, the dtype of `images`.
@@ -129,7 +133,7 @@ def generate_rotated_images(
 
 
 def _is_simple(
-    images: NDArray, angles: list[float], size: tuple[int, int], view_sizes: NDArray, kernels: list[str]
+    images: NDArray, angles: list[float], size: tuple[int, int], view_sizes: NDArray, kernels: list[Interpolation]
 ) -> bool:
     """Whether nothing is wrong with the arguments, and `warp_view` would neither halve nor sample a finer grid."""
     return (
@@ -155,7 +159,7 @@ def _exact_sin_cos(degrees: list[float]) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def _with_margins(
-    images: NDArray, matrices: NDArray[np.float64], kernels: list[str], *, repeat_edge: bool
+    images: NDArray, matrices: NDArray[np.float64], kernels: list[Interpolation], *, repeat_edge: bool
 ) -> list[NDArray]:
     """Pictures for wide kernels with margins, for OpenCV is slow where taps lie outside; `matrices` are adapted."""
     wide = [place for place, kernel in enumerate(kernels) if kernel in ("cubic", "lanczos")]

@@ -1,4 +1,4 @@
-"""Rotating, cropping and scaling of one image array.
+"""Rotating and scaling of one image array.
 
 Everything that turns a picture goes through `warp_view`: one affine sampling from the source straight to the output,
 anti-aliased. A chain of resizes and rotations would leave traces of the angle that a network learns to read instead of
@@ -9,71 +9,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-INTERPOLATIONS = {
+from rotnet.geometry.cropping import crop_around_center, largest_rotated_rect, rotated_bounds
+
+Interpolation: TypeAlias = Literal["nearest", "bilinear", "cubic", "lanczos"]
+INTERPOLATIONS: dict[Interpolation, int] = {
     "nearest": cv2.INTER_NEAREST,
     "bilinear": cv2.INTER_LINEAR,
     "cubic": cv2.INTER_CUBIC,
     "lanczos": cv2.INTER_LANCZOS4,
 }
 Crop: TypeAlias = Literal["inscribed", "expand", "same"]
-CROPS = ("inscribed", "expand", "same")
+CROPS: tuple[Crop, ...] = get_args(Crop)
 MAX_WARP_SIDE = 32766  # OpenCV addresses the pixels of a warp with 16 bits
 MAX_SPACING = 1.5  # source pixels between samples, beyond which a finer grid is averaged
 
 Fill = float | tuple[float, ...]
-
-
-def largest_rotated_rect(width: float, height: float, angle_rad: float) -> tuple[float, float]:
-    """Size of the largest axis-parallel rectangle inside a rotated one.
-
-    Args:
-        width, height: Size of the rectangle before rotation, pixels, > 0.
-        angle_rad: Rotation, radians, any finite value.
-
-    Returns:
-        `(width, height)` as floats; `(w, h)` itself at 0 and `(h, w)` at a quarter turn.
-
-    Raises:
-        ValueError: A side is not positive or the angle is not finite.
-
-    Example:
-        >>> largest_rotated_rect(2, 1, 0.0)
-        (2.0, 1.0)
-    """
-    if not (width > 0 and height > 0 and math.isfinite(angle_rad)):
-        raise ValueError(
-            "width and height must be positive and angle_rad finite. "
-            f"Received: width={width}, height={height}, angle_rad={angle_rad}."
-        )
-    quarter, rest = divmod(angle_rad, math.pi / 2)
-    w, h = (float(width), float(height)) if int(quarter) % 2 == 0 else (float(height), float(width))
-    sin, cos = math.sin(rest), math.cos(rest)
-    if min(sin, cos) < 1e-12:
-        return (w, h) if sin < cos else (h, w)
-    long, short = max(w, h), min(w, h)
-    if short <= 2.0 * sin * cos * long or abs(sin - cos) < 1e-10:
-        # two corners of the result lie on the long side, its centre on the middle line
-        half = 0.5 * short
-        return (half / sin, half / cos) if w >= h else (half / cos, half / sin)
-    cos_double = cos * cos - sin * sin
-    return (w * cos - h * sin) / cos_double, (h * cos - w * sin) / cos_double
-
-
-def rotated_bounds(width: float, height: float, angle_rad: float) -> tuple[float, float]:
-    """Size of the smallest axis-parallel rectangle around a rotated one, `(width, height)` in pixels.
-
-    Example:
-        >>> rotated_bounds(2, 1, 0.0)
-        (2.0, 1.0)
-    """
-    sin, cos = abs(math.sin(angle_rad)), abs(math.cos(angle_rad))
-    return width * cos + height * sin, width * sin + height * cos
 
 
 def rotate(
@@ -82,9 +38,9 @@ def rotate(
     resize: bool = False,
     *,
     preserve_range: Literal[True] = True,
-    crop: str | None = None,
+    crop: Crop | None = None,
     fill: Fill = 0,
-    interpolation: str = "bilinear",
+    interpolation: Interpolation = "bilinear",
 ) -> NDArray:
     """Turn an image counter-clockwise as seen.
 
@@ -98,7 +54,7 @@ def rotate(
         preserve_range: True, for pixel values are never rescaled.
         crop: `"same"` keeps the size of the canvas; `"expand"` grows it until the whole picture fits; `"inscribed"`
             keeps the largest rectangle without a corner of the fill. None is `"expand"` with `resize`, else `"same"`.
-        fill: Level of the pixels outside the picture, one number or one a channel.
+        fill: Pixel value outside the picture, one number or one a channel.
         interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
 
     Returns:
@@ -147,7 +103,7 @@ def warp_view(
     offset: tuple[float, float] = (0.0, 0.0),
     flip: bool = False,
     fill: Fill | None = 0,
-    interpolation: str = "bilinear",
+    interpolation: Interpolation = "bilinear",
 ) -> NDArray:
     """Rotate an image about its centre and look at it through a rectangular window, in one anti-aliased sampling.
 
@@ -156,15 +112,16 @@ def warp_view(
     whole factor, no further than 1.5 pixels apart, and averaged.
 
     Args:
-        image: As for `rotate`.
+        image: `(H, W)` or `(H, W, C)` with 1 to 4 channels; uint8, uint16, int16, float32, float64 or bool.
         angle: Degrees, counter-clockwise as seen.
         size: `(height, width)` of the output, pixels.
         view_size: `(height, width)` of the window, source pixels.
         offset: `(down, right)` from the centre of the rotated picture to that of the window, source pixels.
         flip: Mirror the picture left to right before it is rotated.
-        fill: Level of the pixels outside the picture; None repeats its edge, for a window that lies inside, so that no
-            kernel reaches for a colour that is not there.
-        interpolation: As for `rotate`; a finer grid is sampled bilinearly, for averaging hides the kernel.
+        fill: Pixel value outside the picture, one number or one a channel; None repeats the edge, for a window that
+            lies inside, so that no kernel reaches for a colour that is not there.
+        interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`; a finer grid is sampled bilinearly, for
+            averaging hides the kernel.
 
     Returns:
         Array of `size`, dtype and channels of `image`.
@@ -181,8 +138,8 @@ def warp_view(
     if not math.isfinite(angle):
         raise ValueError(f"angle must be finite degrees. Received: angle={angle}.")
     channels = 1 if image.ndim == 2 else image.shape[2]
-    levels = [0.0] if fill is None else [float(level) for level in np.ravel(fill)]
-    if len(levels) not in (1, channels) or not np.isfinite(levels).all():
+    values = [0.0] if fill is None else [float(value) for value in np.ravel(fill)]
+    if len(values) not in (1, channels) or not np.isfinite(values).all():
         raise ValueError(f"fill must be one finite number or one a channel, {channels} here. Received: fill={fill!r}.")
     full = 255.0 if image.dtype == bool else 1.0
     work = image.astype(np.uint8) * 255 if image.dtype == bool else image
@@ -210,7 +167,7 @@ def warp_view(
         (width, height),
         flags=kernel | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE if fill is None else cv2.BORDER_CONSTANT,
-        borderValue=[full * level for level in (4 * levels)[:4]],
+        borderValue=[full * value for value in (4 * values)[:4]],
     )
     if reduction > 1:
         warped = cv2.resize(warped, (size[1], size[0]), interpolation=cv2.INTER_AREA)
@@ -228,12 +185,12 @@ def generate_rotated_image(
     crop_center: bool = False,
     crop_largest_rect: bool = False,
     *,
-    interpolation: str = "bilinear",
+    interpolation: Interpolation = "bilinear",
 ) -> NDArray:
     """Rotate an upright image as a training example: centre square, rotation, inscribed rectangle and resize at once.
 
     Args:
-        image: As for `rotate`, upright.
+        image: Upright, `(H, W)` or `(H, W, C)` with 1 to 4 channels; uint8, uint16, int16, float32, float64 or bool.
         angle: Degrees, counter-clockwise as seen. Zero goes through the same sampling as every other angle.
         size: `(height, width)` of the result; None keeps the size of the crop. The crop takes the proportions of
             `size`, for a stretched picture would show another angle.
@@ -241,7 +198,7 @@ def generate_rotated_image(
         crop_largest_rect: Keep the largest rectangle free of black corners. Otherwise the picture keeps its canvas and
             its scale, and what the rotation brings in from outside is black. (The original RotNet let the canvas grow
             and then shrank it, so that a digit's size told the angle.)
-        interpolation: As for `rotate`.
+        interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
 
     Returns:
         Array of `size`, dtype and channels of `image`.
@@ -264,53 +221,8 @@ def generate_rotated_image(
     return warp_view(image, angle, size, view_size=view_size, fill=fill, interpolation=interpolation)
 
 
-def crop_around_center(image: NDArray, width: int, height: int) -> NDArray:
-    """Crop a window around the centre of an image; where it is larger than the image, the image's own side is kept.
-
-    Args:
-        image: `(H, W)` or `(H, W, C)`.
-        width, height: Pixels, > 0.
-
-    Returns:
-        A view on `image`.
-
-    Example:
-        >>> crop_around_center(np.zeros((4, 8)), 2, 2).shape
-        (2, 2)
-    """
-    if min(width, height) < 1:
-        raise ValueError(f"width and height must be at least 1. Received: width={width}, height={height}.")
-    rows, columns = image.shape[:2]
-    width, height = min(int(width), columns), min(int(height), rows)
-    top, left = (rows - height) // 2, (columns - width) // 2
-    return image[top : top + height, left : left + width]
-
-
-def crop_largest_rectangle(image: NDArray, angle: float, height: int, width: int) -> NDArray:
-    """Crop a picture that `rotate` turned, whether its canvas grew or not, so that no black corner is left.
-
-    Args:
-        image: The rotated picture, `(H, W)` or `(H, W, C)`.
-        angle: Degrees it was turned by.
-        height, width: Size of the picture before it was turned, pixels.
-
-    Returns:
-        A view on `image`.
-
-    Example:
-        >>> turned = rotate(np.ones((30, 40), np.uint8), 20)
-        >>> int(crop_largest_rectangle(turned, 20, 30, 40).min())
-        1
-    """
-    w, h = largest_rotated_rect(width, height, math.radians(angle))
-    # an odd difference cannot be centred to the pixel, so that one pixel of margin keeps the corners out
-    exact = angle % 90.0 == 0.0
-    w, h = (round(w), round(h)) if exact else (math.floor(w) - 1, math.floor(h) - 1)
-    return crop_around_center(image, max(1, w), max(1, h))
-
-
 def square_view(image: NDArray, size: tuple[int, int]) -> NDArray:
-    """What a model looks at: the largest window of its proportions amid an image, scaled with anti-aliasing.
+    """What a model looks at: the largest central window of its proportions, scaled with anti-aliasing.
 
     Args:
         image: `(H, W)` or `(H, W, C)` uint8.
@@ -384,7 +296,7 @@ def window_matrix(
         turn: Sine and cosine of the angle, two floats or two `(N,)` arrays; of the latter come `(2, 3, N)`.
         size: `(height, width)` of the output.
         window: Height and width of the window in the source, and its offset down and right; floats or `(N,)`.
-        flip: As for `warp_view`.
+        flip: Mirror the source left to right before it is rotated.
     """
     sin, cos = turn
     view_height, view_width, down, right = window

@@ -18,7 +18,7 @@ _BAND = 4_000_000  # pixels that are converted at a time
 
 
 def binarize_images(images: npt.ArrayLike, *, threshold: float = 0.1) -> npt.NDArray[np.float32]:
-    """Turn gray levels into 0.0 and 1.0.
+    """Binarize pixel values: 0.0 below a threshold, 1.0 from there on.
 
     Args:
         images: Array of any shape: integers in 0..255, or 0 and 1 alone; `bool`; or floats, in [0, 1] if the largest is
@@ -38,8 +38,8 @@ def binarize_images(images: npt.ArrayLike, *, threshold: float = 0.1) -> npt.NDA
     values = np.asarray(images)
     if values.size == 0:
         return np.zeros(values.shape, np.float32)
-    levels = _scaled(values.astype(bool) if is_mask(values) else values, "images")
-    return (levels >= threshold * 255).astype(np.float32)
+    scaled = _scaled(values.astype(bool) if is_mask(values) else values, "images")
+    return (scaled >= threshold * 255).astype(np.float32)
 
 
 def as_channels(image: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:
@@ -69,12 +69,12 @@ def as_channels(image: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.u
 def to_rgb(image: Image.Image, name: str) -> Image.Image:
     """Any mode to RGB: deep gray scaled to 8 bits, transparency laid on white. What is RGB comes back itself."""
     if image.mode[0] in "IF":
-        levels = np.asarray(image)
-        if image.mode == "I" and (image.format == "PNG" or levels.max() > 255):  # 16 bits in 32
-            if levels.min() < 0 or levels.max() > 65535:
-                raise ImageError(f"{name} must hold gray levels in 0..65535; got {levels.min()} to {levels.max()}")
-            levels = levels.astype(np.uint16)
-        image = Image.fromarray(pixel_values(levels, name)[:, :, 0])
+        pixels = np.asarray(image)
+        if image.mode == "I" and (image.format == "PNG" or pixels.max() > 255):  # 16 bits in 32
+            if pixels.min() < 0 or pixels.max() > 65535:
+                raise ImageError(f"{name} must hold pixel values in 0..65535; got {pixels.min()} to {pixels.max()}")
+            pixels = pixels.astype(np.uint16)
+        image = Image.fromarray(pixel_values(pixels, name)[:, :, 0])
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
@@ -111,10 +111,10 @@ def pixel_values(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
     if is_mask(array):
         array = array.astype(bool)
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:
-        levels = (array.astype(np.uint32) + 128) // 257
+        values = (array.astype(np.uint32) + 128) // 257
     else:
-        levels = np.rint(_scaled(array, name)) if array.dtype != np.uint8 else array
-    return np.asarray(levels, np.uint8, order="C").reshape(shape)
+        values = np.rint(_scaled(array, name)) if array.dtype != np.uint8 else array
+    return np.asarray(values, np.uint8, order="C").reshape(shape)
 
 
 def is_mask(array: npt.NDArray[Any]) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rotnet.images.reading import EXTENSIONS, StrPath
+
+_log = logging.getLogger(__name__)
 
 Stamp = tuple[int, int, int]  # bytes, nanoseconds of the last change, inode
 
@@ -29,13 +32,17 @@ def find_images(paths: StrPath | Iterable[StrPath]) -> Iterator[Path]:
     """
     for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         if os.path.isdir(path):
-            yield from (found for found, is_image in _walk(Path(path)) if is_image)
+            for found, is_image in _walk(Path(path)):
+                if is_image:
+                    yield found
+                else:
+                    _log.debug("%s is skipped: its extension is not that of a picture", found)
         else:
             yield Path(path)
 
 
 def count_others(paths: Iterable[StrPath]) -> Counter[str]:
-    """Count the files in folders that `find_images` passes over, by their lower-case extension; hidden ones are not.
+    """Count the files in folders that `find_images` skips, by their lower-case extension; hidden ones are not.
 
     Example:
         >>> count_others(["notes.txt"])
@@ -65,7 +72,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:
 
 
 def stamp(path: StrPath) -> Stamp | None:
-    """What tells a file from another in its place, or from itself once it is changed; None if there is none."""
+    """What tells a file from another in its place, or from itself once it is changed; None without a file."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):

@@ -34,7 +34,8 @@ def check_memory(image: Image.Image, name: str, file_size: int, max_pixels: int 
         file_size: Bytes of its file.
         max_pixels: The limit of pixels; None for no limit of memory either. One above the default allows more memory
             in the same proportion.
-        short_side: As for `rotnet.read_image`.
+        short_side: Pixels of the shorter side that suffice, so that a JPEG is decoded at a part of its size; None for
+            all.
     """
     if max_pixels is None:
         return

@@ -79,12 +79,12 @@ def turned_orientation(orientation: int, quarters: int) -> int:
     return cycle[(cycle.index(orientation) + quarters) % 4]
 
 
-def apply_orientation(levels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """What an orientation, 1 to 8, shows of stored levels `(H, W)` or `(H, W, C)`.
+def apply_orientation(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """What an orientation, 1 to 8, shows of stored pixels `(H, W)` or `(H, W, C)`.
 
     Example:
         >>> apply_orientation(np.array([[1, 2]]), 6).tolist()
         [[1], [2]]
     """
     mirrored = orientation in _CYCLES[1]
-    return np.rot90(levels[:, ::-1] if mirrored else levels, _CYCLES[mirrored].index(orientation))
+    return np.rot90(pixels[:, ::-1] if mirrored else pixels, _CYCLES[mirrored].index(orientation))

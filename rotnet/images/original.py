@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import io
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ from rotnet.images.orientation import apply_orientation
 from rotnet.images.writing import encode, fitted
 
 __all__ = ["TAGGED", "Original", "encode_like", "open_original"]
+
+_log = logging.getLogger(__name__)
 
 # formats whose metadata pass from file to file as they are, and that can hold an orientation
 TAGGED = ("JPEG", "PNG", "TIFF", "WEBP")
@@ -72,8 +75,8 @@ def open_original(data: bytes, name: str, max_pixels: int | None) -> Original:
         max_pixels: Refuse a larger picture before decoding it; None for no limit.
 
     Raises:
-        ImageError: It is no picture, damaged, incomplete, too large, one of several frames or pages, or has more bits a
-            channel than could be saved again.
+        ImageError: It is not a picture, damaged, incomplete, too large, one of several frames or pages, or has more
+            bits a channel than could be saved again.
     """
     with reading.opened(data, name, max_pixels) as opened, reading.decoding(name):
         format = reading.format_of(opened)
@@ -90,7 +93,7 @@ def open_original(data: bytes, name: str, max_pixels: int | None) -> Original:
         is_deep = bits > 8 and opened.mode not in _DEEP_MODES
         metadata = {key: opened.info[key] for key in ("exif", "icc_profile", "xmp") if opened.info.get(key)}
         picture = reading.upright_pil(opened)
-    deep = _deep_levels(data, format, bits, picture, name) if is_deep else None
+    deep = _deep_pixels(data, format, bits, picture, name) if is_deep else None
     return Original(data, name, format, picture, deep, options, metadata)
 
 
@@ -143,7 +146,7 @@ def _refuse_many(opened: Image.Image, format: str, name: str) -> None:
         if tags.get(277, 1) > len(opened.getbands()):
             raise ImageError(f"{name} has {tags[277]} channels, not all of which are read; leave it out, or convert it")
     elif format != "JPEG" and not is_one:
-        raise ImageError(f"{name} is an animation, which is not turned; turn its frames one by one")
+        raise ImageError(f"{name} is an animation, which is left as it is; turn its frames one by one")
 
 
 def _refuse_what_would_be_lost(data: bytes, format: str, opened: Image.Image, name: str) -> None:
@@ -182,17 +185,17 @@ def _bits(opened: Image.Image, format: str, data: bytes) -> int:
     return 8
 
 
-def _deep_levels(data: bytes, format: str, bits: int, picture: Image.Image, name: str) -> NDArray[np.uint16]:
+def _deep_pixels(data: bytes, format: str, bits: int, picture: Image.Image, name: str) -> NDArray[np.uint16]:
     """16 bits a channel of a file that Pillow reads as 8, if OpenCV sees the same picture in it."""
     if format in ("PNG", "TIFF") and picture.mode in ("RGB", "RGBA"):
-        levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-        if levels is not None and levels.dtype == np.uint16 and levels.ndim == 3:
-            levels = levels[:, :, _BGRA[: levels.shape[2]]]
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+        if pixels is not None and pixels.dtype == np.uint16 and pixels.ndim == 3:
+            pixels = pixels[:, :, _BGRA[: pixels.shape[2]]]
             if format == "PNG":  # in a TIFF, OpenCV heeds it whatever it is told
-                levels = apply_orientation(levels, containers.orientation(data, format))
+                pixels = apply_orientation(pixels, containers.orientation(data, format))
             shallow = np.asarray(picture)
-            if shallow.shape == levels.shape and np.abs((levels >> 8) - shallow.astype(np.int16)).max() <= 1:
-                return np.ascontiguousarray(levels)
+            if shallow.shape == pixels.shape and np.abs((pixels >> 8) - shallow.astype(np.int16)).max() <= 1:
+                return np.ascontiguousarray(pixels)
     raise ImageError(f"{name} has {bits} bits a channel, which cannot be kept in {format} {picture.mode}; convert it")
 
 
@@ -210,7 +213,7 @@ def _jpeg_options(opened: Image.Image, _data: bytes) -> dict[str, Any]:
     stored_as_rgb = opened.mode == "RGB" and (identifiers == b"RGB" or opened.info.get("adobe_transform") == 0)
     return {
         "qtables": [tables[number] for number in [*used][:2]],
-        "subsampling": max(0, JpegImagePlugin.get_sampling(opened)),  # a layout that Pillow cannot write: none
+        "subsampling": max(0, JpegImagePlugin.get_sampling(opened)),  # 0 for a layout that Pillow cannot write
         "progressive": bool(opened.info.get("progressive")),
         "keep_rgb": stored_as_rgb,
     }
@@ -260,18 +263,19 @@ def _save(picture: Image.Image, format: str, options: dict[str, Any]) -> bytes:
         if not options.get("progressive"):
             raise
         # Pillow gives these a buffer that the noisiest pictures outgrow
+        _log.info("a progressive JPEG is too noisy for that, and is saved as a sequential one")
         return _save(picture, format, options | {"progressive": False})
     return file.getvalue()
 
 
-def _encode_deep(levels: NDArray[np.uint16], format: str) -> bytes:
+def _encode_deep(pixels: NDArray[np.uint16], format: str) -> bytes:
     extension, options = (".png", []) if format == "PNG" else (".tif", [cv2.IMWRITE_TIFF_COMPRESSION, _ADOBE_DEFLATE])
-    stored = np.ascontiguousarray(levels[:, :, _BGRA[: levels.shape[2]]])
+    stored = np.ascontiguousarray(pixels[:, :, _BGRA[: pixels.shape[2]]])
     return cv2.imencode(extension, stored, options)[1].tobytes()
 
 
-def _shallow(levels: NDArray[np.uint16]) -> Image.Image:
-    return Image.fromarray((levels >> 8).astype(np.uint8))
+def _shallow(pixels: NDArray[np.uint16]) -> Image.Image:
+    return Image.fromarray((pixels >> 8).astype(np.uint8))
 
 
 def _quality(original: Original) -> int:

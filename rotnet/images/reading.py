@@ -92,9 +92,9 @@ def read_image(
     name = _name(source)
     if isinstance(source, np.ndarray):
         with decoding(name):
-            levels = pixel_values(source, name)
-            if levels.shape[2] in (1, 3):
-                return np.array(np.broadcast_to(levels, (*levels.shape[:2], 3)), order="C")
+            pixels = pixel_values(source, name)
+            if pixels.shape[2] in (1, 3):
+                return np.array(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), order="C")
     with opened(source, name, max_pixels, short_side) as image, decoding(name):
         if image is not source and format_of(image) == "JPEG":
             stored = jpeg_pixels.decode(image, short_side, strict=strict)
@@ -108,15 +108,18 @@ def open_pil(source: Source, *, max_pixels: int | None = MAX_PIXELS, strict: boo
     """Read a picture as a fully loaded PIL image that keeps its mode, such as `"CMYK"` or `"I;16"`.
 
     Args:
-        source: As for `read_image`.
-        max_pixels, strict: As for `read_image`.
+        source: A path, an encoded file as bytes or as a binary file object, a PIL image, or an array `(H, W)` or
+            `(H, W, C)`, with values as `read_image` takes them.
+        max_pixels: Refuse a larger picture before decoding it, and one that takes far more memory than its file; None
+            allows any size.
+        strict: Refuse a JPEG file that libjpeg finds damaged. False takes what is left of it.
 
     Returns:
         A new image, independent of the source. EXIF orientation is applied to the pixels; `format` and `info` (ICC
         profile, EXIF, XMP, DPI) are kept, with the orientation in EXIF and XMP reset to 1.
 
     Raises:
-        ImageError: As for `read_image`.
+        ImageError: The source is not a picture, is damaged or incomplete, too large, or cannot be opened.
 
     Example:
         >>> picture = open_pil(np.zeros((2, 3), np.uint8))
@@ -145,7 +148,7 @@ def upright_pil(image: Image.Image, *, strict: bool = True) -> Image.Image:
 
 
 def format_of(image: Image.Image) -> str:
-    """Pillow's name of a file's format, that of the first picture where more are joined to it; "" if it has none."""
+    """Pillow's name of a file's format, that of the first picture where more are joined to it; "" if it has no name."""
     return {"MPO": "JPEG", "DIB": "BMP"}.get(image.format or "", image.format or "")
 
 
@@ -211,8 +214,8 @@ def opened(source: Source, name: str, max_pixels: int | None, short_side: int | 
     """Open anything that holds a picture as a PIL image of a fit size whose pixels may still be to be decoded."""
     if isinstance(source, np.ndarray):
         with decoding(name):
-            levels = pixel_values(source, name)
-            image = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
+            pixels = pixel_values(source, name)
+            image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
         yield image
     elif isinstance(source, Image.Image):
         yield _checked(source, name, max_pixels)
@@ -247,7 +250,7 @@ def _identified(file: IO[bytes], name: str) -> Image.Image:
 
 
 def _scale_transparency(image: Image.Image, file: IO[bytes]) -> None:
-    """Bring the level that means clear to 8 bits, as Pillow does with those of the pixels but not with it."""
+    """Bring the pixel value that means clear to 8 bits, as Pillow does with the pixels but not with it."""
     position = file.tell()
     file.seek(24)  # of the header: bits a pixel
     bits = file.read(1)[0]
@@ -328,7 +331,7 @@ def _checked(image: Image.Image, name: str, max_pixels: int | None) -> Image.Ima
             f"{name} has {width} × {height} = {width * height:,} pixels, more than max_pixels={max_pixels:,}; "
             "shrink it or raise max_pixels"
         )
-    if image.format == "TIFF" and image.mode.startswith("I;16"):  # these Pillow takes for levels of 16 bits above black
+    if image.format == "TIFF" and image.mode.startswith("I;16"):  # these Pillow takes for 16 bits above black
         tags = getattr(image, "tag_v2", {})  # which an image that was read before lacks
         if tags.get(258) == (12,) or tags.get(262) == 0:
             kind = "12 bits a pixel" if tags.get(258) == (12,) else "16 bits a pixel of which zero is white"

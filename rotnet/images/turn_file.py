@@ -18,17 +18,18 @@ maps), and where pixels are resampled the palette: in-between colours need true 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.errors import ImageError, RotNetError, UsageError
 from rotnet.geometry.angles import QUARTER_WITHIN, quarter_turn
-from rotnet.geometry.warping import Fill
+from rotnet.geometry.warping import Crop, Fill, Interpolation
 from rotnet.images import reading
 from rotnet.images.formats import containers, jpeg
 from rotnet.images.formats.exif import Facts
@@ -40,8 +41,10 @@ from rotnet.images.turning import turn_back
 
 __all__ = ["QUARTER_TURNS", "check_options", "turn_bytes"]
 
+_log = logging.getLogger(__name__)
+
 QuarterTurns: TypeAlias = Literal["auto", "exif", "pixels", "off"]
-QUARTER_TURNS = ("auto", "exif", "pixels", "off")
+QUARTER_TURNS: tuple[QuarterTurns, ...] = get_args(QuarterTurns)
 # formats that cannot be turned otherwise without loss, or whose viewers heed the orientation tag
 _AUTO_TAGGED = ("JPEG", "TIFF", "WEBP")
 
@@ -50,10 +53,10 @@ def turn_bytes(
     data: bytes,
     angle: float,
     *,
-    crop: str = "inscribed",
+    crop: Crop = "inscribed",
     fill: Fill = 0,
-    interpolation: str = "lanczos",
-    quarter_turns: str = "auto",
+    interpolation: Interpolation = "lanczos",
+    quarter_turns: QuarterTurns = "auto",
     tolerance: float = QUARTER_WITHIN,
     max_pixels: int | None = MAX_PIXELS,
     name: str = "the picture",
@@ -64,8 +67,11 @@ def turn_bytes(
         data: JPEG, PNG, TIFF, WebP, BMP, AVIF, HEIC where `rotnet[heif]` is installed, or what else `rotnet.read_image`
             reads.
         angle: Degrees, counter-clockwise as seen, that the picture as shown has been turned by.
-        crop, interpolation: As for `correct_rotation`; of the kernels, `"lanczos"` blurs least.
-        fill: As for `correct_rotation`, in levels of 8 bits; pictures of 16 bits get the same shade.
+        crop: `"inscribed"` cuts to the largest rectangle without empty corners, `"expand"` keeps every pixel and fills
+            the corners, `"same"` keeps the size.
+        fill: Pixel value, from 0 to 255, of what lies outside the picture: one number for every channel, or one a
+            channel. Pictures of 16 bits get the same shade.
+        interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`, which blurs least.
         quarter_turns: What to do about angles that are a quarter turn, or several, within the tolerance: `"exif"` turns
             by the orientation tag alone, the pixels are the same bytes; `"pixels"` moves pixels, exactly, and a JPEG or
             lossy WebP is encoded again; `"auto"` takes the tag in JPEG, TIFF and lossy WebP (where browsers do not heed
@@ -79,7 +85,7 @@ def turn_bytes(
         `"pixels"` or `"resampled"`.
 
     Raises:
-        ImageError: The picture is none, damaged, incomplete, too large, an animation, of several pages, or of a kind
+        ImageError: It is not a picture, damaged, incomplete, too large, an animation, of several pages, or of a kind
             that could not be saved as it was.
         UsageError: An option is not as described.
     """
@@ -149,6 +155,7 @@ def _turned_by_tag(original: Original, quarters: int, *, required: bool) -> byte
     except ValueError as error:
         if required:
             raise ImageError(f"{original.name} cannot be turned by a tag: {error}; let its pixels be turned") from error
+        _log.info("%s cannot be turned by a tag, and its pixels are turned: %s", original.name, error)
         return None
     return result
 
@@ -171,12 +178,12 @@ def _turned_pixels(original: Original, max_pixels: int | None, turn: Callable[[O
     return result
 
 
-def _turn(original: Original, angle: float, *, crop: str, fill: Fill, interpolation: str) -> Any:
+def _turn(original: Original, angle: float, *, crop: Crop, fill: Fill, interpolation: Interpolation) -> Any:
     """The pixels of one picture turned back by an angle."""
     picture = original.picture
     is_deep = original.deep is not None or picture.mode.startswith("I;16")
     if is_deep:
-        fill = tuple(257.0 * level for level in fill) if isinstance(fill, (tuple, list)) else 257.0 * fill
+        fill = tuple(257.0 * value for value in fill) if isinstance(fill, (tuple, list)) else 257.0 * fill
     options: dict[str, Any] = {"crop": crop, "fill": fill, "interpolation": interpolation}
     if original.deep is not None:
         return _turn_deep(original.deep, angle, options)
@@ -186,12 +193,12 @@ def _turn(original: Original, angle: float, *, crop: str, fill: Fill, interpolat
     return turn_back(picture, angle, **options)
 
 
-def _turn_deep(levels: NDArray[np.uint16], angle: float, options: dict[str, Any]) -> NDArray[np.uint16]:
-    if levels.shape[2] == 3 or angle % 90.0 == 0.0:
-        return turn_back(levels, angle, **options)
+def _turn_deep(pixels: NDArray[np.uint16], angle: float, options: dict[str, Any]) -> NDArray[np.uint16]:
+    if pixels.shape[2] == 3 or angle % 90.0 == 0.0:
+        return turn_back(pixels, angle, **options)
     # between two pixels lies the mean of their colours weighted by alpha
-    share = levels[:, :, 3:] / np.float32(65535)
-    mixed = np.concatenate([levels[:, :, :3] * share, levels[:, :, 3:]], axis=2, dtype=np.float32)
+    share = pixels[:, :, 3:] / np.float32(65535)
+    mixed = np.concatenate([pixels[:, :, :3] * share, pixels[:, :, 3:]], axis=2, dtype=np.float32)
     turned = turn_back(mixed, angle, **options)
     share = np.maximum(turned[:, :, 3:], 1) / np.float32(65535)
     turned[:, :, :3] /= share

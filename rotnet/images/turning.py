@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rotnet.errors import ImageError, UsageError
-from rotnet.geometry.warping import CROPS, INTERPOLATIONS, Fill, rotate
+from rotnet.geometry.warping import CROPS, INTERPOLATIONS, Crop, Fill, Interpolation, rotate
 
 __all__ = ["check_options", "turn_back"]
 
@@ -32,9 +32,9 @@ def turn_back(
     image: NDArray[Any] | Image.Image,
     angle: float,
     *,
-    crop: str = "inscribed",
+    crop: Crop = "inscribed",
     fill: Fill = 0,
-    interpolation: str = "cubic",
+    interpolation: Interpolation = "cubic",
 ) -> Any:
     """Undo a rotation by `angle`: an array gives an array of its dtype, a PIL image one of its mode.
 
@@ -44,7 +44,11 @@ def turn_back(
     Args:
         image: `(H, W)` or `(H, W, C)` array, or a PIL image.
         angle: Degrees, counter-clockwise as seen, that the picture has been turned by.
-        crop, fill, interpolation: As for `correct_rotation`.
+        crop: `"inscribed"` cuts to the largest rectangle without empty corners, `"expand"` keeps every pixel and fills
+            the corners, `"same"` keeps the size.
+        fill: Pixel value of what lies outside the picture: one number for every channel, one a channel, or red, green
+            and blue.
+        interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
 
     Returns:
         A new picture, a copy where `angle` is 0.
@@ -61,8 +65,8 @@ def turn_back(
     if angle % 360.0 == 0.0:
         return image.copy()
     if isinstance(image, np.ndarray):
-        levels = _fill_levels(fill, 1 if image.ndim == 2 else image.shape[2], _opaque(image))
-        return _turn_array(image, -angle, crop, levels, interpolation)
+        values = _fill_values(fill, 1 if image.ndim == 2 else image.shape[2], _opaque(image))
+        return _turn_array(image, -angle, crop, values, interpolation)
     if angle % 360.0 in _QUARTERS and (crop != "same" or angle % 180.0 == 0.0 or image.width == image.height):
         return image.transpose(_QUARTERS[angle % 360.0])
     if image.mode == "P":
@@ -71,8 +75,8 @@ def turn_back(
         image = image.convert("RGBA" if image.mode == "RGB" else "LA")
     mode = "RGBA" if image.mode == "PA" else image.mode
     mixed = image.convert(_MIXED_IN[image.mode]) if image.mode in _MIXED_IN else image
-    levels = _fill_of_mode(fill, mixed.mode)
-    turned = _turn_array(np.asarray(mixed), -angle, crop, levels, interpolation)
+    values = _fill_of_mode(fill, mixed.mode)
+    turned = _turn_array(np.asarray(mixed), -angle, crop, values, interpolation)
     if mixed.mode == "1":
         upright = Image.fromarray(turned)
     else:  # an array of four channels says nothing of inks, one of two bytes nothing of their order
@@ -83,7 +87,7 @@ def turn_back(
 
 
 def _turn_array(
-    image: NDArray[Any], angle: float, crop: str, fill: tuple[float, ...], interpolation: str
+    image: NDArray[Any], angle: float, crop: Crop, fill: tuple[float, ...], interpolation: Interpolation
 ) -> NDArray[Any]:
     dtype = image.dtype
     if dtype.kind in "iu":
@@ -95,40 +99,40 @@ def _turn_array(
         raise ImageError(f"the picture cannot be turned: {error}") from error
     if dtype.kind == "b":
         return turned
-    # some kernels overshoot, to levels that the picture does not have
-    levels = (image.min(), image.max(), *(() if crop == "inscribed" else fill))
-    low, high = min(levels), max(levels)
+    # some kernels overshoot, to values that the picture does not have
+    values = (image.min(), image.max(), *(() if crop == "inscribed" else fill))
+    low, high = min(values), max(values)
     turned = np.clip(turned, wide.dtype.type(low), wide.dtype.type(high))
     return (np.rint(turned) if dtype.kind in "iu" and turned.dtype.kind == "f" else turned).astype(dtype, copy=False)
 
 
-def _fill_levels(fill: Fill, channels: int, opaque: float) -> tuple[float, ...]:
-    """`fill` as one level a channel, the second or fourth of which is alpha."""
-    levels = tuple(np.ravel(fill).tolist())
+def _fill_values(fill: Fill, channels: int, opaque: float) -> tuple[float, ...]:
+    """`fill` as one pixel value a channel, the second or fourth of which is alpha."""
+    values = tuple(np.ravel(fill).tolist())
     if np.ndim(fill) == 0:
-        return levels * channels
-    if len(levels) == channels:
-        return levels
-    if len(levels) != 3:
+        return values * channels
+    if len(values) == channels:
+        return values
+    if len(values) != 3:
         raise UsageError(f"fill must be one number, three, or one a channel, {channels} here. Received: fill={fill!r}.")
-    colour = levels if channels > 2 else (float(np.dot(_LUMA, levels)),)
+    colour = values if channels > 2 else (float(np.dot(_LUMA, values)),)
     return (*colour, opaque) if channels in (2, 4) else colour
 
 
 def _fill_of_mode(fill: Fill, mode: str) -> tuple[float, ...]:
     """`fill` for the channels of a PIL mode."""
     if mode == "CMYK" and np.size(fill) in (1, 3):  # inks take light away
-        return (*(255.0 - level for level in np.broadcast_to(np.ravel(fill), 3).tolist()), 0.0)
-    levels = _fill_levels(fill, len(Image.new(mode, (1, 1)).getbands()), 255.0)
+        return (*(255.0 - value for value in np.broadcast_to(np.ravel(fill), 3).tolist()), 0.0)
+    values = _fill_values(fill, len(Image.new(mode, (1, 1)).getbands()), 255.0)
     if mode == "1":
-        return (levels[0] / 255.0,)
+        return (values[0] / 255.0,)
     if mode in ("La", "RGBa"):
-        return (*(level * levels[-1] / 255.0 for level in levels[:-1]), levels[-1])
-    return levels
+        return (*(value * values[-1] / 255.0 for value in values[:-1]), values[-1])
+    return values
 
 
 def _opaque(image: NDArray[Any]) -> float:
-    """The level of alpha at which nothing shines through, by the type and range that `rotnet.read_image` goes by."""
+    """The value of alpha at which nothing shines through, by the type and range that `rotnet.read_image` goes by."""
     if image.dtype.kind == "b" or (image.dtype.kind == "f" and image.max() <= 1.001):
         return 1.0
     return 65535.0 if image.dtype.kind == "u" and image.dtype.itemsize == 2 else 255.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rotnet.geometry.warping import Fill
+from rotnet.geometry.warping import Crop, Fill, Interpolation
 from rotnet.images import reading
 from rotnet.images.turning import check_options, turn_back
 from rotnet.inference.allowed_angles import AngleRange
@@ -18,9 +18,9 @@ def correct_rotation(
     image: Any,
     *,
     model: Model = "photo",
-    crop: str = "inscribed",
+    crop: Crop = "inscribed",
     fill: Fill = 0,
-    interpolation: str = "lanczos",
+    interpolation: Interpolation = "lanczos",
     min_confidence: float | None = None,
     turns: Turns | None = None,
     angle_range: AngleRange | None = None,

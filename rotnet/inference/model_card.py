@@ -30,7 +30,7 @@ class ModelCard:
         max_upright: The same where the picture may as well stand upright: above this probability of it, see `upright`.
 
     Raises:
-        ValueError: There is no such decoder, or a number is none or out of range.
+        ValueError: The decoder is unknown, or a number is not finite or out of range.
     """
 
     decoder: str = "local_mean"
@@ -54,7 +54,7 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
-        """Read a card, a JSON object; entries of later versions are ignored, what is none is a `ValueError`."""
+        """Read a card, a JSON object; entries of later versions are ignored, anything else is a `ValueError`."""
         try:
             values = json.loads(text)
         except RecursionError as error:

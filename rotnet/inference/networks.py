@@ -18,7 +18,7 @@ _FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
 
 class Network(Protocol):
-    """A network behind a `Predictor`: `(N, height, width, channels)` float32 levels to `(N, bins)` scores."""
+    """A network behind a `Predictor`: `(N, height, width, channels)` float32 pixel values to `(N, bins)` scores."""
 
     input_shape: tuple[int | None, int | None, int | None]
     card: ModelCard

@@ -20,7 +20,7 @@ class Options:
         turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes one, and
             four where one leaves doubt.
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)`; None allows all angles. Whoever
-            names one says that the pictures are tilted: none is then left because it may stand upright.
+            gives one says that the pictures are tilted: they are not left because they may stand upright.
         right_angles: Answer 0, 90, 180 or 270 only.
         min_confidence: Turn a picture if its confidence is at least this, in [0, 1]. None takes what the model's card
             says, and leaves pictures that may as well stand upright.

@@ -49,8 +49,8 @@ class Predictor:
         model: Name of a preset, path of an `.onnx` or `.keras` file, or a Keras model with one probability or logit for
             each of 360 degrees, such as one trained with the original RotNet.
         threads: Threads of ONNX Runtime; None lets it choose.
-        preprocess_func: Called with each float32 batch of levels 0 to 255 before a Keras model that was trained with
-            preprocessing outside; None for models that bring their own.
+        preprocess_func: Called with each float32 batch of pixel values 0 to 255 before a Keras model that was trained
+            with preprocessing outside; None for models that bring their own.
 
     Attributes:
         input_size: `(height, width)` the network looks at, pixels.
@@ -58,7 +58,7 @@ class Predictor:
 
     Raises:
         UnknownPresetError: There is no preset of that name.
-        UsageError: `model` is none of these.
+        UsageError: `model` is something else.
         WeightsError: The file is missing, altered, or not a model that answers with angles.
         MissingExtraError: A `.keras` file is given and Keras is not installed.
 
@@ -129,7 +129,12 @@ class Predictor:
 
         Args:
             images: A picture, or several, each whatever `rotnet.read_image` takes. They are read as they are needed.
-            turns, angle_range, right_angles, refine, strict: As for `rotnet.predict_angle`.
+            turns: Views that are pooled for an answer: 4 or 1; None takes 4 for models of square pictures.
+            angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)`; None allows all.
+            right_angles: Answer 0, 90, 180 or 270 degrees only.
+            refine: `"lines"` refines a sure answer by the straight lines of the picture; None leaves what the network
+                says.
+            strict: Refuse damaged pictures; False answers for what is left of them.
 
         Returns:
             The prediction of one picture; a list of them, in order, for several.
@@ -180,7 +185,7 @@ class Predictor:
         """Refuse options that do not fit this model.
 
         Raises:
-            UsageError: Four views are asked for, and the model's pictures are no squares.
+            UsageError: Four views are asked for, and the model's pictures are not square.
         """
         if options.turns == 4 and not self._takes_squares:
             raise UsageError(f"turns=4 needs a model of square pictures, not of {self.input_size}: use turns=1.")
@@ -273,9 +278,9 @@ def predict_angle(
         image: A path, bytes, file object, PIL image or array, as `rotnet.read_image` takes, or a list (or 4-D array) of
             them.
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
-        turns: 4 looks at the picture and its three quarter turns, alternately at either end of an oblong picture, and
-            pools the answers; 1 looks at the middle once, four times as fast. None looks once, and at all four where
-            one look leaves doubt. Models whose pictures are no squares look once.
+        turns: 4 looks at the four exact quarter turns, alternately of either end of an oblong picture, and pools the
+            answers; 1 looks at the middle once, four times as fast. None takes 4 for a model of square pictures, as the
+            presets are, and 1 for others, which know no quarter turns.
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)` for a horizon that is not quite
             level; None allows all. The confidence stays what it is, a probability among all angles: for a picture that
             lies on its side, the answer nearest to upright has little. Where all pictures surely lie in the range, it
@@ -292,7 +297,7 @@ def predict_angle(
     Raises:
         ImageError: A picture cannot be read.
         UsageError: An option is not as described.
-        WeightsError: The model cannot be loaded or is none.
+        WeightsError: The model cannot be loaded.
 
     Example:
         >>> prediction = predict_angle(np.zeros((60, 80, 3), np.uint8))

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.geometry.angles import roll_quarter_turns
+from rotnet.geometry.cropping import crop_around_center
 from rotnet.geometry.lines import reduced
-from rotnet.geometry.warping import crop_around_center, square_view
+from rotnet.geometry.warping import square_view
 from rotnet.images.converting import as_channels
 
 LONGEST = 2  # squares that a strip is long; beyond, the ends of a picture have little to do with each other
@@ -57,7 +58,7 @@ def strip_view(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.ui
 
     Returns:
         uint8 array with the channels of `image`: the short side is that of `size`, the long one at most twice that. For
-        an input that is no square, what `square_view` gives.
+        an input that is not square, what `square_view` gives.
 
     Example:
         >>> strip_view(np.zeros((60, 80, 3), np.uint8), (30, 30)).shape

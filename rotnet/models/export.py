@@ -109,7 +109,7 @@ class LiteRTModel:
 
     Raises:
         MissingExtraError: `ai-edge-litert` is not installed.
-        WeightsError: The file is none of LiteRT.
+        WeightsError: The file is not of LiteRT.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -168,7 +168,7 @@ def export_onnx(model: keras.Model, path: str | Path, *, metadata: dict[str, Any
     rightly (calibration, decoder) goes into its metadata, so that the file alone is enough.
 
     Args:
-        model: From `(N, height, width, channels)` float32, levels 0 to 255, to `(N, 360)` probabilities.
+        model: From `(N, height, width, channels)` float32, pixel values 0 to 255, to `(N, 360)` probabilities.
         path: Target, `.onnx`, in a folder that exists. An existing file is replaced at once.
         metadata: Facts for `rotnet.Predictor`, anything JSON can hold; see `rotnet.inference.model_card.ModelCard`.
 

@@ -37,8 +37,8 @@ def build_regression(
         features: `"pool"` or `"flatten"`, the `head` of `rotnet.build_model`.
 
     Returns:
-        A `keras.Model` from `(N, height, width, 3)` levels 0 to 255 to `(N, 2)` sine and cosine, or `(N, 1)` fractions
-        of a turn in [0, 1].
+        A `keras.Model` from `(N, height, width, 3)` pixel values 0 to 255 to `(N, 2)` sine and cosine, or `(N, 1)`
+        fractions of a turn in [0, 1].
 
     Raises:
         UsageError, WeightsError: As for `rotnet.build_model`.
@@ -77,7 +77,7 @@ def build_classifier(
         dropout: Share of the features left out in training before the last layer.
 
     Returns:
-        A `keras.Model` from `(N, height, width, channels)` levels 0 to 255 to `(N, classes)` probabilities.
+        A `keras.Model` from `(N, height, width, channels)` pixel values 0 to 255 to `(N, classes)` probabilities.
 
     Raises:
         UsageError, WeightsError: As for `rotnet.build_model`.

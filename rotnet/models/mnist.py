@@ -7,11 +7,11 @@ from keras import layers
 
 from rotnet.models.group_convolution import P4BatchNormalization, P4Conv2D, P4Orientations
 
-BINARIZE_AT = 25.5  # a tenth of the full level, as in the original
+BINARIZE_AT = 25.5  # a tenth of the full range, as in the original
 
 
 def binarize(inputs):
-    """Turn levels 0 to 255 into exact zeros and ones inside a model, so that every caller sees the same digit."""
+    """Binarize pixel values 0 to 255 inside a model, so that every caller sees the same digit."""
     return keras.ops.cast(inputs >= BINARIZE_AT, "float32")
 
 
@@ -22,7 +22,7 @@ def mnist_cnn(input_shape: tuple[int, int, int] = (28, 28, 1)) -> keras.Model:
         input_shape: `(height, width, 1)`.
 
     Returns:
-        A `keras.Model` from digits, levels 0 to 255, to 360 probabilities.
+        A `keras.Model` from digits, pixel values 0 to 255, to 360 probabilities.
 
     Example:
         >>> mnist_cnn().output_shape
@@ -46,7 +46,7 @@ def mnist_regression(input_shape: tuple[int, int, int] = (28, 28, 1), *, head: s
             not know that 359 is next to 0; `"sincos"`, a point on the unit circle, which does.
 
     Returns:
-        A `keras.Model` from digits, levels 0 to 255, to `(N, 1)` fractions of a turn or `(N, 2)` sine and cosine.
+        A `keras.Model` from digits, pixel values 0 to 255, to `(N, 1)` fractions of a turn or `(N, 2)` sine and cosine.
 
     Raises:
         ValueError: The head is not known.
@@ -82,7 +82,7 @@ def mnist_p4cnn(
         dropout: Share of the features left out in training before each dense layer.
 
     Returns:
-        A `keras.Model` from digits, levels 0 to 255, to 360 probabilities.
+        A `keras.Model` from digits, pixel values 0 to 255, to 360 probabilities.
 
     Example:
         >>> mnist_p4cnn(width=2).output_shape

@@ -16,7 +16,7 @@ from rotnet.models.efficientnet_lite import VARIANTS, efficientnet_lite
 from rotnet.models.onnx_weights import load_onnx_weights
 from rotnet.models.small_cnn import small_cnn
 
-# what each family of keras.applications (a module there) wants its pixels to be: scale and offset of levels 0 to 255,
+# what each family of keras.applications (a module there) wants its pixels to be: scale and offset of values 0 to 255,
 # and the order of the channels. Families that are not listed scale inside the network.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _TF = (1 / 127.5, -1.0, "rgb")
@@ -61,7 +61,7 @@ def build_model(
     dropout: float = 0.0,
     classes: int = 360,
 ) -> keras.Model:
-    """Build a network from pictures, levels 0 to 255, to the probability of each angle.
+    """Build a network from pictures, pixel values 0 to 255, to the probability of each angle.
 
     Args:
         backbone: A name in `rotnet.models.BACKBONES`: `"efficientnet_lite0"`, `"efficientnet_lite2"`, `"resnet50"` or
@@ -150,7 +150,7 @@ def backbone_of(model: keras.Model) -> keras.Model:
     """The part of a model that sees; what comes after it answers.
 
     Raises:
-        UsageError: The model has none.
+        UsageError: The model has no backbone.
     """
     backbone = next((layer for layer in model.layers if isinstance(layer, keras.Model)), None)
     if backbone is None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import secrets
 import threading
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from rotnet.images.finding import stamp
 from rotnet.images.writing import make_folder
+
+_log = logging.getLogger(__name__)
 
 Decode = Callable[[Path], NDArray[np.uint8]]
 
@@ -96,6 +98,7 @@ class FolderCache:
         self._folder = Path(folder)
         make_folder(self._folder)
         self._lock = threading.Lock()
+        self._failed = False
         self._free = limit - sum(file.stat().st_size for file in self._folder.glob("*.picture"))
 
     def read(self, path: Path, decode: Decode, *, variant: str = "") -> NDArray[np.uint8]:
@@ -106,10 +109,14 @@ class FolderCache:
         version = found[:2]  # an inode is this disk's alone
         name = hashlib.sha256(f"{variant}\n{os.path.abspath(path)}".encode()).hexdigest()
         target = self._folder / f"{name}.picture"
-        # whatever is wrong with what was kept, the file itself is still there
-        with suppress(OSError, EOFError, ValueError), target.open("rb") as file:
-            if tuple(np.load(file)) == version:
-                return np.load(file)
+        try:
+            with target.open("rb") as file:
+                if tuple(np.load(file)) == version:
+                    return np.load(file)
+        except FileNotFoundError:
+            pass
+        except (OSError, EOFError, ValueError) as error:  # the picture itself is still there
+            _log.warning("%s cannot be read and is made anew from %s: %s", target, path, error)
         image = decode(path)
         self._keep(target, version, image)
         return image
@@ -132,8 +139,9 @@ class FolderCache:
                 if added <= self._free:
                     os.replace(temporary, target)
                     self._free -= added
-        except OSError:  # a full disk only means that nothing is kept
-            pass
+        except OSError as error:  # a full disk only means that nothing is kept
+            _log.log(logging.DEBUG if self._failed else logging.WARNING, "%s keeps no more: %s", self._folder, error)
+            self._failed = True
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -59,8 +59,9 @@ class LabelledBatches(RotNetDataGenerator):
 
     Args:
         data: Pictures with their classes.
-        input_shape, color_mode, batch_size, shuffle, seed, augmentation, same_every_epoch, **options: As for
-            `rotnet.RotNetDataGenerator`; without `augmentation` it is the centre square.
+        input_shape: `(height, width)` or `(height, width, channels)` of the pictures in a batch, pixels.
+        **options: `augmentation`, without which it is their centre square, `batch_size`, `color_mode`, `shuffle`,
+            `seed` and `same_every_epoch` of `rotnet.RotNetDataGenerator`.
 
     Example:
         >>> data = Labelled(np.zeros((5, 20, 30, 3), np.uint8), np.array([0, 1, 1, 0, 1]), ("cat", "dog"))
@@ -90,16 +91,18 @@ class UprightBatches(keras.utils.PyDataset):
     the classes apart.
 
     Args:
-        images: Upright pictures, as for `rotnet.RotNetDataGenerator`.
+        images: Upright pictures: an array `(N, H, W)` or `(N, H, W, C)`, or a sequence of arrays or of paths.
         input_shape: `(height, width, channels)` of the pictures in a batch, pixels.
         batch_size: Pictures in a batch, even.
         tolerance: Degrees off that still count as upright.
         augmentation: How pictures are varied; `rotnet.datasets.augmentation.UNDEGRADED` to measure.
-        shuffle, seed, same_every_epoch: As for `rotnet.RotNetDataGenerator`.
-        **options: `workers` and the like, as for `keras.utils.PyDataset`.
+        shuffle: Draw the pictures in a new order each epoch.
+        seed: Integer, not negative; None draws one.
+        same_every_epoch: True gives the same pictures in every epoch, as a validation set needs.
+        **options: `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
 
     Raises:
-        ValueError: The batch size is odd, or as for `rotnet.RotNetDataGenerator`.
+        ValueError: The batch size is odd, another argument is not as described, or there are no pictures.
 
     Example:
         >>> batch, labels = UprightBatches(np.zeros((4, 20, 30, 3), np.uint8), (16, 16, 3), batch_size=8)[0]
@@ -311,7 +314,7 @@ def classification_report(
         (0.5, [[1, 0], [1, 0]])
     """
     if len(truth) == 0:
-        raise UsageError("truth must hold at least one picture. Received: none.")
+        raise UsageError("truth must hold at least one picture. Received: no pictures.")
     metrics = require("sklearn.metrics", "train", "a classification report")
     labels, found = range(len(classes)), probabilities.argmax(axis=1)
     report: dict[str, Any] = metrics.classification_report(
@@ -346,7 +349,10 @@ def teach(
     """Teach a classifier, save it, and measure it.
 
     Args:
-        model, train, validation, folder, **options: As for `fit_classifier`.
+        model: Made by `rotnet.models.build_classifier`.
+        train, validation: Streams of pictures and integer classes.
+        folder: Where the run lives; made when missing.
+        **options: Those of `fit_classifier`.
         classes: Names.
         test: Pictures to measure on; None for those of `validation`.
 

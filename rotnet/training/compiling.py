@@ -29,6 +29,7 @@ def compiled(function: Callable) -> Callable:
 
     @functools.cache
     def wrapped() -> Callable:
+        # Keras hands whole models to XLA and has no name for a function alone; other backends never come here
         import tensorflow as tf
 
         return tf.function(function, jit_compile=True, autograph=False)

@@ -162,7 +162,7 @@ def jit_compile() -> bool | Literal["auto"]:
 
 
 def tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
-    """The callback that writes events into `folder/tensorboard`; none where TensorBoard is not installed."""
+    """The callback that writes events into `folder/tensorboard`, where TensorBoard is installed."""
     if all(importlib.util.find_spec(name) for name in ("tensorboard", "tensorflow")):
         return [keras.callbacks.TensorBoard(folder / "tensorboard")]
     return []

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from rotnet.datasets.augmentation import DigitAugmentation
 from rotnet.geometry.batch_warping import generate_rotated_images
-from rotnet.geometry.warping import crop_around_center, generate_rotated_image
+from rotnet.geometry.cropping import crop_around_center
+from rotnet.geometry.warping import generate_rotated_image
 from rotnet.images import reading
 from rotnet.training.cache import open_cache
 from rotnet.training.labels import Label, choose_label, encode_labels
@@ -39,9 +40,9 @@ class RotNetDataGenerator(keras.utils.PyDataset):
 
     Args:
         input: Upright pictures: an array `(N, H, W)` or `(N, H, W, C)`, a sequence of arrays of various sizes, or a
-            sequence of file paths, read when they are needed. Pixel values as for `rotnet.read_image`. Examples are
-            made from as few pixels as they need: JPEG is decoded no larger, and what else is larger is halved first.
-            The pictures themselves are never changed.
+            sequence of file paths, read when they are needed. Pixel values are those `rotnet.read_image` takes.
+            Examples are made from as few pixels as they need: JPEG is decoded no larger, and what else is larger is
+            halved first. The pictures themselves are never changed.
         input_shape: `(height, width)` or `(height, width, channels)` of the pictures in a batch, pixels. None takes it
             from the first picture.
         color_mode: `"rgb"` or `"grayscale"`. One array of gray pictures, `(N, H, W)` or `(N, H, W, 1)`, stays gray with

@@ -43,11 +43,11 @@ def jpeg_round_trip(images: Any, quality: Any) -> Any:
     """Pictures as they come back from JPEG files with halved chroma, as most programs write them.
 
     Args:
-        images: `(N, H, W, C)` levels 0 to 255, H and W known, C = 1 or 3.
+        images: `(N, H, W, C)` pixel values 0 to 255, H and W known, C = 1 or 3.
         quality: `(N,)` numbers from 1 to 100, as libjpeg takes them.
 
     Returns:
-        `(N, H, W, C)` whole levels, float32: those of libjpeg, but for what it rounds the other way: less than 1 level
+        `(N, H, W, C)` whole pixel values, float32: those of libjpeg, but for what it rounds the other way: less than 1
         in the mean, where JPEG itself takes several.
 
     Raises:

@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
 from rotnet.training.compiling import compiled
 from rotnet.training.jpeg_simulation import jpeg_round_trip
@@ -31,7 +30,7 @@ class RandomUprightRotation(keras.layers.Layer):
     Angle, crop, zoom, shift and mirroring are one sampling, bilinear, with the repeated edge beyond the picture. It is
     anti-aliased by a grid finer than the output, averaged: the same for all pictures, no further than 1.5 pixels apart
     in the largest window. Pictures of up to three times the size of the output go well with it; shrink larger ones.
-    Where the grids are the same, `rotnet.geometry.warping.warp_view` gives the same within 1 level in the mean.
+    Where the grids are the same, `rotnet.geometry.warping.warp_view` gives the same pixel values within 1 in the mean.
 
     It works on batches, inside a model (see `RotationTrainer`) and in `tf.data` (`dataset.batch(32).map(layer)`). Like
     the random layers of Keras it acts when it is called alone or with `training=True`. Inside a model that is not being
@@ -48,7 +47,7 @@ class RandomUprightRotation(keras.layers.Layer):
         flip: Probability of a mirrored picture (mirrored before it is turned, so that the label stays true).
         colour: Probability of a change of brightness, contrast and saturation.
         seed: Integer, or None to draw one.
-        **kwargs: As for `keras.layers.Layer`.
+        **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
 
     Raises:
         ValueError: An argument is not as described.
@@ -74,7 +73,7 @@ class RandomUprightRotation(keras.layers.Layer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        # levels up to 255 and coordinates want more digits than a half-precision policy has
+        # pixel values up to 255 and coordinates want more digits than a half-precision policy has
         super().__init__(**{"dtype": "float32", **kwargs})
         label = choose_label(label, sigma)
         _check_size(size)
@@ -147,14 +146,14 @@ class RandomDegradation(keras.layers.Layer):
 
     Args:
         blur: Probability of a Gaussian blur of 0.3 to 1.5 pixels.
-        noise: Probability of noise of 1 to 12 levels.
+        noise: Probability of Gaussian noise with a standard deviation of 1 to 12 pixel values.
         jpeg: Probability of what JPEG loses. Without it, what an earlier compression left in the source shows how far
             it was turned, which no crooked file shows as clearly.
         jpeg_quality: Lowest and highest quality, of 1 to 100.
         size: `(height, width)` to which the pictures are scaled in the end, with anti-aliasing; None leaves theirs.
             What a network sees of a file is mostly smaller than the file: let `RandomUprightRotation` make more.
         seed: Integer, or None to draw one.
-        **kwargs: As for `keras.layers.Layer`.
+        **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
 
     Raises:
         ValueError: An argument is not as described.
@@ -204,14 +203,14 @@ class RandomDegradation(keras.layers.Layer):
 
     def _degraded(self, images: Any) -> Any:
         chance = _draw(ops.shape(images)[0], DEGRADATION_DRAWS, self.seed_generator)
-        # as narrow as to be none at all for those that stay sharp
+        # so narrow for those that stay sharp that it does nothing
         sigma = ops.where(chance["blur"] < self.blur, 0.3 + 1.2 * chance["width"], 0.01)
         distance = ops.arange(-self.RADIUS, self.RADIUS + 1, dtype="float32")
         kernel = ops.softmax(-0.5 * ops.square(distance / sigma[:, None]), axis=1)
         images = _blur_along(_blur_along(images, kernel, 1), kernel, 2)
-        level = ops.where(chance["noise"] < self.noise, 1.0 + 11.0 * chance["strength"], 0.0)
+        deviation = ops.where(chance["noise"] < self.noise, 1.0 + 11.0 * chance["strength"], 0.0)
         noise = keras.random.normal(ops.shape(images), seed=self.seed_generator)
-        images = ops.round(ops.clip(images + noise * level[:, None, None, None], 0.0, 255.0))
+        images = ops.round(ops.clip(images + noise * deviation[:, None, None, None], 0.0, 255.0))
         if self.jpeg > 0:
             low, high = self.jpeg_quality
             compressed = jpeg_round_trip(images, low + chance["quality"] * (high + 1 - low))
@@ -228,106 +227,6 @@ class RandomDegradation(keras.layers.Layer):
         """Arguments to make the layer anew."""
         names = ("blur", "noise", "seed", "jpeg", "jpeg_quality", "size")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-
-@keras.saving.register_keras_serializable("rotnet")
-class RotationTrainer(keras.Model):
-    """Teaches a network which way is up from upright pictures alone: they are turned within the training step.
-
-    Compile and fit it like any model, with a loss and metrics for the labels of `rotation`; `network` learns. `fit` and
-    `evaluate` turn the pictures that they are given. `predict` answers for them as they are. Given `pictures`, it keeps
-    them on the device, and all of these take their numbers: nothing else has to travel there.
-
-    The trainer can be saved and loaded, without `pictures`, which are data. `network` alone loads in plain Keras.
-
-    Args:
-        network: What learns, from pictures `(N, height, width, C)` of pixel values 0 to 255.
-        rotation: Makes the examples and their labels.
-        degradation: Layer through which the examples go next, such as `RandomDegradation`.
-        pictures: None, or upright pictures of one size, `(N, H, W, C)` uint8.
-
-    Example:
-        >>> network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(360)])
-        >>> upright = np.zeros((10, 12, 12, 1), np.uint8)
-        >>> trainer = RotationTrainer(network, RandomUprightRotation((8, 8)), pictures=upright)
-        >>> trainer.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True))
-        >>> history = trainer.fit(np.arange(10), batch_size=5, verbose=0)
-        >>> trainer.predict(np.arange(3), verbose=0).shape
-        (3, 360)
-    """
-
-    def __init__(
-        self,
-        network: keras.Model,
-        rotation: RandomUprightRotation,
-        *,
-        degradation: keras.layers.Layer | None = None,
-        pictures: NDArray[np.uint8] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.network = network
-        self.rotation = rotation
-        self.degradation = degradation
-        # a variable, for what a function closes over some backends compile into it
-        self.pictures = None if pictures is None else keras.Variable(pictures, trainable=False, dtype="uint8")
-        self._is_tested = False
-
-    def build(self, input_shape: Any = None) -> None:
-        """Nothing: the network brings its weights."""
-        self.built = True
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Answers to pictures as they are; in `fit` and `evaluate`, to turned ones, with their labels."""
-        turn = bool(training) or self._is_tested
-        examples, labels = self._examples(inputs, turn)
-        answers = self.network(examples, training=bool(training))
-        return (answers, labels) if turn else answers
-
-    def test_step(self, *arguments: Any) -> Any:
-        """What `evaluate` does with a batch. Backends hand over different arguments."""
-        self._is_tested = True
-        try:
-            return super().test_step(*arguments)
-        finally:
-            self._is_tested = False
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Loss of the answers against the labels that `call` made."""
-        answers, labels = self._with_labels(x, y_pred)
-        return super().compute_loss(x, labels, answers, sample_weight, training)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Metrics of the answers against the labels that `call` made."""
-        answers, labels = self._with_labels(x, y_pred)
-        return super().compute_metrics(x, labels, answers, sample_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        """Arguments to make the trainer anew, but for `pictures`."""
-        parts = {name: getattr(self, name) for name in ("network", "rotation", "degradation")}
-        return {**super().get_config(), **{k: keras.saving.serialize_keras_object(part) for k, part in parts.items()}}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> RotationTrainer:
-        """A trainer from what `get_config` returned."""
-        return cls(**{name: keras.saving.deserialize_keras_object(part) for name, part in config.items()})
-
-    def save_own_variables(self, store: Any) -> None:
-        """Nothing: `pictures` are data, and the parts save themselves."""
-
-    def load_own_variables(self, store: Any) -> None:
-        """Nothing, for nothing was saved."""
-
-    def _examples(self, inputs: Any, turn: bool) -> tuple[Any, Any]:
-        upright = inputs if self.pictures is None else ops.take(self.pictures, ops.cast(inputs, "int32"), axis=0)
-        examples, labels = self.rotation(upright, training=turn)
-        if self.degradation is not None:
-            examples = self.degradation(examples, training=turn)
-        return examples, labels
-
-    def _with_labels(self, x: Any, answers: Any) -> tuple[Any, Any]:
-        # Keras also asks with answers to pictures as they are, when it looks for the shape of the labels
-        return tuple(answers) if isinstance(answers, (tuple, list)) else (answers, self._examples(x, False)[1])
 
 
 @compiled
@@ -367,11 +266,11 @@ def rotate_views(
         across, below = ops.minimum(left + 1, columns - 1) - left, (ops.minimum(top + 1, rows - 1) - top) * columns
         corner = first + top * columns + left
 
-        def level(index: Any) -> Any:
+        def value(index: Any) -> Any:
             return ops.cast(ops.take(pixels, index, axis=0), "float32")
 
-        upper = level(corner) * (1 - share_x) + level(corner + across) * share_x
-        lower = level(corner + below) * (1 - share_x) + level(corner + below + across) * share_x
+        upper = value(corner) * (1 - share_x) + value(corner + across) * share_x
+        lower = value(corner + below) * (1 - share_x) + value(corner + below + across) * share_x
         return upper * (1 - share_y) + lower * share_y
 
     fineness = max(1, math.ceil(min(rows / size[0], columns / size[1]) / 1.5 - 1e-6))

@@ -73,7 +73,7 @@ class AngleError(keras.metrics.Mean):
 
     Args:
         name: Name in logs.
-        dtype: As for every Keras metric.
+        dtype: Type of the sums, as every Keras metric takes it.
 
     Example:
         >>> from rotnet import encode_angles
@@ -97,7 +97,7 @@ class BinaryAUC(keras.metrics.AUC):
 
     Args:
         name: Name in logs.
-        **options: As for `keras.metrics.AUC`.
+        **options: `num_thresholds` and the like of `keras.metrics.AUC`.
 
     Example:
         >>> metric = BinaryAUC()

@@ -8,7 +8,8 @@ from typing import TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from rotnet.geometry.warping import crop_around_center, halve
+from rotnet.geometry.cropping import crop_around_center
+from rotnet.geometry.warping import halve
 from rotnet.images import converting, reading
 from rotnet.images.reading import StrPath
 

@@ -73,7 +73,9 @@ def train_photos(
         folder: Upright photographs; see `rotnet.datasets.split_photos` for how it is divided. All are held in memory,
             decoded, with a shorter side of at most twice the largest stage: 0.6 MB each at 4:3 and 192 pixels.
         output: Where the run lives; each stage has a folder of its own in it. Started again, the run goes on.
-        backbone, weights, dropout: As for `rotnet.build_model`.
+        backbone: A name in `rotnet.models.BACKBONES`.
+        weights: None for random weights, `"imagenet"`, the name of a preset, or a path to the file of a whole model.
+        dropout: Share of the features left out in training before the last layer.
         stages: Taken in order, each starting from the weights of the one before. Only the first learns the statistics
             of batch normalization; the others run on them.
         workers: Threads that prepare pictures.
@@ -86,7 +88,7 @@ def train_photos(
         UsageError: The folder has no pictures to learn from or to measure on, or there are no stages.
     """
     if not stages:
-        raise UsageError("stages must hold at least one Stage. Received: none.")
+        raise UsageError("stages must hold at least one Stage. Received: no stages.")
     split = split_photos(folder)
     models = [_network(stage, backbone, weights if stage is stages[0] else None, dropout) for stage in stages]
     largest = max(stage.size for stage in stages)
@@ -208,7 +210,10 @@ def run_photos(
     """Train on a folder of upright photographs, export the model, calibrate and measure it.
 
     Args:
-        folder, output, backbone, weights: As for `train_photos`.
+        folder: Upright photographs; see `rotnet.datasets.split_photos` for how it is divided.
+        output: Where the run lives; started again, it goes on.
+        backbone: A name in `rotnet.models.BACKBONES`.
+        weights: None for random weights, `"imagenet"`, the name of a preset, or a path to the file of a whole model.
         stages: Each as `parse_stage` reads it; None as the preset `photo` was trained, with nothing frozen in backbones
             of another kind.
         seed: Of everything drawn.
@@ -282,7 +287,8 @@ def run_mnist(output: str | Path, *, data: str | Path | None = None, epochs: int
     """Train on MNIST, export the model, calibrate it and measure it on the 10,000 test digits.
 
     Args:
-        output, data: As for `train_mnist`.
+        output: Where the run lives; started again, it goes on.
+        data: An `mnist.npz`; see `rotnet.datasets.load_mnist`.
         epochs: None as the preset `mnist` was trained.
 
     Returns:
@@ -299,7 +305,7 @@ def calibrate_mnist(exported: str | Path, *, data: str | Path | None = None) -> 
 
     Args:
         exported: `.onnx` file; its metadata is replaced.
-        data: As for `train_mnist`.
+        data: An `mnist.npz`; see `rotnet.datasets.load_mnist`.
 
     Returns:
         Scores with four quarter turns and with one, and the mean error of each digit.

@@ -84,7 +84,7 @@ def create_app(model: Any = "photo", *, limits: Limits | None = None, hosts: Col
     """The application that `rotnet serve` runs, for any ASGI server.
 
     Args:
-        model: As for `rotnet.predict_angle`.
+        model: Name of a preset, path of an `.onnx` or `.keras` file, a `rotnet.Predictor` or a Keras model.
         limits: Of what is taken in; None for the defaults.
         hosts: Names, without a port, that the server goes by; requests under others are refused. Empty for any.
 
@@ -92,7 +92,7 @@ def create_app(model: Any = "photo", *, limits: Limits | None = None, hosts: Col
         A Starlette application.
 
     Raises:
-        WeightsError: The model cannot be loaded or is none.
+        WeightsError: The model cannot be loaded.
     """
     service = Service(model, limits or Limits())
     routes: list[BaseRoute] = [Route(path, _static(*file)) for path, file in PAGE.items()]

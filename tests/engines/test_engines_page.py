@@ -28,7 +28,8 @@ def run(name):
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_code_of_the_page_is_python(name):
-    compile(BLOCKS[name], name, "exec")
+    code = compile(BLOCKS[name], name, "exec")
+    assert any(used.partition(".")[0] == "rotnet" for used in code.co_names)
 
 
 def test_each_engine_is_on_the_page():

@@ -212,7 +212,7 @@ def test_other_options_are_another_run(folder):
 def test_what_is_no_journal_stays_as_it_is(folder, content):
     Path("other").write_bytes(content)
     for resume in (False, True):
-        with pytest.raises(UsageError, match="other is no journal of this version"):
+        with pytest.raises(UsageError, match="other is not a journal of this version"):
             Journal("other", resume=resume)
     assert Path("other").read_bytes() == content
 

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotnet.datasets.augmentation import Augmentation, random_view
-from rotnet.geometry import warping
+from rotnet.geometry import cropping, warping
 
 DTYPES = [np.uint8, np.uint16, np.int16, np.float32, np.float64, bool]
 TAILS = [(), (1,), (2,), (3,), (4,)]
@@ -52,75 +52,6 @@ def centroid(image):
     return right - (image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2 - down
 
 
-# Largest rectangle ----------------------------------------------------------------------------------------------------
-
-
-def best_area(width, height, angle_rad):
-    """Area of the best of many rectangles: the height that fits each of 20,001 half widths.
-
-    A rectangle of half sides `(a, b)` around the centre lies in the turned one if its corners do. The largest may be
-    taken around the centre: with any rectangle its point reflection fits, and so does the mean of both.
-    """
-    sin, cos = np.abs(np.sin(angle_rad)), np.abs(np.cos(angle_rad))
-    with np.errstate(all="ignore"):
-        a = np.linspace(0, min(width / 2 / cos, height / 2 / sin), 20_001)
-        b = np.fmin((width / 2 - a * cos) / sin, (height / 2 - a * sin) / cos)
-    return 4 * np.max(a * b)
-
-
-@given(SIDES, SIDES, RADIANS)
-def test_largest_rectangle_lies_inside_and_none_is_larger(width, height, angle_rad):
-    w, h = warping.largest_rotated_rect(width, height, angle_rad)
-    sin, cos = abs(math.sin(angle_rad)), abs(math.cos(angle_rad))
-    room = 1 + 1e-9
-    assert w > 0 and h > 0
-    assert w * cos + h * sin <= width * room and w * sin + h * cos <= height * room
-    assert w * h >= best_area(width, height, angle_rad) * (1 - 1e-9)
-
-
-@pytest.mark.parametrize("ratio", [1, 1.001, 4 / 3, 3 / 2, 16 / 9, 5, 100])
-@pytest.mark.parametrize("degrees", [0, 1e-4, 1, 17.3, 29.9, 30, 44.999, 45, 45.001, 60, 89, 90, 133, 180, 271.5])
-def test_largest_rectangle_at_known_hard_places(ratio, degrees):
-    for width, height in ((ratio, 1.0), (1.0, ratio)):
-        w, h = warping.largest_rotated_rect(width, height, math.radians(degrees))
-        best = best_area(width, height, math.radians(degrees))
-        assert best * (1 - 1e-9) <= w * h <= best * 1.001
-
-
-@given(SIDES, SIDES, st.integers(-8, 8))
-def test_largest_rectangle_is_exact_at_quarter_turns(width, height, quarters):
-    expected = (width, height) if quarters % 2 == 0 else (height, width)
-    assert warping.largest_rotated_rect(width, height, quarters * math.pi / 2) == expected
-    assert warping.largest_rotated_rect(width, height, math.radians(90.0 * quarters)) == expected
-
-
-@given(SIDES, SIDES, RADIANS)
-def test_largest_rectangle_is_periodic_and_symmetric(width, height, angle_rad):
-    w, h = warping.largest_rotated_rect(width, height, angle_rad)
-    off_square = abs(math.remainder(angle_rad, math.pi / 2))
-    assume(off_square < 1e-12 or off_square > 1e-9)
-    for same in (angle_rad + math.pi, angle_rad - 2 * math.pi, -angle_rad):
-        a, b = warping.largest_rotated_rect(width, height, same)
-        assert a * b == pytest.approx(w * h, rel=1e-6)
-        if abs(off_square - math.pi / 4) > 1e-6:  # at 45 degrees all rectangles on one diagonal are equally large
-            assert (a, b) == pytest.approx((w, h), rel=1e-6)
-            assert warping.largest_rotated_rect(height, width, same) == pytest.approx((h, w), rel=1e-6)
-
-
-@pytest.mark.parametrize("bad", [(0, 1, 0), (1, -1, 0), (math.nan, 1, 0), (1, 1, math.nan), (1, 1, math.inf)])
-def test_largest_rectangle_of_nothing(bad):
-    with pytest.raises(ValueError, match="Received: width="):
-        warping.largest_rotated_rect(*bad)
-
-
-@given(SIDES, SIDES, RADIANS)
-def test_bounds_reach_exactly_the_outermost_corners(width, height, angle_rad):
-    x, y = np.array([width, -width, width, -width]) / 2, np.array([height, height, -height, -height]) / 2
-    w, h = warping.rotated_bounds(width, height, angle_rad)
-    assert w == pytest.approx(2 * (x * math.cos(angle_rad) - y * math.sin(angle_rad)).max(), rel=1e-9)
-    assert h == pytest.approx(2 * (x * math.sin(angle_rad) + y * math.cos(angle_rad)).max(), rel=1e-9)
-
-
 # Rotating -------------------------------------------------------------------------------------------------------------
 
 
@@ -161,7 +92,7 @@ def test_there_and_back_is_where_it_was(angle, interpolation):
     image = smooth(80, 80, dtype=np.float32)
     there = warping.rotate(image, angle, crop="expand", interpolation=interpolation)
     back = warping.rotate(there, -angle, crop="expand", interpolation=interpolation)
-    middle = warping.crop_around_center(back, 40, 40)
+    middle = cropping.crop_around_center(back, 40, 40)
     # on a canvas of odd sides the centre lies on a pixel, in the picture between two
     np.testing.assert_allclose(middle, image[20:60, 20:60], atol=6 if back.shape[0] % 2 else 0.6)
 
@@ -177,7 +108,7 @@ def test_there_and_back_is_where_it_was(angle, interpolation):
 def test_inscribed_shows_nothing_but_the_picture(height, width, angle, tail, interpolation):
     turned = warping.rotate(white(height, width, *tail), angle, crop="inscribed", interpolation=interpolation)
     assert turned.min() == 255 and turned.shape[2:] == tail
-    w, h = warping.largest_rotated_rect(width, height, math.radians(angle))
+    w, h = cropping.largest_rotated_rect(width, height, math.radians(angle))
     assert w - 1 <= turned.shape[1] <= max(1, w + 1e-5) and h - 1 <= turned.shape[0] <= max(1, h + 1e-5)
 
 
@@ -185,7 +116,7 @@ def test_inscribed_shows_nothing_but_the_picture(height, width, angle, tail, int
 @given(st.integers(1, 60), st.integers(1, 60), DEGREES)
 def test_expand_contains_the_whole_picture(height, width, angle):
     turned = warping.rotate(white(height, width), angle, crop="expand", interpolation="bilinear")
-    w, h = warping.rotated_bounds(width, height, math.radians(angle))
+    w, h = cropping.rotated_bounds(width, height, math.radians(angle))
     assert w - 1e-5 <= turned.shape[1] <= w + 1 and h - 1e-5 <= turned.shape[0] <= h + 1
     if min(height, width) > 8:  # below, what bilinear sampling takes from the rim is no longer small
         assert turned.sum() / 255 == pytest.approx(height * width, rel=0.02)
@@ -274,8 +205,8 @@ IMAGE = white(4, 5)
         (lambda: warping.generate_rotated_image(white(4, 4, 5), 1), "channels"),
         (lambda: warping.generate_rotated_image(IMAGE, 1, interpolation="area"), "'area'"),
         (lambda: warping.warp_view(IMAGE, 1, (4, 4), view_size=(4, 0)), "view_size="),
-        (lambda: warping.crop_around_center(IMAGE, 0, 3), "width=0"),
-        (lambda: warping.crop_largest_rectangle(IMAGE, math.nan, 4, 5), "angle_rad=nan"),
+        (lambda: cropping.crop_around_center(IMAGE, 0, 3), "width=0"),
+        (lambda: cropping.crop_largest_rectangle(IMAGE, math.nan, 4, 5), "angle_rad=nan"),
         (lambda: warping.square_view(white(4, 4, 5), (2, 2)), "channels"),
     ],
 )
@@ -374,36 +305,7 @@ def test_window_is_shifted_flipped_and_turned():
         np.testing.assert_allclose(flipped.astype(int), before, atol=1)
 
 
-# Crops ----------------------------------------------------------------------------------------------------------------
-
-
-@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 40), st.integers(1, 40))
-def test_crop_around_center(rows, columns, width, height):
-    image = np.arange(rows * columns).reshape(rows, columns)
-    crop = warping.crop_around_center(image, width, height)
-    assert crop.shape == (min(rows, height), min(columns, width)) and np.shares_memory(crop, image)
-    top, left = divmod(int(crop[0, 0]), columns)
-    bottom, right = rows - top - crop.shape[0], columns - left - crop.shape[1]
-    assert 0 <= bottom - top <= 1 and 0 <= right - left <= 1
-
-
-@settings(max_examples=200)
-@given(st.integers(8, 150), st.integers(8, 150), DEGREES)
-def test_crop_to_the_largest_rectangle(height, width, angle):
-    w, h = warping.largest_rotated_rect(width, height, math.radians(angle))
-    assume(min(w, h) > 3)
-    kept = warping.crop_largest_rectangle(warping.rotate(white(height, width, 3), angle), angle, height, width)
-    assert kept.min() == 255
-    turned = warping.rotate(white(height, width, 3), angle, resize=True)
-    crop = warping.crop_largest_rectangle(turned, angle, height, width)
-    assert crop.min() == 255 and np.shares_memory(crop, turned)
-    assert w - 2.01 <= crop.shape[1] <= w + 1e-5 and h - 2.01 <= crop.shape[0] <= h + 1e-5
-
-
-@pytest.mark.parametrize("angle", [0, 90, 180, -90, 720])
-def test_crop_to_the_largest_rectangle_of_a_quarter_turn_is_all(angle):
-    turned = warping.rotate(noise(9, 14), angle, resize=True)
-    np.testing.assert_array_equal(warping.crop_largest_rectangle(turned, angle, 9, 14), turned)
+# Views ----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("tail", [(), (1,), (3,)])

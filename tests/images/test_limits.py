@@ -45,10 +45,19 @@ def test_tags_are_views_until_they_are_needed():
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_directories_in_a_circle_end(order):
+def test_directories_in_a_circle_end(order, monkeypatch):
+    looked, look = [], limits._directory
+
+    def counted(file, offset, *rest):
+        assert len(looked) < 9, "it goes round"
+        looked.append(offset)
+        return look(file, offset, *rest)
+
+    monkeypatch.setattr(limits, "_directory", counted)
     circle = hostile.directory([(tag, 4, 1, 8) for tag in (0x8769, 0x8825, 0xA005)], order)
     limits.check_tags(io.BytesIO(circle[:-4] + circle[4:8]))
     limits.check_tags(io.BytesIO(b"II+\0\x08\0\0\0\x10" + bytes(7) + b"\xff" * 8))
+    assert looked == [8, 16]
 
 
 def test_compressed_metadata_are_unpacked_up_to_a_limit():

@@ -267,6 +267,21 @@ def test_a_trainer_is_saved_without_its_pictures_and_answers_the_same(kept, tmp_
     again.fit(pictures, verbose=0)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="each backend draws numbers of its own")
+def test_a_seed_gives_the_pictures_that_it_always_gave():
+    y, x = np.mgrid[0:48, 0:60]
+    picture = np.stack([4 * x, 5 * y, 120 + 100 * np.sin(x / 9) * np.cos(y / 7)], axis=-1).astype(np.uint8)
+    layer = RandomUprightRotation((32, 32), label="angle", seed=7)
+    turned, angles = numpy(*layer(np.stack([picture, picture, picture])))
+    np.testing.assert_allclose(angles, [268.95, 170.14, 202.41], atol=0.01)
+    quarters = [  # mean colours of each picture's four quarters
+        [117.8, 208.9, 124.1], [116.7, 138.8, 123.3], [173.8, 207.6, 59.4], [172.8, 137.5, 195.8],
+        [47.7, 150.1, 95.1], [119.9, 165.9, 119.5], [60.2, 59.8, 111.0], [132.5, 75.5, 136.7],
+        [133.6, 148.2, 139.3], [179.9, 124.4, 189.8], [114.5, 90.4, 122.3], [160.8, 66.5, 144.7],
+    ]  # fmt: skip
+    np.testing.assert_allclose(turned.reshape(3, 2, 16, 2, 16, 3).mean(axis=(2, 4)).reshape(12, 3), quarters, atol=0.5)
+
+
 # In its places --------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,12 +23,14 @@ from rotnet.datasets.prepare.duplicates import perceptual_hash
 from rotnet.datasets.prepare.journal import Journal
 from rotnet.errors import ImageError, OutputError, RotNetError, UsageError, require
 from rotnet.files.check import check_files
-from rotnet.geometry.warping import crop_around_center
+from rotnet.geometry.cropping import crop_around_center
 from rotnet.images import reading, writing
 from rotnet.images.finding import find_images, stamp
 from rotnet.images.prefetch import ahead
 from rotnet.inference import presets
 from rotnet.inference.predictor import as_predictor
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 MANIFEST, REVIEW, JOURNAL = "manifest.csv", "review.csv", "journal.jsonl"
@@ -74,7 +77,7 @@ def prepare(
         require("imagehash", "prepare", "finding near-duplicates")
     model = None if settings.model is None else presets.find(settings.model)
     if model is not None:
-        as_predictor(model)  # one that is none is told before the work
+        as_predictor(model)  # what is not a model is told before the work
     sources = _sources(folder, output)
     with _journal(folder, output) as journal:
         with closing(ahead(lambda name: _look(folder, name, settings, journal), sources)) as looked:
@@ -92,6 +95,7 @@ def prepare(
         for left_over in (*(output / path for path in dropped), *killed):
             if left_over.is_file() or left_over.is_symlink():
                 left_over.unlink(missing_ok=True)
+                _log.info("%s is of an earlier run and no longer wanted, and is removed", left_over)
     _write_csv(output / MANIFEST, [field.name for field in fields(Row)], map(asdict, rows))
     _write_review(
         output / REVIEW, {row.source: looks[row.source] for row in rows if row.reason.startswith("not upright")}
@@ -100,7 +104,7 @@ def prepare(
 
 
 def _sources(folder: Path, output: Path) -> list[str]:
-    """Paths of the pictures in the folder, relative to it and with slashes; results that lie in there are none."""
+    """Paths of the pictures in the folder, relative to it and with slashes; results that lie in there are left out."""
     if not folder.is_dir():
         raise UsageError(f"{folder} must be a folder of pictures, but there is no such folder.")
     inside, results = Path(os.path.realpath(folder)), Path(os.path.realpath(output))

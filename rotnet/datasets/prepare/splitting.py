@@ -20,7 +20,7 @@ def group_of(path: str, pattern: str | None) -> str:
             picture belongs to, and a path without it stands for itself. None takes the folder.
 
     Raises:
-        UsageError: The pattern is no regular expression.
+        UsageError: The pattern is not a regular expression.
 
     Example:
         >>> group_of("rome/017_2.jpg", None), group_of("rome/017_2.jpg", r"(\\d+)_")

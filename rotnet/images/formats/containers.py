@@ -23,7 +23,7 @@ def orientation(data: bytes, format: str, default: int = 1) -> int:
     Args:
         data: The file.
         format: `"JPEG"`, `"PNG"`, `"WEBP"` or `"TIFF"`.
-        default: The answer where the file asks for none, or for nonsense.
+        default: The answer where the file does not ask, or asks for nonsense.
 
     Raises:
         ValueError: The file is damaged.

@@ -107,12 +107,12 @@ def retag_exif(exif: bytes, facts: Facts, *, room: int = 1 << 32) -> bytes:
     their meaning. The thumbnail is made anew if there is one and the new one fits, and removed otherwise.
 
     Args:
-        exif: With or without the prefix that JPEG gives it; empty for none.
+        exif: With or without the prefix that JPEG gives it; empty where there is no EXIF.
         facts: What is true now.
         room: Bytes that the result may take.
 
     Returns:
-        EXIF with the same prefix; as it was if nobody can read it, empty if there was none and nothing to say.
+        EXIF with the same prefix; as it was if nobody can read it, empty if it was and there is nothing to say.
     """
     if not exif and facts.orientation == 1:
         return b""

@@ -70,7 +70,7 @@ def first_directory(data: bytes | bytearray) -> tuple[dict[int, Tag], int]:
 
 
 def read_directory(data: bytes | bytearray, offset: int) -> tuple[dict[int, Tag], int]:
-    """Tags by number, and the offset of the next directory, 0 if there is none.
+    """Tags by number, and the offset of the next directory, 0 after the last.
 
     Args:
         data: The whole TIFF.
@@ -86,7 +86,7 @@ def read_directory(data: bytes | bytearray, offset: int) -> tuple[dict[int, Tag]
         end = offset + 2 + 12 * length
         if end > len(data):
             raise ValueError("directory outside the file")
-        # many writers of EXIF leave out the offset of a next directory that there is not
+        # many writers of EXIF leave out the offset of a next directory where this is the last
         following = struct.unpack_from(order + "I", data, end)[0] if end + 4 <= len(data) else 0
     except struct.error as error:
         raise ValueError(f"directory outside the file: {error}") from error

@@ -136,7 +136,7 @@ def join_jpegs(parts: Sequence[bytes], originals: Sequence[bytes]) -> bytes:
         originals: Those that they were made from, as `split_jpegs` gave them.
 
     Raises:
-        ValueError: As for `split_jpegs`.
+        ValueError: The file or its index is damaged.
     """
     old = _index_of(originals[0])
     if old is None or len(old.entries) != len(originals):

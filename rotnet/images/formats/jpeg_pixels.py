@@ -43,7 +43,7 @@ def decode(
 
     They are what Pillow gives, without its copies. What simplejpeg does not read, inks and what libjpeg cannot decode,
     is left to Pillow, which is told of the part. Lossless files, which libjpeg, asked for a part, writes beyond its
-    buffer, stay whole, and with them files whose segments do not say that they are none.
+    buffer, stay whole, and with them files whose segments do not say what they are.
 
     Args:
         image: The file as Pillow opened it, not decoded yet.

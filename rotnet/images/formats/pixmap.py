@@ -13,7 +13,7 @@ _LONGEST = 1 << 16  # bytes of a header, comments included
 
 
 def largest_value(data: bytes) -> int:
-    """The pixel value that stands for full brightness; 1 where the header tells none.
+    """The pixel value that stands for full brightness; 1 where the header does not tell.
 
     Example:
         >>> largest_value(b"P6 # scanned\\n4 4 65535\\n")

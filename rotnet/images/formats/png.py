@@ -10,7 +10,7 @@ from rotnet.images.formats.block import Block, refuse_crumbs
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_XMP = b"XML:com.adobe.xmp\0\0\0\0\0"
 _LARGEST = 16 << 20  # bytes of compressed metadata, unpacked
-# chunks that tell how this very file stores its pixels; background and significant bits are in its levels
+# chunks that tell how this very file stores its pixels; background and significant bits are in its pixel values
 _PNG_PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"hIST", b"bKGD", b"sBIT"}
 
 
