@@ -416,7 +416,7 @@ def _writing(
         if source == target and how.backup is not None:
             _back_up(target, backup_of(target, how.backup), spare_of(temporary))
         if may_replace:
-            os.replace(temporary, target)
+            writing.move(temporary, target)
         else:
             writing.move_new(temporary, target)
 
@@ -454,6 +454,7 @@ def _back_up(source: Path, backup: Path, spare: Path) -> None:
         return
     try:
         os.link(source, backup)
+        writing.sync_folder(backup.parent)  # before the source is replaced
     except OSError:  # a file system without hard links; the journal knows of the spare file
         with reading.open_file(source) as original, writing.atomic_file(backup, temporary=spare) as file:
             writing.copy_into(file, original, str(source))
