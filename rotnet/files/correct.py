@@ -86,6 +86,8 @@ class Turning:
         max_pixels: Refuse larger pictures; None for no limit.
         backup: What is appended to the name under which the original of a picture turned in place is kept; None does
             not keep it.
+        strict: Refuse damaged pictures. False leaves them as they are or makes quarter turns of them by their
+            orientation tag, and refuses others.
 
     Raises:
         UsageError: An option is not as described.
@@ -96,6 +98,7 @@ class Turning:
     quarter_turns: QuarterTurns = "auto"
     max_pixels: int | None = reading.MAX_PIXELS
     backup: str | None = None
+    strict: bool = True
 
     def __post_init__(self) -> None:
         turn_file.check_options(
@@ -107,6 +110,8 @@ class Turning:
         )
         if self.backup is not None and (not self.backup or os.path.basename(self.backup) != self.backup):
             raise UsageError(f"backup must be the end of a name, as .orig. Received: backup={self.backup!r}.")
+        if not isinstance(self.strict, bool):
+            raise UsageError(f"strict must be True or False. Received: strict={self.strict!r}.")
 
 
 def correct_files(
@@ -127,6 +132,7 @@ def correct_files(
     fill: Fill = 0,
     quarter_turns: QuarterTurns = "auto",
     max_pixels: int | None = reading.MAX_PIXELS,
+    strict: bool = True,
     jobs: int = JOBS,
 ) -> Iterator[FileCorrection]:
     """Turn the pictures of a folder upright, as copies in another folder or in their place.
@@ -157,6 +163,8 @@ def correct_files(
         quarter_turns: How pictures within 3 degrees of a quarter turn are turned: `"auto"` without loss, `"exif"` by
             their orientation tag, `"pixels"`, or `"off"` like any other.
         max_pixels: Refuse larger pictures; None for no limit.
+        strict: Refuse damaged pictures. False leaves them as they are or makes quarter turns of them by their
+            orientation tag, and refuses others.
         jobs: Threads that decode, and threads that turn: memory holds twice as many pictures, however many there are.
 
     Returns:
@@ -175,7 +183,7 @@ def correct_files(
     """
     if (output is None) != in_place:
         raise UsageError("correct_files needs either output, a folder of the results, or in_place=True.")
-    how = Turning(crop, fill, quarter_turns, max_pixels, backup)
+    how = Turning(crop, fill, quarter_turns, max_pixels, backup, strict)
     options = Options(
         turns=turns,
         angle_range=angle_range,
@@ -230,7 +238,7 @@ def correct_targets(
             remaining[source] = target
         else:
             yield finished
-    decisions = decide_files(remaining, predictor, options, max_pixels=how.max_pixels, jobs=jobs)
+    decisions = decide_files(remaining, predictor, options, max_pixels=how.max_pixels, strict=how.strict, jobs=jobs)
     with closing(decisions):
         yield from carry_out(decisions, how, journal=journal, jobs=jobs, overwrite=overwrite)
 
@@ -241,6 +249,7 @@ def decide_files(
     options: Options = DEFAULT,
     *,
     max_pixels: int | None = reading.MAX_PIXELS,
+    strict: bool = True,
     jobs: int = JOBS,
 ) -> Generator[FileCorrection, None, None]:
     """Say what is to become of each picture; nothing is written.
@@ -250,6 +259,7 @@ def decide_files(
         predictor: The model.
         options: What is asked of it.
         max_pixels: Refuse larger pictures; None for no limit.
+        strict: Refuse damaged pictures too; False decides by what is left of them.
         jobs: Threads that decode.
 
     Yields:
@@ -262,7 +272,8 @@ def decide_files(
             seen[path] = stamp(path)
             yield path
 
-    with closing(answer_files(stamped(), predictor, max_pixels=max_pixels, jobs=jobs, options=options)) as answers:
+    answers = answer_files(stamped(), predictor, max_pixels=max_pixels, strict=strict, jobs=jobs, options=options)
+    with closing(answers):
         for path, answer in answers:
             if isinstance(answer, str):
                 yield FileCorrection(path, None, "failed", error=answer)
@@ -347,7 +358,8 @@ def correct_bytes(
     Raises:
         ImageError: It cannot be read or turned.
     """
-    answer = next(predictor.predict_views([predictor.view(data, max_pixels=how.max_pixels)], options))
+    view = predictor.view(data, max_pixels=how.max_pixels, strict=how.strict)
+    answer = next(predictor.predict_views([view], options))
     decision = _planned(Path(name), Path(name), predictor.decide(answer, options))
     return _turn(data, decision, how) if decision.action == "turned" else (data, decision)
 
@@ -367,6 +379,7 @@ def _turn(data: bytes, decision: FileCorrection, how: Turning) -> tuple[bytes, F
         quarter_turns=how.quarter_turns,
         tolerance=0.0,  # the decision has taken quarter turns for such already
         max_pixels=how.max_pixels,
+        strict=how.strict,
         name=str(decision.path),
     )
     return upright, replace(decision, method=method, sha256=None)

@@ -143,7 +143,7 @@ def plan(rng: random.Random) -> None:
     from rotnet.files.report import read_plan
 
     Path("a.png").write_bytes(encoded(crooked(30.0)))
-    options = {"crop": "same", "fill": 0, "quarter_turns": "auto", "max_pixels": PIXELS, "backup": None}
+    options = {"crop": "same", "fill": 0, "quarter_turns": "auto", "max_pixels": PIXELS, "backup": None, "strict": True}
     row = {"schema": 1, "action": rng.choice(("turned", "upright")), "angle": 30.0, "confidence": 0.9}
     rows = [{**row, "path": name, "target": f"out/{name}"} for name in ("a.png", "../victim.txt")]
     Path("plan").write_bytes(odd_lines([{**one, "planned": {"sha256": "0", **options}} for one in rows], rng))
