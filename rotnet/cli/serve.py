@@ -44,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
 
     from rotnet.web import Limits, create_app
     from rotnet.web.guard import names_of
+    from rotnet.web.protocol import TimedProtocol
 
     limits = Limits(bytes=options.max_megabytes * 1_000_000, pixels=options.max_megapixels * 1_000_000)
     shown = f"[{options.host}]" if ":" in options.host else options.host
@@ -57,7 +58,12 @@ def run(options: argparse.Namespace) -> int:
         hosts = names_of(options.host, listening.getsockname()[0])
         app = create_app(options.model, limits=limits, hosts=hosts, strict=not options.lenient)
         config = uvicorn.Config(
-            app, http="h11", ws="none", log_level="warning", server_header=False, limit_concurrency=CONNECTIONS
+            app,
+            http=TimedProtocol,
+            ws="none",
+            log_level="warning",
+            server_header=False,
+            limit_concurrency=CONNECTIONS,
         )
         server = uvicorn.Server(config)
         signal.signal(signal.SIGINT, server.handle_exit)  # for whoever ends it as soon as it has told where it is
