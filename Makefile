@@ -1,5 +1,6 @@
 # make demo   turn the sample photographs upright
 # make test   lint, types, tests, and the wheel tried in a fresh environment
+# make constraints  write the versions of what is installed, once the tests have passed with them
 # make clean  remove what these made
 #
 # PYTHON=python3.12 chooses the interpreter (3.10 to 3.13).
@@ -11,7 +12,7 @@ WHEELS := build/wheels
 TRIAL := build/trial
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test lint unit wheel clean
+.PHONY: demo test lint unit wheel constraints clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/base
@@ -35,6 +36,11 @@ wheel: $(VENV)/dev
 	.ci/make-venv $(TRIAL)
 	$(TRIAL)/bin/python -m pip --disable-pip-version-check install --quiet $(WHEELS)/*.whl
 	.ci/try-wheel $(TRIAL)/bin examples/photos/astronaut.jpg
+
+# whole or not at all
+constraints: $(VENV)/dev
+	$(BIN)/python .ci/write_constraints.py >constraints.part
+	mv constraints.part constraints.txt
 
 $(VENV)/python:
 	.ci/make-venv $(VENV)

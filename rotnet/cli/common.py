@@ -42,7 +42,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_pictures(parser: argparse.ArgumentParser) -> None:
+LENIENT = "take what is left of damaged JPEG files"
+LENIENT_TURNS = "look at damaged JPEG files too, and make quarter turns of them by their orientation tag, no others"
+
+
+def add_pictures(parser: argparse.ArgumentParser, *, lenient: str = LENIENT) -> None:
     """Declare pictures to look at, and the model that does."""
     parser.add_argument("paths", nargs="+", type=path, metavar="PATH", help="a picture, or a folder that is walked")
     parser.add_argument(
@@ -51,14 +55,14 @@ def add_pictures(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="refuse larger pictures; default: 500000000, and less where they take more than 1 GiB of memory",
     )
-    add_lenient(parser)
+    add_lenient(parser, lenient)
     add_model(parser)
     add_turns(parser)
 
 
-def add_lenient(parser: argparse.ArgumentParser) -> None:
+def add_lenient(parser: argparse.ArgumentParser, what: str = LENIENT) -> None:
     """Declare `--lenient`."""
-    parser.add_argument("--lenient", action="store_true", help="take what is left of damaged JPEG files")
+    parser.add_argument("--lenient", action="store_true", help=what)
 
 
 def add_turns(parser: argparse.ArgumentParser) -> None:

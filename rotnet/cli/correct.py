@@ -10,7 +10,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rotnet.cli.common import add_allowed_angles, add_command, add_pictures, add_shard, complain, path, share
+from rotnet.cli.common import (
+    LENIENT_TURNS,
+    add_allowed_angles,
+    add_command,
+    add_pictures,
+    add_shard,
+    complain,
+    path,
+    share,
+)
 from rotnet.cli.progress import add_progress, check_replaceable, follow, open_report, shown_plan, shown_unsure
 from rotnet.errors import UsageError
 
@@ -46,7 +55,7 @@ def add(commands: Any) -> None:
         "rotnet correct photos/ -o straight/ --shard 3/16 --report tables/",
         "rotnet correct - < crooked.jpg > upright.jpg",
     )
-    add_pictures(parser)
+    add_pictures(parser, lenient=LENIENT_TURNS)
     add_allowed_angles(parser)
     where = parser.add_argument_group("where the results go")
     where.add_argument("-o", "--output", type=path, metavar="OUT", help="folder of the results; - is standard output")
@@ -91,7 +100,14 @@ def run(options: argparse.Namespace) -> int:
     from rotnet.files import Turning
     from rotnet.images.reading import MAX_PIXELS
 
-    how = Turning(options.crop, options.fill, options.quarter_turns, options.max_pixels or MAX_PIXELS, options.backup)
+    how = Turning(
+        options.crop,
+        options.fill,
+        options.quarter_turns,
+        options.max_pixels or MAX_PIXELS,
+        options.backup,
+        strict=not options.lenient,
+    )
     if _streams(options):
         return _run_stream(options, how)
     others = _others(options.paths)  # before there are backups
@@ -179,7 +195,9 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     if options.preview:
         check_replaceable(options.preview, targets)
     with open_report(options.report, targets) as report:
-        decisions = decide_files(targets, predictor, asked, max_pixels=how.max_pixels, jobs=options.jobs)
+        decisions = decide_files(
+            targets, predictor, asked, max_pixels=how.max_pixels, strict=how.strict, jobs=options.jobs
+        )
         decisions = with_digests(decisions, jobs=options.jobs)
         if options.preview:
             decisions = write_preview(decisions, options.preview, how, jobs=options.jobs)

@@ -98,7 +98,9 @@ def _run_shard(options: argparse.Namespace) -> int:
         turns=options.turns,
         angle_range=tuple(options.angle_range) if options.angle_range else None,
         right_angles=options.right_angles,
+        refine="lines" if options.refine == "lines" else None,
         max_pixels=options.max_pixels or MAX_PIXELS,
+        strict=not options.lenient,
     )
     if options.engine:
         return _run_ray(options, predict)

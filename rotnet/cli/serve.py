@@ -7,7 +7,7 @@ import signal
 import socket
 from typing import Any
 
-from rotnet.cli.common import add_command, add_model, count
+from rotnet.cli.common import LENIENT_TURNS, add_command, add_lenient, add_model, count
 from rotnet.errors import OutputError, require
 
 CONNECTIONS = 200  # more are told at once that the server is busy
@@ -25,6 +25,7 @@ def add(commands: Any) -> None:
         "curl --data-binary @crooked.jpg 'http://127.0.0.1:8360/correct?crop=expand' -o upright.jpg",
     )
     add_model(parser)
+    add_lenient(parser, LENIENT_TURNS)
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -43,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
 
     from rotnet.web import Limits, create_app
     from rotnet.web.guard import names_of
+    from rotnet.web.protocol import TimedProtocol
 
     limits = Limits(bytes=options.max_megabytes * 1_000_000, pixels=options.max_megapixels * 1_000_000)
     shown = f"[{options.host}]" if ":" in options.host else options.host
@@ -53,9 +55,15 @@ def run(options: argparse.Namespace) -> int:
         problem = f"{shown}:{options.port} cannot be listened on: {error}; choose another --port or --host"
         raise OutputError(problem) from error
     with listening:
-        app = create_app(options.model, limits=limits, hosts=names_of(options.host, listening.getsockname()[0]))
+        hosts = names_of(options.host, listening.getsockname()[0])
+        app = create_app(options.model, limits=limits, hosts=hosts, strict=not options.lenient)
         config = uvicorn.Config(
-            app, http="h11", ws="none", log_level="warning", server_header=False, limit_concurrency=CONNECTIONS
+            app,
+            http=TimedProtocol,
+            ws="none",
+            log_level="warning",
+            server_header=False,
+            limit_concurrency=CONNECTIONS,
         )
         server = uvicorn.Server(config)
         signal.signal(signal.SIGINT, server.handle_exit)  # for whoever ends it as soon as it has told where it is

@@ -18,7 +18,7 @@ from rotnet.images.orientation import shown_orientation
 from rotnet.images.prefetch import ahead, usable_cores
 from rotnet.images.reading import StrPath
 from rotnet.inference.allowed_angles import AngleRange
-from rotnet.inference.options import Options, Turns
+from rotnet.inference.options import Options, Refine, Turns
 from rotnet.inference.predictor import Predictor
 from rotnet.inference.views import View
 
@@ -40,7 +40,9 @@ class BatchPredictor:
         model: Name of a preset, or path of an `.onnx` or `.keras` file that every worker can read.
         level, turns, angle_range, right_angles, min_confidence: As for `rotnet.correct_rotation`; they say what is
             asked of the model, and what counts as turned.
+        refine: As for `rotnet.predict_angle`.
         max_pixels: Refuse larger pictures; None for no limit.
+        strict: Refuse damaged pictures too; False answers for what is left of them.
         threads: Threads of the network, and threads that decode; None takes `share_of_cores()` of the worker.
         column: Name of the column to read where a batch is a mapping of columns, as with Ray.
 
@@ -65,7 +67,9 @@ class BatchPredictor:
         angle_range: AngleRange | None = None,
         right_angles: bool = False,
         min_confidence: float | None = None,
+        refine: Refine | None = "lines",
         max_pixels: int | None = reading.MAX_PIXELS,
+        strict: bool = True,
         threads: int | None = None,
         column: str = "path",
     ) -> None:
@@ -81,8 +85,10 @@ class BatchPredictor:
             right_angles=right_angles,
             min_confidence=min_confidence,
             level=level,
+            refine=refine,
         )
         self.max_pixels = max_pixels
+        self.strict = strict
         self.threads = threads
         self.column = column
         self._predictor: Predictor | None = None
@@ -139,7 +145,9 @@ class BatchPredictor:
         def look(picture: Any) -> tuple[View, tuple[int, int]] | str:
             try:
                 source = picture if read is None else read(picture)
-                image = reading.read_image(source, max_pixels=self.max_pixels, short_side=sufficient)
+                image = reading.read_image(
+                    source, max_pixels=self.max_pixels, short_side=sufficient, strict=self.strict
+                )
                 return predictor.view(image), _shown_size(source, image)
             except Exception as error:  # memory, or a bug in a decoder: whatever it is, the other pictures go on
                 return str(error) if isinstance(error, RotNetError) else f"{type(error).__name__}: {error}"

@@ -244,7 +244,7 @@ def _put_in_place(job: Job, shard: Shard, rows: Iterator[dict[str, Any]]) -> Cou
 
 def options_of(predict: BatchPredictor) -> dict[str, Any]:
     """What rows depend on, beside the model and the pictures."""
-    return {**asdict(predict.options), "max_pixels": predict.max_pixels}
+    return {**asdict(predict.options), "max_pixels": predict.max_pixels, "strict": predict.strict}
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

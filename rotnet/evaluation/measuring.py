@@ -91,7 +91,7 @@ def evaluate(
 
     Args:
         upright: A folder of upright pictures, or several pictures, each whatever `rotnet.read_image` takes. Those that
-            cannot be read are left out.
+            cannot be read, damaged ones among them, are left out.
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `rotnet.Predictor`, a Keras model, or a function
             that takes RGB uint8 and answers degrees.
         protocol: `"files"` rotates at full resolution, crops to the largest inscribed rectangle, saves as JPEG of

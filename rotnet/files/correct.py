@@ -36,7 +36,7 @@ class Turning:
     """How crooked pictures are turned: the options of these names of `correct_files`, checked once.
 
     Attributes:
-        crop, fill, quarter_turns, max_pixels: What to make of a picture.
+        crop, fill, quarter_turns, max_pixels, strict: What to make of a picture.
         backup: End of the name under which the original of a picture turned in place is kept; None does not keep it.
 
     Raises:
@@ -48,6 +48,7 @@ class Turning:
     quarter_turns: QuarterTurns = "auto"
     max_pixels: int | None = reading.MAX_PIXELS
     backup: str | None = None
+    strict: bool = True
 
     def __post_init__(self) -> None:
         turn_file.check_options(
@@ -59,6 +60,8 @@ class Turning:
         )
         if self.backup is not None and (not self.backup or os.path.basename(self.backup) != self.backup):
             raise UsageError(f"backup must be the end of a name, as .orig. Received: backup={self.backup!r}.")
+        if not isinstance(self.strict, bool):
+            raise UsageError(f"strict must be True or False. Received: strict={self.strict!r}.")
 
 
 def correct_files(
@@ -79,6 +82,7 @@ def correct_files(
     fill: Fill = 0,
     quarter_turns: QuarterTurns = "auto",
     max_pixels: int | None = reading.MAX_PIXELS,
+    strict: bool = True,
     jobs: int = JOBS,
 ) -> Iterator[FileCorrection]:
     """Turn the pictures of a folder upright, as copies in another folder or in their place.
@@ -109,6 +113,8 @@ def correct_files(
         quarter_turns: How pictures within 3 degrees of a quarter turn are turned: `"auto"` without loss, `"exif"` by
             their orientation tag, `"pixels"`, or `"off"` like any other.
         max_pixels: Refuse larger pictures; None for no limit.
+        strict: Refuse damaged pictures. False leaves them as they are or makes quarter turns of them by their
+            orientation tag, and refuses others.
         jobs: Threads that decode, and threads that turn: memory holds twice as many pictures, however many there are.
 
     Returns:
@@ -127,7 +133,7 @@ def correct_files(
     """
     if (output is None) != in_place:
         raise UsageError("correct_files needs either output, a folder of the results, or in_place=True.")
-    how = Turning(crop, fill, quarter_turns, max_pixels, backup)
+    how = Turning(crop, fill, quarter_turns, max_pixels, backup, strict)
     options = Options(
         turns=turns,
         angle_range=angle_range,
@@ -182,7 +188,7 @@ def correct_targets(
             remaining[source] = target
         else:
             yield finished
-    decisions = decide_files(remaining, predictor, options, max_pixels=how.max_pixels, jobs=jobs)
+    decisions = decide_files(remaining, predictor, options, max_pixels=how.max_pixels, strict=how.strict, jobs=jobs)
     with closing(decisions):
         yield from carry_out(decisions, how, journal=journal, jobs=jobs, overwrite=overwrite)
 
@@ -248,7 +254,8 @@ def correct_bytes(
     Raises:
         ImageError: It cannot be read or turned.
     """
-    answer = next(predictor.predict_views([predictor.view(data, max_pixels=how.max_pixels)], options))
+    view = predictor.view(data, max_pixels=how.max_pixels, strict=how.strict)
+    answer = next(predictor.predict_views([view], options))
     decision = planned(Path(name), Path(name), predictor.decide(answer, options))
     return _turn(data, decision, how) if decision.action == "turned" else (data, decision)
 
@@ -264,6 +271,7 @@ def _turn(data: bytes, decision: FileCorrection, how: Turning) -> tuple[bytes, F
         quarter_turns=how.quarter_turns,
         tolerance=0.0,  # the decision has taken quarter turns for such already
         max_pixels=how.max_pixels,
+        strict=how.strict,
         name=str(decision.path),
     )
     return upright, replace(decision, method=method, sha256=None)
@@ -313,7 +321,7 @@ def _writing(
         if source == target and how.backup is not None:
             _back_up(target, backup_of(target, how.backup), spare_of(temporary))
         if may_replace:
-            os.replace(temporary, target)
+            writing.move(temporary, target)
         else:
             writing.move_new(temporary, target)
 
@@ -351,6 +359,7 @@ def _back_up(source: Path, backup: Path, spare: Path) -> None:
         return
     try:
         os.link(source, backup)
+        writing.sync_folder(backup.parent)  # before the source is replaced
     except OSError:  # a file system without hard links; the journal knows of the spare file
         with reading.open_file(source) as original, writing.atomic_file(backup, temporary=spare) as file:
             writing.copy_into(file, original, str(source))

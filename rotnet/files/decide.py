@@ -65,6 +65,7 @@ def decide_files(
     options: Options = DEFAULT,
     *,
     max_pixels: int | None = reading.MAX_PIXELS,
+    strict: bool = True,
     jobs: int = JOBS,
 ) -> Generator[FileCorrection, None, None]:
     """Say what is to become of each picture; nothing is written.
@@ -74,6 +75,7 @@ def decide_files(
         predictor: The model.
         options: What is asked of it.
         max_pixels: Refuse larger pictures; None for no limit.
+        strict: Refuse damaged pictures too; False decides by what is left of them.
         jobs: Threads that decode.
 
     Yields:
@@ -86,7 +88,8 @@ def decide_files(
             seen[path] = stamp(path)
             yield path
 
-    with closing(answer_files(stamped(), predictor, max_pixels=max_pixels, jobs=jobs, options=options)) as answers:
+    answers = answer_files(stamped(), predictor, max_pixels=max_pixels, strict=strict, jobs=jobs, options=options)
+    with closing(answers):
         for path, answer in answers:
             if isinstance(answer, str):
                 yield FileCorrection(path, None, "failed", error=answer)

@@ -16,7 +16,11 @@ the folders of the run. A line that is not JSON was cut short when its run was k
 A stamp says which file the outcome is of: the input as it was looked at, in place its successor.
 
 A run that is killed while it replaces leaves its temporary file if it was not moved yet, and in place only then. So
-every picture is known to be finished or not, and is never turned twice.
+every picture is known to be finished or not, and none is turned twice.
+
+After a power cut the same holds, for what a line tells of is on disk before the line is, and the line before what it
+allows. Only `writing` is not waited for: temporary files of which no line has come to disk are told by the name of
+their run, and go when the next run writes into their folder.
 """
 
 from __future__ import annotations
@@ -39,7 +43,7 @@ from typing import IO, Any
 from rotnet.errors import OutputError, UsageError
 from rotnet.files.plan import place_of
 from rotnet.images.finding import stamp
-from rotnet.images.writing import atomic_file
+from rotnet.images.writing import atomic_file, make_folder, sync_folder
 
 try:
     import fcntl
@@ -50,7 +54,8 @@ _log = logging.getLogger(__name__)
 
 _VERSION = 1
 _START = f'{{"journal": {_VERSION},'.encode()
-_OURS = re.compile(r"\.rotnet-[0-9a-f]{16}-\d{1,12}\.part")
+_OURS = re.compile(r"\.rotnet-([0-9a-f]{16})-\d{1,12}\.part")
+_SPARE = ".backup"
 _LONGEST = 1 << 20  # bytes of a line: two paths and some numbers are far from it
 
 
@@ -76,7 +81,7 @@ def journal_path(*identity: str) -> Path:
 
 def spare_of(temporary: Path) -> Path:
     """Where the backup of an original is written meanwhile, beside a temporary file of `Journal.writing`."""
-    return temporary.with_name(f"{temporary.name}.backup")
+    return temporary.with_name(f"{temporary.name}{_SPARE}")
 
 
 class Journal:
@@ -111,6 +116,8 @@ class Journal:
         self._run = secrets.token_hex(8)
         self._written = 0
         self._temporary: set[Path] = set()
+        self._earlier: set[str] = set()  # runs
+        self._tidied: set[Path] = set()  # folders
         self._begun = self._stopped = False
         self._lock = threading.Lock()
         self._file = self._open()
@@ -143,7 +150,7 @@ class Journal:
                     f"journal {self.path} to look at all of them anew."
                 )
             self._file.truncate(0)
-        self._record({"journal": _VERSION, "run": self._run, "options": options})
+        self._record({"journal": _VERSION, "run": self._run, "options": options}, to_disk=True)
         self._begun = True
 
     def __enter__(self) -> Journal:
@@ -153,7 +160,7 @@ class Journal:
         with self._lock:  # whoever is still at work on a picture finds that it may not be put in place
             try:
                 if kind is None and self._begun:
-                    self._record({"finished": True})
+                    self._record({"finished": True}, to_disk=True)
             finally:
                 self._stopped = True
                 self._file.close()
@@ -189,12 +196,14 @@ class Journal:
         key = place_of(source)
         with self._lock:
             self._check_running()
+            self._tidy(target.parent)
             temporary = target.with_name(f".rotnet-{self._run}-{self._written}.part")
             self._written += 1
             self._temporary.add(temporary)
             self._record({"writing": key, "temporary": os.path.abspath(temporary)})
 
         def move(temporary: Path, target: Path) -> None:
+            sync_folder(target.parent)  # or a power cut could take the file, and its absence tell that it was moved
             with self._lock:
                 self._check_running()
                 successor = stamp(temporary if source == target else source)
@@ -202,7 +211,8 @@ class Journal:
                 try:
                     replace(temporary, target)
                 except BaseException:
-                    self._record({"kept": key})
+                    if os.path.lexists(temporary):  # it was not moved
+                        self._record({"kept": key}, to_disk=True)
                     raise
                 self._record({"done": key})
 
@@ -214,10 +224,11 @@ class Journal:
 
     def _open(self) -> IO[bytes]:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             if self.path.is_fifo():  # opening one may never end
                 raise UsageError(f"{self.path} is a pipe, in which no journal can be kept: name another file.")
             file = open(self.path, "a+b", buffering=0)
+            sync_folder(self.path.parent)
         except OSError as error:
             raise self._unwritable(error) from error
         except UsageError:
@@ -247,6 +258,7 @@ class Journal:
             try:
                 if "journal" in line:
                     options, finished = _checked(line["options"], dict), False
+                    self._earlier.add(str(line.get("run")))
                 elif "finished" in line:
                     finished = True
                 elif "writing" in line:
@@ -289,6 +301,18 @@ class Journal:
             raise self._foreign(f"it names {name!r} as a temporary file, which rotnet does not make there")
         return path
 
+    def _tidy(self, folder: Path) -> None:
+        """Remove what earlier runs have left in a folder that no line tells of: the power went before it could."""
+        if not self._earlier or folder in self._tidied:
+            return
+        self._tidied.add(folder)
+        with suppress(OSError):  # one that may not be listed
+            for name in os.listdir(folder):
+                ours = _OURS.fullmatch(name.removesuffix(_SPARE))
+                if ours and ours[1] in self._earlier:
+                    with suppress(OSError):
+                        os.unlink(folder / name)
+
     def _foreign(self, problem: str) -> UsageError:
         return UsageError(
             f"{self.path} is not as rotnet wrote it: {problem}. Nothing was removed; delete the journal to begin anew."
@@ -296,8 +320,9 @@ class Journal:
 
     def _lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         with open(self.path, "rb") as file:
-            start = file.read(len(_START))
-            if not _START.startswith(start):
+            first = file.readline(_LONGEST)
+            is_nothing = len(first) < _LONGEST and not first.strip(b"\0")  # zeros are what a power cut leaves of a line
+            if not is_nothing and not _START.startswith(first[: len(_START)]):
                 raise UsageError(
                     f"{self.path} is not a journal of this version, and stays as it is: name another file."
                 )
@@ -310,7 +335,10 @@ class Journal:
                     if isinstance(entry, dict):
                         yield number, entry
         if not last.endswith(b"\n"):
-            self._file.write(b"\n")
+            if number == 1:  # of which nothing else was recorded
+                self._file.truncate(0)
+            else:
+                self._file.write(b"\n")
 
     def _check_running(self) -> None:
         if self._stopped:

@@ -89,7 +89,7 @@ def _card(decision: FileCorrection, how: Turning) -> str:
     if decision.angle is None or decision.confidence is None:
         return f'<p class="card failed">{html.escape(decision.error or "")}</p>\n'
     row = html.escape(json.dumps(row_of(decision, how)))
-    before = reading.read_image(decision.path, short_side=THUMBNAIL, max_pixels=how.max_pixels)
+    before = reading.read_image(decision.path, short_side=THUMBNAIL, max_pixels=how.max_pixels, strict=how.strict)
     kind = decision.action.replace(" ", "-")
     told, after = html.escape(decision.reason or decision.action), ""
     if decision.action == "turned":

@@ -66,13 +66,14 @@ class Original:
     metadata: dict[str, Any]
 
 
-def open_original(data: bytes, name: str, max_pixels: int | None) -> Original:
-    """Decode a picture file, wholly or not at all.
+def open_original(data: bytes, name: str, max_pixels: int | None, *, strict: bool = True) -> Original:
+    """Decode a picture file, wholly or, when strict, not at all.
 
     Args:
         data: The file.
         name: What an error calls it.
         max_pixels: Refuse a larger picture before decoding it; None for no limit.
+        strict: As for `rotnet.read_image`.
 
     Raises:
         ImageError: It is not a picture, damaged, incomplete, too large, one of several frames or pages, or has more
@@ -92,7 +93,7 @@ def open_original(data: bytes, name: str, max_pixels: int | None) -> Original:
         bits, options = _bits(opened, format, data), _OPTIONS.get(format, _no_options)(opened, data)
         is_deep = bits > 8 and opened.mode not in _DEEP_MODES
         metadata = {key: opened.info[key] for key in ("exif", "icc_profile", "xmp") if opened.info.get(key)}
-        picture = reading.upright_pil(opened)
+        picture = reading.upright_pil(opened, strict=strict)
     deep = _deep_pixels(data, format, bits, picture, name) if is_deep else None
     return Original(data, name, format, picture, deep, options, metadata)
 

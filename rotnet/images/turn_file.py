@@ -46,6 +46,7 @@ _log = logging.getLogger(__name__)
 QuarterTurns: TypeAlias = Literal["auto", "exif", "pixels", "off"]
 QUARTER_TURNS: tuple[QuarterTurns, ...] = get_args(QuarterTurns)
 # formats that cannot be turned otherwise without loss, or whose viewers heed the orientation tag
+_END = b"\xff\xd9"
 _AUTO_TAGGED = ("JPEG", "TIFF", "WEBP")
 
 
@@ -59,6 +60,7 @@ def turn_bytes(
     quarter_turns: QuarterTurns = "auto",
     tolerance: float = QUARTER_WITHIN,
     max_pixels: int | None = MAX_PIXELS,
+    strict: bool = True,
     name: str = "the picture",
 ) -> tuple[bytes, str]:
     """Turn an encoded picture upright: bytes of a file in, bytes of a file of the same format out.
@@ -78,6 +80,8 @@ def turn_bytes(
             it) and the pixels elsewhere, where that loses nothing either; `"off"` treats them like any other angle.
         tolerance: Degrees; of pictures that nearly stand upright, 2 at the most.
         max_pixels: Refuse a larger picture before decoding it; None for no limit.
+        strict: Refuse a damaged JPEG. False makes quarter turns of it by its orientation tag, which keeps all that may
+            still be saved of it; other turns would save the damage in its place, and are refused.
         name: What an error calls the picture.
 
     Returns:
@@ -96,11 +100,18 @@ def turn_bytes(
     if quarter == 0.0:
         return data, "copy"
     try:
-        original = open_original(data, name, max_pixels)
+        original, is_whole = _opened(data, name, max_pixels, strict=strict)
         if quarter is not None and quarter_turns != "pixels":
-            by_tag = _turned_by_tag(original, -round(quarter / 90.0), required=quarter_turns == "exif")
+            missing = b"" if is_whole or _has_end(data) else _END
+            closed = replace(original, data=data + missing)
+            by_tag = _turned_by_tag(closed, -round(quarter / 90.0), required=quarter_turns == "exif")
             if by_tag is not None:
-                return by_tag, "exif"
+                return by_tag[: len(by_tag) - len(missing)], "exif"
+        if not is_whole:
+            raise ImageError(
+                f"{name} is damaged: it is turned by quarter turns of its orientation tag only, for to save its pixels "
+                "anew would lose what may still be restored; leave it out, or restore it from a backup"
+            )
         exact = angle if quarter is None else quarter
         turned = _turned_pixels(
             original, max_pixels, lambda one: _turn(one, exact, crop=crop, fill=fill, interpolation=interpolation)
@@ -129,6 +140,25 @@ def check_options(*, crop: str, fill: Fill, interpolation: str, quarter_turns: s
         raise UsageError(f"quarter_turns must be one of {QUARTER_TURNS}. Received: {quarter_turns!r}.")
     if not 0.0 <= tolerance <= 45.0:
         raise UsageError(f"tolerance must be in [0, 45] degrees. Received: {tolerance!r}.")
+
+
+def _opened(data: bytes, name: str, max_pixels: int | None, *, strict: bool) -> tuple[Original, bool]:
+    """The picture, and whether all of it is there."""
+    try:
+        return open_original(data, name, max_pixels), True
+    except ImageError:
+        if strict:
+            raise
+    return open_original(data, name, max_pixels, strict=False), False
+
+
+def _has_end(data: bytes) -> bool:
+    """Whether a damaged JPEG ends where it should; otherwise its copying may have been cut short."""
+    try:
+        jpeg.split_blocks(data)
+    except ValueError:
+        return False
+    return True
 
 
 def _turned_by_tag(original: Original, quarters: int, *, required: bool) -> bytes | None:

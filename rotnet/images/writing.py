@@ -1,11 +1,12 @@
 """Write pictures without ever losing one.
 
 Writing goes to a temporary name in the target's folder, is flushed to disk and then renamed, so that a target is the
-whole new file or the old one.
+whole new file or the old one. Then the folder is flushed too: a power cut does not undo what was told to be done.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
@@ -25,7 +26,18 @@ from rotnet.images.converting import to_rgb
 from rotnet.images.formats.exif import EXIF_TAG, GPS_TAG, XMP_TAG, exif_for, xmp_of
 from rotnet.images.reading import FORMATS, StrPath, open_file, open_pil, readable_formats
 
-__all__ = ["atomic_file", "copy", "copy_into", "encode", "fitted", "make_folder", "move_new", "write"]
+__all__ = [
+    "atomic_file",
+    "copy",
+    "copy_into",
+    "encode",
+    "fitted",
+    "make_folder",
+    "move",
+    "move_new",
+    "sync_folder",
+    "write",
+]
 
 # Modes a format can hold; a picture in any other mode becomes RGBA where it is transparent and that fits, else RGB.
 _MODES = {
@@ -146,7 +158,7 @@ def atomic_file(
         path: The target. Its folder must exist.
         temporary: Where to write meanwhile, a file that does not exist, on the same disk; by default one beside the
             target, hidden, with a name of chance.
-        replace: Called with the temporary file, closed and wholly on disk, and `path` in the place of `os.replace`.
+        replace: Called with the temporary file, closed and wholly on disk, and `path` in the place of `move`.
 
     Yields:
         A binary file, writable and readable.
@@ -172,7 +184,7 @@ def atomic_file(
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            (replace or os.replace)(temporary, path)
+            (replace or move)(temporary, path)
         except BaseException:  # Ctrl-C leaves nothing behind either
             with suppress(OSError):
                 temporary.unlink()
@@ -184,8 +196,14 @@ def atomic_file(
         raise OutputError(f"{path} cannot be written: {reason}; choose another folder or name") from error
 
 
+def move(temporary: StrPath, path: StrPath) -> None:
+    """As `os.replace`, for good: a power cut does not undo it."""
+    os.replace(temporary, path)
+    sync_folder(Path(path).parent)
+
+
 def move_new(temporary: StrPath, path: StrPath) -> None:
-    """As `os.replace`, but nothing is replaced.
+    """As `move`, but nothing is replaced.
 
     Raises:
         OutputError: There is a file already.
@@ -200,6 +218,26 @@ def move_new(temporary: StrPath, path: StrPath) -> None:
         os.replace(temporary, path)  # a file system without hard links
     else:
         os.unlink(temporary)
+    sync_folder(Path(path).parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder come to disk, where the system can be asked to.
+
+    Raises:
+        OSError: The disk fails or is full.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # as on Windows, or where names may be added but not listed
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):  # others are of file systems that cannot do it
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def make_folder(folder: Path, *, like: Path | None = None) -> None:
@@ -212,7 +250,9 @@ def make_folder(folder: Path, *, like: Path | None = None) -> None:
     try:
         if not folder.is_dir():
             for one in reversed((folder, *folder.parents)):  # which may be deeper than calls may
-                one.mkdir(exist_ok=True)
+                if not one.is_dir():
+                    one.mkdir(exist_ok=True)
+                    sync_folder(one.parent)
             if like is not None:
                 with suppress(OSError):  # some file systems know no permissions
                     folder.chmod(folder.stat().st_mode & (like.stat().st_mode | 0o700))

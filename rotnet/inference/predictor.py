@@ -129,7 +129,7 @@ class Predictor:
 
         Args:
             images: A picture, or several, each whatever `rotnet.read_image` takes. They are read as they are needed.
-            turns: Views that are pooled for an answer: 4 or 1; None takes 4 for models of square pictures.
+            turns: Views that are pooled for an answer: 4 or 1; None takes one, and four where one leaves doubt.
             angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)`; None allows all.
             right_angles: Answer 0, 90, 180 or 270 degrees only.
             refine: `"lines"` refines a sure answer by the straight lines of the picture; None leaves what the network
@@ -279,8 +279,8 @@ def predict_angle(
             them.
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
         turns: 4 looks at the four exact quarter turns, alternately of either end of an oblong picture, and pools the
-            answers; 1 looks at the middle once, four times as fast. None takes 4 for a model of square pictures, as the
-            presets are, and 1 for others, which know no quarter turns.
+            answers; 1 looks at the middle once, four times as fast. None looks once, and at all four where one look
+            leaves doubt. Models whose pictures are not square look once.
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)` for a horizon that is not quite
             level; None allows all. The confidence stays what it is, a probability among all angles: for a picture that
             lies on its side, the answer nearest to upright has little. Where all pictures surely lie in the range, it

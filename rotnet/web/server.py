@@ -80,13 +80,20 @@ class TooSlow(RotNetError):
 STATUS = {TooLarge: 413, TooSlow: 408, ImageError: 422, UsageError: 400}
 
 
-def create_app(model: Any = "photo", *, limits: Limits | None = None, hosts: Collection[str] = LOOPBACK) -> Starlette:
+def create_app(
+    model: Any = "photo",
+    *,
+    limits: Limits | None = None,
+    hosts: Collection[str] = LOOPBACK,
+    strict: bool = True,
+) -> Starlette:
     """The application that `rotnet serve` runs, for any ASGI server.
 
     Args:
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `rotnet.Predictor` or a Keras model.
         limits: Of what is taken in; None for the defaults.
         hosts: Names, without a port, that the server goes by; requests under others are refused. Empty for any.
+        strict: Refuse damaged pictures. False answers for what is left of them, and makes quarter turns of them.
 
     Returns:
         A Starlette application.
@@ -94,7 +101,7 @@ def create_app(model: Any = "photo", *, limits: Limits | None = None, hosts: Col
     Raises:
         WeightsError: The model cannot be loaded.
     """
-    service = Service(model, limits or Limits())
+    service = Service(model, limits or Limits(), strict=strict)
     routes: list[BaseRoute] = [Route(path, _static(*file)) for path, file in PAGE.items()]
     for answer in (service.predict, service.correct, service.preview):
         routes.append(Route(f"/{answer.__name__}", answer, methods=["POST"]))
@@ -108,9 +115,10 @@ def create_app(model: Any = "photo", *, limits: Limits | None = None, hosts: Col
 class Service:
     """What the server answers."""
 
-    def __init__(self, model: Any, limits: Limits) -> None:
+    def __init__(self, model: Any, limits: Limits, *, strict: bool = True) -> None:
         self._predictor = as_predictor(model)
         self._limits = limits
+        self._strict = strict
         self._slots: anyio.CapacityLimiter | None = None
 
     async def predict(self, request: Request) -> Response:
@@ -130,7 +138,13 @@ class Service:
         def turned(data: bytes) -> Response:
             used = self._prediction(data)["turn"] if angle is None else angle
             upright, _ = turn_bytes(
-                data, used, crop=crop, tolerance=0.0, max_pixels=self._limits.pixels, name="this file"
+                data,
+                used,
+                crop=crop,
+                tolerance=0.0,
+                max_pixels=self._limits.pixels,
+                strict=self._strict,
+                name="this file",
             )
             return Response(upright, media_type=_media_type(data), headers={"Rotnet-Angle": f"{used:g}"})
 
@@ -141,7 +155,9 @@ class Service:
         """The picture as a JPEG that fits a screen."""
 
         def drawn(data: bytes) -> Response:
-            pixels = reading.read_image(_named(data), short_side=PREVIEW, max_pixels=self._limits.pixels)
+            pixels = reading.read_image(
+                _named(data), short_side=PREVIEW, max_pixels=self._limits.pixels, strict=self._strict
+            )
             picture = Image.fromarray(pixels)
             picture.thumbnail((PREVIEW, PREVIEW))
             file = io.BytesIO()
@@ -152,7 +168,7 @@ class Service:
             return await _work(lambda: drawn(data))
 
     def _prediction(self, data: bytes) -> dict[str, Any]:
-        view = self._predictor.view(_named(data), max_pixels=self._limits.pixels)
+        view = self._predictor.view(_named(data), max_pixels=self._limits.pixels, strict=self._strict)
         # only of what can be read, for reading EXIF may read the picture
         with reading.opened(_named(data), "this file", self._limits.pixels) as opened:
             width, height = opened.size

@@ -111,7 +111,7 @@ def test_original_that_was_replaced_is_turned_anew(folder, compass, in_place):
 def test_last_record_that_cannot_be_written_leaves_nothing_open(folder, compass, monkeypatch):
     journal = Journal("journal")
     journal.begin({})
-    monkeypatch.setattr(journal, "_record", lambda *_: (_ for _ in ()).throw(OutputError("no room")))
+    monkeypatch.setattr(journal, "_record", lambda *_, **__: (_ for _ in ()).throw(OutputError("no room")))
     with pytest.raises(OutputError, match="no room"), journal:
         pass
     assert journal._file.closed and journal._stopped
@@ -208,7 +208,9 @@ def test_other_options_are_another_run(folder):
 # The file -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [b"\xff\xd8\xff\xe0 a photograph", b'{"journal": 2, "run": ""}\n', b"{}"])
+@pytest.mark.parametrize(
+    "content", [b"\xff\xd8\xff\xe0 a photograph", b'{"journal": 2, "run": ""}\n', b"{}", bytes(1024) + b"a disk image"]
+)
 def test_what_is_no_journal_stays_as_it_is(folder, content):
     Path("other").write_bytes(content)
     for resume in (False, True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -90,6 +91,8 @@ def picture(rng: random.Random) -> None:
     for use in (
         lambda: read_image(data, max_pixels=PIXELS),
         lambda: turn_bytes(data, rng.choice((90.0, 30.0)), name="fuzz", max_pixels=PIXELS),
+        lambda: read_image(data, max_pixels=PIXELS, strict=False),
+        lambda: turn_bytes(data, rng.choice((90.0, 30.0)), name="fuzz", max_pixels=PIXELS, strict=False),
     ):
         tolerated(use)
 
@@ -140,13 +143,14 @@ def journal(rng: random.Random) -> None:
 def plan(rng: random.Random) -> None:
     """Plans, read and carried out."""
     from rotnet.files import carry_out
-    from rotnet.files.report import read_plan
+    from rotnet.files.report import SCHEMA, read_plan
 
     Path("a.png").write_bytes(encoded(crooked(30.0)))
-    options = {"crop": "same", "fill": 0, "quarter_turns": "auto", "max_pixels": PIXELS, "backup": None}
-    row = {"schema": 1, "action": rng.choice(("turned", "upright")), "angle": 30.0, "confidence": 0.9}
+    options = {"crop": "same", "fill": 0, "quarter_turns": "auto", "max_pixels": PIXELS, "backup": None, "strict": True}
+    row = {"schema": SCHEMA, "action": rng.choice(("turned", "upright")), "angle": 30.0, "confidence": 0.9}
     rows = [{**row, "path": name, "target": f"out/{name}"} for name in ("a.png", "../victim.txt")]
-    Path("plan").write_bytes(odd_lines([{**one, "planned": {"sha256": "0", **options}} for one in rows], rng))
+    digest = hashlib.sha256(Path("a.png").read_bytes()).hexdigest()
+    Path("plan").write_bytes(odd_lines([{**one, "planned": {"sha256": digest, **options}} for one in rows], rng))
     tolerated(lambda: list(carry_out(*read_plan("plan"), jobs=1)))
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compass import compass_onnx
+from compass import compass_onnx, crooked
 from pictures import encoded, smooth
 from PIL import Image
 
 from rotnet import Predictor, correct_rotation, is_upright, predict_angle
 from rotnet.errors import ImageError
-from rotnet.files import predict_files
+from rotnet.files import correct_files, predict_files
 from rotnet.files.check import check_files
 from rotnet.images import reading
 from rotnet.images.formats import jpeg
@@ -71,6 +71,30 @@ def test_damaged_files_are_refused_and_what_is_left_is_had_on_request(kind, shor
         assert left.size and left.std() > 1
     with pytest.raises(ImageError, match="is damaged or incomplete"):
         turn_bytes(data, 90.0)
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_damaged_files_are_turned_by_their_tag_alone(kind):
+    data = DAMAGED[kind]()
+    scan = data[data.rindex(b"\xff\xda") :]
+    for quarter_turns in ("auto", "exif"):
+        turned, method = turn_bytes(data, 90.0, quarter_turns=quarter_turns, strict=False)
+        assert method == "exif" and turned.endswith(scan)
+    for options in (
+        {"angle": 20.0},
+        {"angle": 90.0, "quarter_turns": "pixels"},
+        {"angle": 90.0, "quarter_turns": "off"},
+    ):
+        with pytest.raises(ImageError, match="is damaged: it is turned by quarter turns of its orientation tag only"):
+            turn_bytes(data, strict=False, **options)
+    assert turn_bytes(photo(), 20.0, strict=False) == turn_bytes(photo(), 20.0)
+
+
+@pytest.mark.parametrize("bytes_left", [2, 600])
+def test_files_that_end_too_early_are_turned_by_their_tag(bytes_left):
+    data = photo()[:-bytes_left]
+    turned, method = turn_bytes(data, 180.0, strict=False)
+    assert method == "exif" and turned.endswith(data[data.rindex(b"\xff\xda") :])
 
 
 def test_photographs_with_damage_are_refused():
@@ -137,20 +161,48 @@ def test_every_way_to_ask_heeds_damage(compass, tmp_path):
             with pytest.raises(ImageError, match="is damaged or incomplete"):
                 ask(picture, model=compass)
             ask(picture, model=compass, strict=False)
+    (tmp_path / "b").mkdir()
+    for harmed, action in ((data, "turned"), (cut(encoded(crooked(30.0, 96, 128), "JPEG")), "failed")):
+        (tmp_path / "b" / "a.jpg").write_bytes(harmed)
+        for number, strict in enumerate((True, False)):
+            folder = tmp_path / f"{action}{number}"
+            (told,) = correct_files(
+                tmp_path / "b", folder, model=compass, right_angles=action == "turned", min_confidence=0, strict=strict
+            )
+            assert told.action == ("failed" if strict else action), told
+            assert "damaged" in (told.error or "damaged")
+            assert (folder / "a.jpg").exists() == (told.action != "failed")
+            assert (tmp_path / "b" / "a.jpg").read_bytes() == harmed
     for ask in (predict_files, check_files):
-        (told,) = ask([tmp_path], model=compass)
+        (told,) = ask([path], model=compass)
         assert "is damaged or incomplete" in told.error
-        (told,) = ask([tmp_path], model=compass, strict=False)
+        (told,) = ask([path], model=compass, strict=False)
         assert told.error is None
 
 
-@pytest.mark.parametrize("command", [["predict"], ["check", "--tolerance", "179"]])
-def test_commands_are_lenient_on_request(command, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["predict"],
+        ["predict", "-o", "tables"],
+        ["check", "--tolerance", "179"],
+        ["correct", "-o", "out", "--right-angles", "--min-confidence", "0"],
+        ["correct", "-o", "out", "--right-angles", "--min-confidence", "0", "--preview", "page.html"],
+    ],
+)
+def test_commands_are_lenient_on_request(command, tmp_path, capsys, monkeypatch):
     from rotnet.cli.main import main
 
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "a.jpg").write_bytes(cut(photo()))
     model = str(compass_onnx(tmp_path / "compass.onnx"))
     asked = [*command, str(tmp_path / "a.jpg"), "--model", model]
+    if "tables" in command:
+        pytest.importorskip("pyarrow")
+        assert main(asked) == 0 and "1 failed" in capsys.readouterr().out
+        asked[2] = "others"
+        assert main([*asked, "--lenient"]) == 0 and "failed" not in capsys.readouterr().out
+        return
     assert main(asked) == 1 and "is damaged or incomplete" in "".join(capsys.readouterr())
     assert main([*asked, "--lenient"]) == 0
 

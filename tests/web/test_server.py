@@ -143,6 +143,18 @@ def test_bad_files_are_explained(ask, path, body, status, sentence):
     assert list(answer.json()) == ["error"] and sentence in answer.json()["error"]
 
 
+def test_damaged_files_are_taken_on_request(model, ask):
+    data = encoded(crooked(90.0, 96, 128), "JPEG", quality=95)
+    start = data.rindex(b"\xff\xda") + 14
+    data = data[: start + (len(data) - start) // 2] + b"\xff\xd9"
+    lenient = create_app(model, limits=LIMITS, strict=False)
+    for path in ("/predict", "/correct?angle=90", "/preview"):
+        assert ask(path, data).status_code == 422
+        assert ask(path, data, app=lenient).status_code == 200
+    tilted = ask("/correct?angle=20", data, app=lenient)
+    assert tilted.status_code == 422 and "quarter turns of its orientation tag only" in tilted.json()["error"]
+
+
 @pytest.mark.parametrize("query", ["angl=5", "angle=up", "angle=nan", "angle=1e9", "crop=tight"])
 def test_bad_parameters_are_explained(ask, query):
     answer = ask(f"/correct?{query}", encoded(crooked(0.0)))
