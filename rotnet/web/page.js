@@ -1,4 +1,6 @@
-import { zip } from "/zip.js";
+import { correct, look, note } from "./answers.js";
+import { frame } from "./frame.js";
+import { zip } from "./zip.js";
 
 // Angles are degrees counter-clockwise, the turn that the picture has undergone: showing it upright turns it clockwise.
 
@@ -14,19 +16,7 @@ const signed = (angle) => {
 const degrees = (angle) => `${signed(angle).toFixed(1)}°`;
 const crop = () => document.querySelector("input[name=crop]:checked").value;
 
-// The server -----------------------------------------------------------------------------------------------------------
-
-async function ask(path, file) {
-  let answer;
-  try {
-    answer = await fetch(path, { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
-  } catch {
-    throw new Error("The server does not answer. Is `rotnet serve` still running?");
-  }
-  if (answer.ok) return answer;
-  const { error } = await answer.json().catch(() => ({ error: `The server answered with status ${answer.status}.` }));
-  throw new Error(error);
-}
+// Pictures come in -----------------------------------------------------------------------------------------------------
 
 async function add(files) {
   const added = [...files].map((file) => {
@@ -43,9 +33,9 @@ async function add(files) {
 
 async function load(picture) {
   try {
-    const url = URL.createObjectURL(await (await ask("/preview", picture.file)).blob());
-    picture.image = await decoded(url);
-    picture.prediction = await (await ask("/predict", picture.file)).json();
+    const seen = await look(picture.file);
+    picture.image = await decoded(URL.createObjectURL(seen.picture));
+    picture.prediction = seen.prediction;
     picture.angle = signed(picture.prediction.turn);
   } catch (error) {
     picture.error = error.message;
@@ -61,8 +51,7 @@ async function decoded(url) {
   return image;
 }
 
-const corrected = async (picture) =>
-  (await ask(`/correct?angle=${picture.angle}&crop=${crop()}`, picture.file)).blob();
+const corrected = (picture) => correct(picture.file, picture.angle, crop());
 
 // The strip of all pictures --------------------------------------------------------------------------------------------
 
@@ -151,19 +140,6 @@ function paint(canvas, image, angle, how) {
   context.drawImage(image, -image.naturalWidth / 2, -image.naturalHeight / 2);
 }
 
-// Size of what is left of a picture turned by an angle, as rotnet.geometry has it.
-function frame(width, height, angle, how) {
-  const radians = (angle * Math.PI) / 180, sin = Math.abs(Math.sin(radians)), cos = Math.abs(Math.cos(radians));
-  if (how === "same") return [width, height];
-  if (how === "expand") return [width * cos + height * sin, width * sin + height * cos];
-  const long = Math.max(width, height), short = Math.min(width, height);
-  if (Math.min(sin, cos) < 1e-9) return sin < cos ? [width, height] : [height, width];
-  if (short <= 2 * sin * cos * long || Math.abs(sin - cos) < 1e-9)
-    return width >= height ? [short / 2 / sin, short / 2 / cos] : [short / 2 / cos, short / 2 / sin];
-  const double = cos * cos - sin * sin;
-  return [(width * cos - height * sin) / double, (height * cos - width * sin) / double];
-}
-
 // The dial: 360 probabilities around the circle, upright above, and a hand for the angle that is chosen -----------------
 
 const RADIUS = 100;
@@ -213,8 +189,9 @@ async function saveAll() {
   for (const [index, picture] of fit.entries()) {
     $("download-all").textContent = `Turning ${index + 1} of ${fit.length} …`;
     try {
-      const bytes = new Uint8Array(await (await corrected(picture)).arrayBuffer());
-      const given = picture.file.name;
+      const upright = await corrected(picture);
+      const bytes = new Uint8Array(await upright.arrayBuffer());
+      const given = upright.name;
       let name = given;
       for (let copy = 2; names.has(name.toLowerCase()); copy++) name = `${stem(given)} (${copy})${given.slice(stem(given).length)}`;
       names.add(name.toLowerCase());
@@ -271,6 +248,11 @@ for (const button of document.querySelectorAll("[data-turn]"))
 $("predicted").onclick = () => turn(current.prediction.angle);
 $("untouched").onclick = () => turn(0);
 for (const choice of document.querySelectorAll("input[name=crop]")) choice.onchange = draw;
-$("download").onclick = (event) => busy(event.target, async () => save(await corrected(current), upright(current.file.name)));
+$("download").onclick = (event) => busy(event.target, async () => {
+  const file = await corrected(current);
+  save(file, upright(file.name));
+});
 $("download-all").onclick = (event) => busy(event.target, saveAll);
+$("note").textContent = note;
+document.body.classList.add("ready");
 addEventListener("resize", () => current?.image && draw());

@@ -47,6 +47,8 @@ PAGE = {
     "/": ("page.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
+    "/answers.js": ("answers.js", "text/javascript"),
+    "/frame.js": ("frame.js", "text/javascript"),
     "/zip.js": ("zip.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
