@@ -1,5 +1,6 @@
 # make demo   turn the sample photographs upright
 # make test   lint, types, tests, and the wheel tried in a fresh environment
+# make page   the page without a server, in dist/page; needs npm
 # make clean  remove what these made
 #
 # PYTHON=python3.12 chooses the interpreter (3.10 to 3.13).
@@ -11,12 +12,15 @@ WHEELS := build/wheels
 TRIAL := build/trial
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test lint unit wheel clean
+.PHONY: demo page test lint unit wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/base
 	$(BIN)/rotnet correct examples/photos -o straight --overwrite --report straight/report.jsonl
 	@$(BIN)/python examples/contact_sheet.py examples/photos straight
+
+page: $(VENV)/base
+	$(BIN)/python page/build.py -o dist/page
 
 test: lint unit wheel
 	@echo "all tests passed"

@@ -29,16 +29,8 @@ from rotnet.inference.predictor import Predictor
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PRESET = "photo_int8"
-SHARED = ("page.css", "page.js", "frame.js", "zip.js", "icon.svg")  # with `rotnet serve`
-OWN = (
-    "answers.js",
-    "worker.js",
-    "views.js",
-    "prediction.js",
-    "decision.js",
-    "turning.js",
-    "manifest.webmanifest",
-)
+WEB = ROOT / "rotnet" / "web"  # the page of `rotnet serve`
+KINDS = (".css", ".js", ".svg", ".webmanifest")
 VENDORED = {"dist/ort.wasm.bundle.min.mjs": "ort.js", "dist/ort-wasm-simd-threaded.wasm": "ort.wasm"}
 # nothing is fetched from, or sent to, anywhere but the folder's own host
 POLICY = (
@@ -63,9 +55,10 @@ def build(folder: Path) -> None:
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / "service_worker.js").is_file():
         raise SystemExit(f"{folder} holds something else than the page: name another folder.")
-    contents = {name: (ROOT / "rotnet" / "web" / name).read_bytes() for name in SHARED}
-    contents |= {name: (HERE / name).read_bytes() for name in OWN}
-    contents["index.html"] = _index((ROOT / "rotnet" / "web" / "page.html").read_text(encoding="utf-8")).encode()
+    # those of this folder take the place of what has their name there
+    contents = {path.name: path.read_bytes() for part in (WEB, HERE) for path in part.iterdir() if path.suffix in KINDS}
+    worker = contents.pop("service_worker.js").decode()
+    contents["index.html"] = _index((WEB / "page.html").read_text(encoding="utf-8")).encode()
     contents |= {VENDORED[path]: content for path, content in unpacked("onnxruntime-web", *VENDORED).items()}
     # the map that it names is not shipped
     contents["ort.js"] = contents["ort.js"].rpartition(b"//# sourceMappingURL=")[0]
@@ -77,7 +70,6 @@ def build(folder: Path) -> None:
     for name, content in sorted(contents.items()):
         digest.update(f"{name} {len(content)} ".encode() + content)
     files = ["./", *sorted(set(contents) - {"index.html"})]
-    worker = (HERE / "service_worker.js").read_text(encoding="utf-8")
     versioned = f'const VERSION = "{digest.hexdigest()[:16]}";\nconst FILES = {json.dumps(files)};\n{worker}'
     contents["service_worker.js"] = versioned.encode()
     shutil.rmtree(folder, ignore_errors=True)

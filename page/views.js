@@ -17,41 +17,50 @@ export function stripOf(width, height, size, longest) {
   return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), w, h, width: scaled(width), height: scaled(height) };
 }
 
-// The strip of an ImageBitmap: { data: RGB bytes, width, height }. A large picture is read in bands, so that memory holds
-// it once.
+// The strip of an ImageBitmap: { data: RGB bytes, width, height }.
 export function readStrip(bitmap, size, longest) {
-  const { left, top, w, h, width, height } = stripOf(bitmap.width, bitmap.height, size, longest);
-  const rows = Math.max(1, Math.min(h, Math.floor(BAND / w)));
+  const strip = stripOf(bitmap.width, bitmap.height, size, longest), { width, height } = strip;
+  const data = Math.min(bitmap.width, bitmap.height) > size ? shrunk(bitmap, strip) : grown(bitmap, strip);
+  return { data, width, height };
+}
+
+// A function that reads rows of a window of a picture, as RGBA bytes.
+function reader(bitmap, { left, top, w }, rows) {
   const context = new OffscreenCanvas(w, rows).getContext("2d", { willReadFrequently: true });
   if (!context) throw new Error("There is not enough memory for this picture.");
-  const read = (first, count) => {
+  return (first, count) => {
     context.fillStyle = "white"; // what shines through
     context.fillRect(0, 0, w, count);
     context.drawImage(bitmap, left, top + first, w, count, 0, 0, w, count);
     return context.getImageData(0, 0, w, count).data;
   };
-  const across = weights(w, width), down = weights(h, height);
+}
+
+// Averaged by area, as cv2.INTER_AREA does. A large picture is read in bands, so that memory holds it once.
+function shrunk(bitmap, strip) {
+  const { w, h, width, height } = strip, rows = Math.max(1, Math.min(h, Math.floor(BAND / w)));
+  const read = reader(bitmap, strip, rows), across = shares(w, width), down = Array.from({ length: h }, () => []);
+  shares(h, height).forEach(({ first, weights }, row) => weights.forEach((weight, k) => down[first + k].push([row, weight])));
   const sums = new Float32Array(height * width * 3), line = new Float32Array(width * 3);
   for (let first = 0; first < h; first += rows) {
     const count = Math.min(rows, h - first), pixels = read(first, count);
     for (let row = 0; row < count; row++) {
-      scaleRow(pixels, row * w * 4, across, line);
-      for (const [to, share] of down.targets[first + row])
-        for (let at = to * width * 3, x = 0; x < line.length; x++) sums[at + x] += share * line[x];
+      shrinkRow(pixels, row * w * 4, across, line);
+      for (const [to, weight] of down[first + row])
+        for (let at = to * width * 3, x = 0; x < line.length; x++) sums[at + x] += weight * line[x];
     }
   }
-  // rounds half to even, as OpenCV does, and keeps to 0..255
-  return { data: new Uint8ClampedArray(sums), width, height };
+  return new Uint8ClampedArray(sums); // rounds halves to even, as OpenCV does
 }
 
-function scaleRow(pixels, start, { sources }, line) {
-  for (let x = 0, at = 0; x < sources.length; x++) {
-    const { first, shares } = sources[x];
+function shrinkRow(pixels, start, across, line) {
+  let at = 0;
+  for (const { first, weights } of across) {
     let red = 0, green = 0, blue = 0;
-    for (let k = 0, from = start + 4 * first; k < shares.length; k++, from += 4) {
-      red += shares[k] * pixels[from];
-      green += shares[k] * pixels[from + 1];
-      blue += shares[k] * pixels[from + 2];
+    for (let k = 0, from = start + 4 * first; k < weights.length; k++, from += 4) {
+      red += weights[k] * pixels[from];
+      green += weights[k] * pixels[from + 1];
+      blue += weights[k] * pixels[from + 2];
     }
     line[at++] = red;
     line[at++] = green;
@@ -59,30 +68,41 @@ function scaleRow(pixels, start, { sources }, line) {
   }
 }
 
-// How `from` pixels make `to` pixels: for each of these, the first source and the shares of it and those that follow
-// (`sources`), and the same for each of those (`targets`). What shrinks is averaged by area, as cv2.INTER_AREA does; what
-// grows is interpolated, as by cv2.INTER_LINEAR.
-export function weights(from, to) {
-  const scale = from / to, sources = [], targets = Array.from({ length: from }, () => []);
-  for (let x = 0; x < to; x++) {
-    let first, shares;
-    if (scale > 1) {
-      const low = x * scale, high = Math.min(from, low + scale);
-      first = Math.floor(low + 1e-3); // OpenCV leaves out slivers too
-      const last = Math.min(from - 1, Math.ceil(high - 1e-3) - 1);
-      shares = Array.from({ length: last - first + 1 }, (_, k) => Math.min(first + k + 1, high) - Math.max(first + k, low));
-      const sum = shares.reduce((a, b) => a + b);
-      shares = shares.map((share) => share / sum);
-    } else {
-      const middle = Math.max(0, (x + 0.5) * scale - 0.5);
-      first = Math.min(from - 1, Math.floor(middle));
-      const rest = first + 1 < from ? middle - first : 0;
-      shares = rest ? [1 - rest, rest] : [1];
-    }
-    sources.push({ first, shares });
-    shares.forEach((share, k) => targets[first + k].push([x, share]));
-  }
-  return { sources, targets };
+// For each of `to` pixels, which of `from` it averages: the first, and the weights of it and those that follow.
+function shares(from, to) {
+  const scale = from / to;
+  return Array.from({ length: to }, (_, x) => {
+    const low = x * scale, high = Math.min(from, low + scale);
+    const first = Math.floor(low + 1e-3), last = Math.min(from, Math.ceil(high - 1e-3)) - 1; // no slivers, as OpenCV
+    const parts = Array.from({ length: last - first + 1 }, (_, k) => Math.min(first + k + 1, high) - Math.max(first + k, low));
+    const sum = parts.reduce((a, b) => a + b);
+    return { first, weights: parts.map((part) => part / sum) };
+  });
+}
+
+// Interpolated, in the whole numbers of cv2.INTER_LINEAR: a network of 8 bits hears a difference of one level.
+function grown(bitmap, strip) {
+  const { w, h, width, height } = strip, pixels = reader(bitmap, strip, h)(0, h);
+  const across = between(w, width), down = between(h, height), data = new Uint8ClampedArray(width * height * 3);
+  const mixed = (row, [left, right, leftShare, rightShare], channel) =>
+    (pixels[4 * (row * w + left) + channel] * leftShare + pixels[4 * (row * w + right) + channel] * rightShare) >> 4;
+  let at = 0;
+  for (const [above, below, aboveShare, belowShare] of down)
+    for (const columns of across)
+      for (let channel = 0; channel < 3; channel++) {
+        const upper = (aboveShare * mixed(above, columns, channel)) >> 16, lower = (belowShare * mixed(below, columns, channel)) >> 16;
+        data[at++] = (upper + lower + 2) >> 2;
+      }
+  return data;
+}
+
+// For each of `to` pixels, the two of `from` between which it lies, and the shares of these in 2048ths.
+function between(from, to) {
+  const within = (x) => Math.min(from - 1, Math.max(0, x));
+  return Array.from({ length: to }, (_, x) => {
+    const middle = (x + 0.5) * (from / to) - 0.5, first = Math.floor(middle), rest = middle - first;
+    return [within(first), within(first + 1), rounded((1 - rest) * 2048), rounded(rest * 2048)];
+  });
 }
 
 // The four views as one batch of float32 (4, size, size, 3): quarter turns of the two ends of a strip, alternately.

@@ -35,10 +35,10 @@ async function decoded(file) {
   try {
     bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", imageOrientation: "from-image" });
   } catch {
-    throw new Error(`${file.name} is not a picture that this browser can read. The command \`rotnet correct\` reads more kinds.`);
+    throw new Error("This is not a picture that this browser can read. The command `rotnet correct` reads more kinds.");
   }
   if (bitmap.width * bitmap.height > MOST)
-    throw new Error(`${file.name} has more than ${MOST / 1e6} million pixels, too many for a page. Use the command \`rotnet correct\`.`);
+    throw new Error(`This has more than ${MOST / 1e6} million pixels, too many for a page. Use the command \`rotnet correct\`.`);
   return bitmap;
 }
 

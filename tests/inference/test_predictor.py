@@ -154,8 +154,6 @@ def test_predictor_travels_by_its_path(tmp_path):
         again.predict(crooked(40.0))
 
 
-
-
 def test_threads_share_a_predictor(compass):
     pictures = [crooked(angle) for angle in np.linspace(0, 359, 60)]
     serial = [compass.predict([picture])[0] for picture in pictures]

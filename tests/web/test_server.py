@@ -219,7 +219,7 @@ def test_methods_and_paths(ask):
 
 def test_the_page_is_whole_and_asks_nobody_else(ask):
     paths = {"/": "text/html", "/page.css": "text/css", "/page.js": "text/javascript", "/icon.svg": "image/svg+xml"}
-    modules = {f"/{name}.js": "text/javascript" for name in ("answers", "frame", "zip")}
+    modules = {f"/{name}.js": "text/javascript" for name in ("angles", "answers", "dial", "frame", "painting", "zip")}
     for path, kind in (paths | modules).items():
         answer = ask(path)
         assert answer.status_code == 200 and answer.headers["content-type"].startswith(kind)
@@ -374,5 +374,22 @@ def test_in_a_browser(served, browser, tmp_path, model):
         for name in ("tilted.png", "tilted (2).png"):
             found = rotnet.predict_angle(files.read(name), model=model)
             assert rotnet.angle_difference(found.angle, 0.0) < 3
+    assert texts(browser, "#message")[0].startswith(
+        "3 of 4 pictures are in the zip. Left out:\nbad.jpg: this file is not"
+    )
+
+    # the thumbnails are upright; filter, remove, clear
+    labels = [canvas.get_attribute("aria-label") for canvas in browser.find_elements("css selector", "#strip canvas")]
+    assert labels == [f"{name} as it will be" for name in ("tilted.png", "upright.png", "tilted.png")]
+    assert texts(browser, "#filter label") == ["all 4", "turned 3", "not read 1"]
+    browser.find_element("css selector", "input[value='not read']").find_element("xpath", "..").click()
+    assert [tile.is_displayed() for tile in tiles] == [False, False, True, False]
+    tiles[2].click()
+    browser.find_element("id", "remove").click()
+    assert texts(browser, "#filter label") == ["all 3", "turned 3"] and texts(browser, "#name")[0].startswith("tilted")
+    browser.find_element("id", "untouched").click()
+    assert texts(browser, "#filter label") == ["all 3", "turned 2", "left as it is 1"]
+    browser.find_element("id", "clear").click()
+    assert not browser.find_element("id", "stage").is_displayed() and not texts(browser, "#strip li")
     failures = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert len(failures) == 1 and "/preview" in failures[0], "of the file that is no picture"
