@@ -9,7 +9,7 @@ export const note =
 const start = `import ${JSON.stringify(new URL("worker.js", import.meta.url).href)};`;
 const worker = new Worker(URL.createObjectURL(new Blob([start], { type: "text/javascript" })), { type: "module" });
 const waiting = new Map();
-let count = 0;
+let count = 0, broken = null;
 
 worker.onmessage = ({ data: { id, answer, error } }) => {
   const { resolve, reject } = waiting.get(id);
@@ -18,12 +18,14 @@ worker.onmessage = ({ data: { id, answer, error } }) => {
   else reject(new Error(error));
 };
 worker.onerror = () => {
-  for (const { reject } of waiting.values()) reject(new Error("The network could not be loaded. Load the page anew."));
+  broken = new Error("The page could not be loaded whole. Load it anew.");
+  for (const { reject } of waiting.values()) reject(broken);
   waiting.clear();
 };
 
 const ask = (task, ...given) =>
   new Promise((resolve, reject) => {
+    if (broken) return reject(broken);
     waiting.set(++count, { resolve, reject });
     worker.postMessage({ id: count, task, given });
   });

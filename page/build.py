@@ -145,11 +145,11 @@ def _licences() -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in found.items()}
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Build, and say what was built."""
     parser = argparse.ArgumentParser(description="Build the page without a server.")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "dist" / "page", help="the folder (%(default)s)")
-    folder = parser.parse_args().output
+    folder = parser.parse_args(arguments).output
     build(folder)
     size = sum(path.stat().st_size for path in folder.iterdir())
     shown = os.path.relpath(folder)

@@ -16,6 +16,6 @@ addEventListener("activate", (event) => {
 
 addEventListener("fetch", (event) => {
   if (event.request.method !== "GET") return;
-  const kept = caches.open(NAME).then((cache) => cache.match(event.request, { ignoreSearch: true }));
+  const kept = caches.open(NAME).then((cache) => cache.match(event.request, { ignoreSearch: true, ignoreVary: true }));
   event.respondWith(kept.then((answer) => answer ?? fetch(event.request)));
 });

@@ -13,11 +13,20 @@ const here = (name) => new URL(name, import.meta.url).href;
 ort.env.wasm.numThreads = 1; // more would need headers that a plain file server does not send
 ort.env.wasm.wasmPaths = { wasm: here("ort.wasm") };
 
-const model = fetch(here("model.json")).then((answer) => answer.json());
-const session = model.then(({ file }) => ort.InferenceSession.create(here(file), { executionProviders: ["wasm"] }));
+async function loaded() {
+  try {
+    const settings = await (await fetch(here("model.json"))).json();
+    return { settings, network: await ort.InferenceSession.create(here(settings.file), { executionProviders: ["wasm"] }) };
+  } catch (error) {
+    throw new Error(`The network could not be loaded: ${error.message}. Load the page anew.`);
+  }
+}
+
+const ready = loaded(); // before the first picture comes
+ready.catch(() => {}); // it is told with each picture
 
 async function look(file) {
-  const settings = await model, network = await session;
+  const { settings, network } = await ready;
   const bitmap = await decoded(file), { width, height } = bitmap;
   const strip = readStrip(bitmap, settings.size, settings.longest);
   bitmap.close();

@@ -1,10 +1,8 @@
 """The page without a server, built once, and a browser."""
 
 import importlib.util
-import os
 import shutil
-import subprocess
-import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,32 +20,32 @@ def builder():
     return module
 
 
-@pytest.fixture(scope="session")
-def packed(builder):
-    """`build.unpacked`; the test is skipped where npm is missing or fetches nothing."""
+@contextmanager
+def npm():
+    """Skips the test where npm is missing or fetches nothing."""
     if shutil.which("npm") is None:
         pytest.skip("there is no npm, which fetches ONNX Runtime and axe for the browser: apt install npm")
-
-    def packed(package, *paths):
-        try:
-            return builder.unpacked(package, *paths)
-        except SystemExit as error:
-            if "cannot fetch" in str(error):
-                pytest.skip(str(error))
+    try:
+        yield
+    except SystemExit as error:
+        if "cannot fetch" not in str(error):
             raise
-
-    return packed
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
-def static_page(packed, tmp_path_factory):
+def axe(builder):
+    """The source of axe, which looks at the accessibility of a page."""
+    with npm():
+        return builder.unpacked("axe-core", "axe.min.js")["axe.min.js"].decode()
+
+
+@pytest.fixture(scope="session")
+def static_page(builder, tmp_path_factory):
     """The folder of the page without a server."""
-    packed("onnxruntime-web", "package.json")
     folder = tmp_path_factory.mktemp("static") / "page"
-    command = [sys.executable, str(ROOT / "page" / "build.py"), "-o", str(folder)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    built = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert built.returncode == 0, built.stderr
+    with npm():
+        assert builder.main(["-o", str(folder)]) == 0
     return folder
 
 

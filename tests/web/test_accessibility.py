@@ -1,17 +1,11 @@
 """Neither page has anything that axe complains of: light and dark, on a desk and on a phone."""
 
-import pytest
 from chromium import serving_files, states
 from compass import crooked
 from pictures import encoded
 from serving import serving
 
 SIZES = {"desk": (1400, 900, False), "phone": (390, 844, True)}
-
-
-@pytest.fixture(scope="module")
-def axe(packed):
-    return packed("axe-core", "axe.min.js")["axe.min.js"].decode()
 
 
 def violations(browser):
