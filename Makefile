@@ -1,5 +1,6 @@
 # make demo   turn the sample photographs upright
 # make test   lint, types, tests, and the wheel tried in a fresh environment
+# make page   the page without a server, in dist/page; needs npm
 # make constraints  write the versions of what is installed, once the tests have passed with them
 # make clean  remove what these made
 #
@@ -12,12 +13,15 @@ WHEELS := build/wheels
 TRIAL := build/trial
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test lint unit wheel constraints clean
+.PHONY: demo page test lint unit wheel constraints clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/base
 	$(BIN)/rotnet correct examples/photos -o straight --overwrite --report straight/report.jsonl
 	@$(BIN)/python examples/contact_sheet.py examples/photos straight
+
+page: $(VENV)/base
+	$(BIN)/python page/build.py -o dist/page
 
 test: lint unit wheel
 	@echo "all tests passed"

@@ -18,6 +18,7 @@ QUARTER_WITHIN = 3.0  # degrees
 UPRIGHT_WITHIN = 2.0  # degrees
 SOFT_REACH = 14.5  # standard deviations: exp(-14.5**2 / 2) is below the least positive float32
 PEAK_SIGMA = 3.0  # degrees, by which a row of probabilities is smoothed before its peak is looked for
+LOCAL_WINDOW = 10.0  # degrees to either side of the peak that its local mean takes in
 
 
 def wrap_angle(angle: ArrayLike) -> NDArray[np.float64] | float:
@@ -176,7 +177,7 @@ def encode_angles(angles: ArrayLike, *, sigma: float | None = None, bins: int = 
 
 
 def decode_angles(
-    probabilities: ArrayLike, *, method: str = "local_mean", window: float = 10.0
+    probabilities: ArrayLike, *, method: str = "local_mean", window: float = LOCAL_WINDOW
 ) -> NDArray[np.float64] | float:
     """Convert class probabilities to angles, finer than a class where the method allows.
 

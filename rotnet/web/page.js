@@ -1,56 +1,47 @@
-import { zip } from "/zip.js";
-
-// Angles are degrees counter-clockwise, the turn that the picture has undergone: showing it upright turns it clockwise.
+import { degrees, signed } from "./angles.js";
+import { correct, look, note } from "./answers.js";
+import { dial } from "./dial.js";
+import { paint } from "./painting.js";
+import { zip } from "./zip.js";
 
 const $ = (id) => document.getElementById(id);
-const pictures = []; // { file, element, image, prediction, angle, error }
+const THUMB = { width: 128, height: 84 };
+let pictures = []; // { file, element, image, prediction, angle, error }
 let current = null;
+let queue = Promise.resolve(); // pictures are looked at one after the other
 
-// to a tenth of a degree in (-180, 180]
-const signed = (angle) => {
-  const tenths = ((Math.round(10 * angle) % 3600) + 3600) % 3600;
-  return (tenths > 1800 ? tenths - 3600 : tenths) / 10;
-};
-const degrees = (angle) => `${signed(angle).toFixed(1)}°`;
 const crop = () => document.querySelector("input[name=crop]:checked").value;
+const filter = () => document.querySelector("input[name=filter]:checked")?.value ?? "all";
 
-// The server -----------------------------------------------------------------------------------------------------------
+// Pictures come and go --------------------------------------------------------------------------------------------------
 
-async function ask(path, file) {
-  let answer;
-  try {
-    answer = await fetch(path, { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
-  } catch {
-    throw new Error("The server does not answer. Is `rotnet serve` still running?");
-  }
-  if (answer.ok) return answer;
-  const { error } = await answer.json().catch(() => ({ error: `The server answered with status ${answer.status}.` }));
-  throw new Error(error);
-}
-
-async function add(files) {
+function add(files) {
   const added = [...files].map((file) => {
-    const picture = { file, element: tile(file) };
-    pictures.push(picture);
-    picture.element.querySelector("button").onclick = () => show(picture);
+    const picture = { file };
+    picture.element = tile(picture);
     return picture;
   });
   if (!added.length) return;
+  pictures.push(...added);
   document.body.classList.add("working");
   if (!current) show(added[0]);
-  for (const picture of added) await load(picture);
+  count();
+  for (const picture of added) queue = queue.then(() => load(picture));
 }
 
 async function load(picture) {
+  if (!pictures.includes(picture)) return; // removed meanwhile
   try {
-    const url = URL.createObjectURL(await (await ask("/preview", picture.file)).blob());
-    picture.image = await decoded(url);
-    picture.prediction = await (await ask("/predict", picture.file)).json();
+    const seen = await look(picture.file);
+    picture.image = await decoded(URL.createObjectURL(seen.picture));
+    picture.prediction = seen.prediction;
     picture.angle = signed(picture.prediction.turn);
   } catch (error) {
     picture.error = error.message;
   }
+  if (!pictures.includes(picture)) return forget(picture);
   drawTile(picture);
+  count();
   if (picture === current) show(picture);
 }
 
@@ -61,130 +52,133 @@ async function decoded(url) {
   return image;
 }
 
-const corrected = async (picture) =>
-  (await ask(`/correct?angle=${picture.angle}&crop=${crop()}`, picture.file)).blob();
+function forget({ element, image }) {
+  element.remove();
+  if (image) URL.revokeObjectURL(image.src);
+}
+
+function remove(gone) {
+  const at = pictures.indexOf(current);
+  pictures = pictures.filter((picture) => !gone.includes(picture));
+  gone.forEach(forget);
+  say("");
+  current = null;
+  document.body.classList.toggle("working", pictures.length > 0);
+  if (pictures.length) {
+    show(pictures[Math.min(at, pictures.length - 1)]);
+    current.element.querySelector("button").focus();
+  } else $("files").focus();
+  count();
+}
+
+const corrected = (picture) => correct(picture.file, picture.angle, crop());
 
 // The strip of all pictures --------------------------------------------------------------------------------------------
 
-function tile(file) {
-  const element = document.createElement("li");
+function tile(picture) {
+  const element = document.createElement("li"), { name } = picture.file;
   element.innerHTML =
     '<button type="button"><span class="thumb">…</span><small class="state">looking</small><small class="name"></small></button>';
-  element.querySelector(".name").textContent = file.name;
-  element.querySelector("button").title = file.name;
+  element.querySelector(".name").textContent = name;
+  element.querySelector("button").title = name;
+  element.querySelector("button").onclick = () => show(picture);
   $("strip").append(element);
   return element;
 }
 
-function drawTile({ element, image, angle, error, prediction }) {
+function drawTile(picture) {
+  const { element, file, image, angle, error } = picture;
   const state = element.querySelector(".state"), thumb = element.querySelector(".thumb");
   state.classList.toggle("bad", Boolean(error));
+  state.textContent = angle ? `turned by ${degrees(angle)}` : kind(picture);
   if (error) {
     thumb.textContent = "✕";
-    state.textContent = "not read";
-  } else {
-    thumb.replaceChildren(image.cloneNode());
-    state.textContent = angle ? `turned by ${degrees(angle)}` : prediction.action;
+  } else if (image) {
+    const canvas = document.createElement("canvas");
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", `${file.name} as it will be`);
+    paint(canvas, THUMB, image, angle, crop());
+    thumb.replaceChildren(canvas);
   }
 }
 
-const isUnsure = (prediction) => prediction.action === "unsure" || prediction.action === "slight tilt";
+// What has become of a picture, in a word: what is counted and filtered by.
+function kind({ prediction, angle, error }) {
+  if (error) return "not read";
+  if (!prediction) return "looking";
+  if (angle) return "turned";
+  return prediction.action === "turned" ? "left as it is" : prediction.action;
+}
+
+// How many there are of each kind, as a choice of what the strip shows.
+function count() {
+  const chosen = filter(), numbers = new Map([["all", pictures.length]]);
+  for (const name of pictures.map(kind)) numbers.set(name, (numbers.get(name) ?? 0) + 1);
+  const looking = numbers.get("looking") ?? 0, looked = pictures.length - looking;
+  numbers.delete("looking");
+  $("progress").hidden = !looking;
+  $("progress").max = pictures.length;
+  $("progress").value = looked;
+  $("looked").textContent = looking ? `${looked} of ${pictures.length} looked at` : "";
+  const choices = [...numbers].map(([name, number]) => {
+    const label = document.createElement("label");
+    label.innerHTML = `<input type="radio" name="filter" value="${name}"><span>${name} <b>${number}</b></span>`;
+    label.firstChild.checked = name === (numbers.has(chosen) ? chosen : "all");
+    label.firstChild.onchange = sift;
+    return label;
+  });
+  const focused = document.activeElement?.name === "filter";
+  $("filter").replaceChildren(...choices);
+  if (focused) document.querySelector("input[name=filter]:checked").focus();
+  sift();
+}
+
+function sift() {
+  const chosen = filter();
+  for (const picture of pictures) picture.element.hidden = chosen !== "all" && kind(picture) !== chosen;
+}
 
 // The picture at hand --------------------------------------------------------------------------------------------------
+
+const isUnsure = (prediction) => prediction.action === "unsure" || prediction.action === "slight tilt";
 
 function show(picture) {
   current = picture;
   for (const { element } of pictures)
     element.querySelector("button").setAttribute("aria-current", element === picture.element);
   $("problem").textContent = picture.error ?? "";
-  const ready = Boolean(picture.prediction);
+  const { prediction } = picture, ready = Boolean(prediction);
   for (const control of document.querySelectorAll("aside :is(button, input):not(#download-all)")) control.disabled = !ready;
   $("name").textContent = picture.file.name;
-  $("verdict").textContent = ready ? verdict(picture.prediction) : picture.error ? "Not read" : "Looking at it …";
-  $("verdict").classList.toggle("unsure", ready && isUnsure(picture.prediction));
-  const confidence = ready ? picture.prediction.confidence : 0;
-  $("confidence").value = confidence;
-  $("percent").textContent = ready ? `${Math.round(100 * confidence)} %` : "";
-  if (ready) $("name").textContent += ` · ${picture.prediction.width} × ${picture.prediction.height}`;
+  $("verdict").textContent = ready ? sentence(prediction.reason) : picture.error ? "Not read" : "Looking at it …";
+  $("verdict").classList.toggle("unsure", ready && isUnsure(prediction));
+  $("confidence").value = ready ? prediction.confidence : 0;
+  $("percent").textContent = ready ? `${Math.round(100 * prediction.confidence)} %` : "";
+  if (ready) $("name").textContent += ` · ${prediction.width} × ${prediction.height}`;
   draw();
 }
 
-function verdict(prediction) {
-  return prediction.reason[0].toUpperCase() + prediction.reason.slice(1);
-}
+const sentence = (reason) => reason[0].toUpperCase() + reason.slice(1);
 
 function turn(angle) {
   if (!current?.prediction || !Number.isFinite(angle)) return;
+  const before = kind(current);
   current.angle = signed(angle);
   drawTile(current);
+  if (kind(current) !== before) count();
   draw();
 }
 
 function draw() {
-  const { image, angle = 0 } = current;
+  const { image, prediction, angle = 0 } = current;
   $("slider").value = angle;
   if (document.activeElement !== $("angle")) $("angle").value = angle;
-  drawDial();
+  $("dial").innerHTML = dial(prediction?.probabilities, angle);
   for (const canvas of [$("before"), $("after")]) canvas.width = 0;
   if (!image) return;
-  paint($("before"), image, 0, "same");
-  paint($("after"), image, angle, crop());
-}
-
-// Draw a picture turned clockwise by an angle and cropped, as large as the canvas allows.
-function paint(canvas, image, angle, how) {
-  const ratio = window.devicePixelRatio || 1, box = $("stage").getBoundingClientRect();
-  canvas.width = box.width * ratio;
-  canvas.height = box.height * ratio;
-  const [width, height] = frame(image.naturalWidth, image.naturalHeight, angle, how);
-  const scale = Math.min(canvas.width / width, canvas.height / height);
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.translate(canvas.width / 2, canvas.height / 2);
-  context.scale(scale, scale);
-  context.beginPath();
-  context.rect(-width / 2, -height / 2, width, height);
-  context.clip();
-  context.fillStyle = "black";
-  context.fill();
-  context.rotate((angle * Math.PI) / 180);
-  context.drawImage(image, -image.naturalWidth / 2, -image.naturalHeight / 2);
-}
-
-// Size of what is left of a picture turned by an angle, as rotnet.geometry has it.
-function frame(width, height, angle, how) {
-  const radians = (angle * Math.PI) / 180, sin = Math.abs(Math.sin(radians)), cos = Math.abs(Math.cos(radians));
-  if (how === "same") return [width, height];
-  if (how === "expand") return [width * cos + height * sin, width * sin + height * cos];
-  const long = Math.max(width, height), short = Math.min(width, height);
-  if (Math.min(sin, cos) < 1e-9) return sin < cos ? [width, height] : [height, width];
-  if (short <= 2 * sin * cos * long || Math.abs(sin - cos) < 1e-9)
-    return width >= height ? [short / 2 / sin, short / 2 / cos] : [short / 2 / cos, short / 2 / sin];
-  const double = cos * cos - sin * sin;
-  return [(width * cos - height * sin) / double, (height * cos - width * sin) / double];
-}
-
-// The dial: 360 probabilities around the circle, upright above, and a hand for the angle that is chosen -----------------
-
-const RADIUS = 100;
-const at = (angle, radius) => {
-  const radians = (angle * Math.PI) / 180;
-  return `${(-radius * Math.sin(radians)).toFixed(2)},${(-radius * Math.cos(radians)).toFixed(2)}`;
-};
-
-function drawDial() {
-  const { prediction, angle = 0 } = current;
-  const ticks = Array.from({ length: 24 }, (_, n) => `<path class="tick" d="M${at(15 * n, RADIUS)}L${at(15 * n, n % 6 ? RADIUS - 4 : RADIUS - 9)}"/>`);
-  const labels = [0, 90, 180, 270].map((label) => `<text x="${at(label, 117).split(",")[0]}" y="${at(label, 117).split(",")[1]}">${degrees(label)}</text>`);
-  let petals = "";
-  if (prediction) {
-    const highest = Math.max(...prediction.probabilities);
-    // by the root, so that it is the area that tells
-    const points = prediction.probabilities.map((share, bin) => at(bin, 12 + (RADIUS - 16) * Math.sqrt(share / highest)));
-    petals = `<path class="petals" d="M${points.join("L")}Z"/>`;
-  }
-  const hand = prediction ? `<path class="hand" d="M0,0L${at(angle, RADIUS)}"/><circle class="knob" r="3"/><g transform="translate(${at(angle, RADIUS)})"><circle class="knob" r="6"/></g>` : "";
-  $("dial").innerHTML = `<circle class="ring" r="${RADIUS}"/>${ticks.join("")}${labels.join("")}${petals}${hand}`;
+  const box = $("stage").getBoundingClientRect();
+  paint($("before"), box, image, 0, "same");
+  paint($("after"), box, image, angle, crop());
 }
 
 function turnByPointer(event) {
@@ -208,23 +202,25 @@ function save(blob, name) {
 }
 
 async function saveAll() {
-  const entries = [], failed = [], names = new Set();
-  const fit = pictures.filter(({ prediction }) => prediction);
-  for (const [index, picture] of fit.entries()) {
-    $("download-all").textContent = `Turning ${index + 1} of ${fit.length} …`;
+  const entries = [], omitted = [], names = new Set(), asked = [...pictures];
+  for (const [index, picture] of asked.entries()) {
+    $("download-all").textContent = `Turning ${index + 1} of ${asked.length} …`;
     try {
-      const bytes = new Uint8Array(await (await corrected(picture)).arrayBuffer());
-      const given = picture.file.name;
+      if (!picture.prediction) throw new Error(picture.error ?? "it has not been looked at yet");
+      const upright = await corrected(picture);
+      const bytes = new Uint8Array(await upright.arrayBuffer());
+      const given = upright.name;
       let name = given;
       for (let copy = 2; names.has(name.toLowerCase()); copy++) name = `${stem(given)} (${copy})${given.slice(stem(given).length)}`;
       names.add(name.toLowerCase());
       entries.push({ name, bytes });
     } catch (error) {
-      failed.push(`${picture.file.name}: ${error.message}`);
+      omitted.push(`${picture.file.name}: ${error.message}`);
     }
   }
   if (entries.length) save(zip(entries), "upright.zip");
-  say(failed.join("\n"));
+  const head = `${entries.length} of ${asked.length} pictures are in the zip. Left out:`;
+  say(omitted.length ? [head, ...omitted].join("\n") : "");
 }
 
 async function busy(button, work) {
@@ -260,7 +256,7 @@ $("compare").oninput = (event) => $("stage").style.setProperty("--cut", `${event
 $("slider").oninput = (event) => turn(event.target.valueAsNumber);
 $("angle").oninput = (event) => turn(event.target.valueAsNumber);
 $("angle").onfocus = (event) => event.target.select();
-$("angle").onblur = draw;
+$("angle").onblur = () => current && draw();
 $("dial").onpointerdown = (event) => {
   $("dial").setPointerCapture(event.pointerId);
   turnByPointer(event);
@@ -270,7 +266,19 @@ for (const button of document.querySelectorAll("[data-turn]"))
   button.onclick = () => turn(current.angle + Number(button.dataset.turn));
 $("predicted").onclick = () => turn(current.prediction.angle);
 $("untouched").onclick = () => turn(0);
-for (const choice of document.querySelectorAll("input[name=crop]")) choice.onchange = draw;
-$("download").onclick = (event) => busy(event.target, async () => save(await corrected(current), upright(current.file.name)));
+$("remove").onclick = () => remove([current]);
+$("clear").onclick = () => remove(pictures);
+for (const choice of document.querySelectorAll("input[name=crop]"))
+  choice.onchange = () => {
+    draw();
+    pictures.forEach(drawTile);
+  };
+$("download").onclick = (event) =>
+  busy(event.target, async () => {
+    const file = await corrected(current);
+    save(file, upright(file.name));
+  });
 $("download-all").onclick = (event) => busy(event.target, saveAll);
+$("note").textContent = note;
+document.body.classList.add("ready");
 addEventListener("resize", () => current?.image && draw());

@@ -43,13 +43,9 @@ from rotnet.web.guard import LOOPBACK, Guard
 
 T = TypeVar("T")
 FOLDER = Path(__file__).parent
-PAGE = {
-    "/": ("page.html", "text/html"),
-    "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-    "/zip.js": ("zip.js", "text/javascript"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
-}
+MEDIA = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+PAGE = {f"/{path.name}": (path.name, MEDIA[path.suffix]) for path in FOLDER.iterdir() if path.suffix in MEDIA}
+PAGE["/"] = ("page.html", "text/html")
 PREVIEW = 1600  # pixels of the longer side
 AT_ONCE = 2  # files in memory, from their first byte to their answer
 

@@ -4,22 +4,20 @@ import io
 import os
 import re
 import select
-import shutil
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from chromium import states, texts, wait_for
 from compass import compass_onnx, crooked
 from pictures import encoded, exif_with
 from PIL import Image, PngImagePlugin
+from serving import serving
 
 import rotnet
 from rotnet.cli.main import main
@@ -233,24 +231,13 @@ def test_methods_and_paths(ask):
 
 def test_the_page_is_whole_and_asks_nobody_else(ask):
     paths = {"/": "text/html", "/page.css": "text/css", "/page.js": "text/javascript", "/icon.svg": "image/svg+xml"}
-    for path, kind in (paths | {"/zip.js": "text/javascript"}).items():
+    modules = {f"/{name}.js": "text/javascript" for name in ("angles", "answers", "dial", "frame", "painting", "zip")}
+    for path, kind in (paths | modules).items():
         answer = ask(path)
         assert answer.status_code == 200 and answer.headers["content-type"].startswith(kind)
         links = set(re.findall(r"(?:https?:)?//[\w.]+\.\w+", answer.text)) - {"http://www.w3.org"}
         assert not links
-    assert set(re.findall(r'(?:src|href)="([^"]*)"', ask("/").text)) == {"/page.css", "/page.js", "/icon.svg"}
-
-
-@contextmanager
-def serving(model, *options):
-    """Address and process of `rotnet serve`, which must end well and without a word of complaint."""
-    command = [sys.executable, "-m", "rotnet", "serve", "--model", model, "--port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield re.search(r"http://\S+", process.stdout.readline())[0], process
-        finally:
-            process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0 and process.stderr.read() == ""
+    assert set(re.findall(r'(?:src|href)="([^"]*)"', ask("/").text)) == {"page.css", "page.js", "icon.svg"}
 
 
 @pytest.fixture
@@ -334,35 +321,7 @@ def test_missing_packages_are_named(monkeypatch, capsys, package):
     assert f"the page needs {package}, which is not installed: pip install 'rotnet[web]'" in capsys.readouterr().err
 
 
-@pytest.fixture
-def browser(tmp_path):
-    """A browser without a window, whose downloads go to `tmp_path / "downloads"`."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    chromium, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
-    if not chromium or not driver:
-        pytest.skip("there is no chromium")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,900"):
-        options.add_argument(argument)
-    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path / "downloads")})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as browser:
-        yield browser
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
-
-
 def test_in_a_browser(served, browser, tmp_path, model):
-    def texts(selector):
-        return [element.text for element in browser.find_elements("css selector", selector)]
-
     def drawn():
         """Brightness of the middle of the upper and the lower edge of the picture after."""
         return browser.execute_script(
@@ -370,7 +329,6 @@ def test_in_a_browser(served, browser, tmp_path, model):
             "return [0.1, 0.9].map((y) => p.getImageData(c.width / 2, y * c.height, 1, 1).data[0]);"
         )
 
-    (tmp_path / "downloads").mkdir()
     (tmp_path / "other").mkdir()
     for name, angle in {"tilted.png": 30.0, "upright.png": 0.0, "other/tilted.png": 180.0}.items():
         (tmp_path / name).write_bytes(encoded(crooked(angle, 96, 128)))
@@ -378,12 +336,12 @@ def test_in_a_browser(served, browser, tmp_path, model):
     browser.get(served)
     names = ("tilted.png", "upright.png", "bad.jpg", "other/tilted.png")
     browser.find_element("id", "files").send_keys("\n".join(str(tmp_path / name) for name in names))
-    states = wait_for(lambda: "looking" not in (found := texts(".state")) and len(found) == 4 and found)
-    assert states[1:] == ["upright", "not read", "turned by 180.0°"]
-    assert re.fullmatch(r"turned by (29\.9|30\.0|30\.1)°", states[0])
+    found = states(browser, 4)
+    assert found[1:] == ["upright", "not read", "turned by 180.0°"]
+    assert re.fullmatch(r"turned by (29\.9|30\.0|30\.1)°", found[0])
 
     # the first is shown, upright
-    assert texts("#verdict")[0].startswith("Turned by ") and texts("#percent")[0].endswith(" %")
+    assert texts(browser, "#verdict")[0].startswith("Turned by ") and texts(browser, "#percent")[0].endswith(" %")
     above, below = drawn()
     assert above > below + 60
     petals = browser.find_element("css selector", "#dial .petals").get_attribute("d")
@@ -398,7 +356,7 @@ def test_in_a_browser(served, browser, tmp_path, model):
     # a file that is no picture
     tiles = browser.find_elements("css selector", "#strip button")
     tiles[2].click()
-    assert "not a picture" in texts("#problem")[0]
+    assert "not a picture" in texts(browser, "#problem")[0]
     assert not browser.find_element("id", "download").is_enabled()
 
     # adjust by hand, crop, download
@@ -410,7 +368,7 @@ def test_in_a_browser(served, browser, tmp_path, model):
     assert below > above + 60
     browser.find_element("id", "untouched").click()
     browser.find_element("css selector", "[data-turn='-90']").click()
-    assert texts(".state")[1] == "turned by -90.0°"
+    assert texts(browser, ".state")[1] == "turned by -90.0°"
     browser.find_element("css selector", "input[value=expand]").find_element("xpath", "..").click()
     browser.find_element("id", "download").click()
     saved = tmp_path / "downloads" / "upright-upright.png"
@@ -428,5 +386,22 @@ def test_in_a_browser(served, browser, tmp_path, model):
         for name in ("tilted.png", "tilted (2).png"):
             found = rotnet.predict_angle(files.read(name), model=model)
             assert rotnet.angle_difference(found.angle, 0.0) < 3
+    assert texts(browser, "#message")[0].startswith(
+        "3 of 4 pictures are in the zip. Left out:\nbad.jpg: this file is not"
+    )
+
+    # the thumbnails are upright; filter, remove, clear
+    labels = [canvas.get_attribute("aria-label") for canvas in browser.find_elements("css selector", "#strip canvas")]
+    assert labels == [f"{name} as it will be" for name in ("tilted.png", "upright.png", "tilted.png")]
+    assert texts(browser, "#filter label") == ["all 4", "turned 3", "not read 1"]
+    browser.find_element("css selector", "input[value='not read']").find_element("xpath", "..").click()
+    assert [tile.is_displayed() for tile in tiles] == [False, False, True, False]
+    tiles[2].click()
+    browser.find_element("id", "remove").click()
+    assert texts(browser, "#filter label") == ["all 3", "turned 3"] and texts(browser, "#name")[0].startswith("tilted")
+    browser.find_element("id", "untouched").click()
+    assert texts(browser, "#filter label") == ["all 3", "turned 2", "left as it is 1"]
+    browser.find_element("id", "clear").click()
+    assert not browser.find_element("id", "stage").is_displayed() and not texts(browser, "#strip li")
     failures = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert len(failures) == 1 and "/preview" in failures[0], "of the file that is no picture"
