@@ -31,7 +31,7 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 
 unit: $(VENV)/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # the wheel must work without the source tree beside it: the trial runs elsewhere, from a folder with one photograph
 wheel: $(VENV)/dev
