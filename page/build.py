@@ -24,7 +24,7 @@ from typing import Any
 
 from rotnet.geometry import angles
 from rotnet.inference import decision, model_card, presets, views
-from rotnet.inference.predictor import Predictor
+from rotnet.inference.predictor import ONE_VIEW_FROM, Predictor
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -92,7 +92,8 @@ def settings(predictor: Predictor, file: str) -> dict[str, Any]:
         "smoothing": angles.encode_angles(0.0, sigma=angles.PEAK_SIGMA).tolist(),
         "window": angles.LOCAL_WINDOW,
         "tolerance": card.tolerance,
-        "calibration": card.calibration.get("4", (1.0, 0.0)),
+        "calibration": {turns: card.calibration[turns] for turns in ("1", "4")},
+        "oneViewFrom": ONE_VIEW_FROM,
         "minConfidence": card.min_confidence,
         "maxUpright": card.max_upright,
         "uprightMassWithin": model_card.UPRIGHT_WITHIN,

@@ -36,7 +36,7 @@ export function decide(prediction, model) {
 }
 
 function maybeUpright(prediction, model, angle) {
-  const likely = confidence(prediction.probabilities, 0, model);
+  const likely = confidence(prediction.probabilities, 0, prediction.turns, model);
   if (difference(angle, 0) <= 2 * model.tolerance) return [`maybe upright, maybe ${shown(angle)}`, likely];
   const reason = `maybe upright, though ${shown(angle)} is likelier: no turn is better than a wrong one`;
   return [reason, Math.min(likely, 1 - prediction.confidence)]; // two answers that exclude each other

@@ -5,20 +5,21 @@ const BINS = 360;
 const modulo = (value, by) => ((value % by) + by) % by;
 export const difference = (x, y) => Math.abs(modulo(x - y + 180, 360) - 180);
 
-// What a network says to the four views -> { angle, confidence, probabilities }.
+// What a network says to the first view, or to all four -> { angle, confidence, probabilities, turns }.
 export function predict(scores, model) {
-  const probabilities = pool(scores, model.floor);
+  const turns = scores.length / BINS, probabilities = pool(scores, model.floor);
   const angle = decode(probabilities, model);
-  return { angle, confidence: confidence(probabilities, angle, model), probabilities };
+  return { angle, confidence: confidence(probabilities, angle, turns, model), probabilities, turns };
 }
 
 // The geometric mean of the views' probabilities, each turned back first.
 export function pool(scores, floor) {
   const turns = scores.length / BINS, log = new Float64Array(BINS);
+  const least = turns > 1 ? floor : Number.MIN_VALUE; // one view alone may rule an angle out
   for (let turn = 0; turn < turns; turn++) {
     const row = scores.subarray(turn * BINS, (turn + 1) * BINS), sum = row.reduce((a, b) => a + b);
     for (let bin = 0; bin < BINS; bin++)
-      log[bin] += Math.log(Math.max(row[(bin + turn * (BINS / 4)) % BINS] / sum, floor)) / turns;
+      log[bin] += Math.log(Math.max(row[(bin + turn * (BINS / 4)) % BINS] / sum, least)) / turns;
   }
   const highest = Math.max(...log), pooled = log.map((value) => Math.exp(value - highest));
   const total = pooled.reduce((a, b) => a + b);
@@ -47,7 +48,8 @@ export function massWithin(probabilities, angle, within) {
 }
 
 // Calibrated probability that an angle is right within the tolerance.
-export function confidence(probabilities, angle, { tolerance, calibration: [slope, intercept] }) {
+export function confidence(probabilities, angle, turns, { tolerance, calibration }) {
+  const [slope, intercept] = calibration[turns];
   const mass = Math.min(Math.max(massWithin(probabilities, angle, tolerance), 1e-6), 1 - 1e-6);
   return 0.5 + 0.5 * Math.tanh(0.5 * (slope * Math.log(mass / (1 - mass)) + intercept));
 }

@@ -30,12 +30,22 @@ async function look(file) {
   const bitmap = await decoded(file), { width, height } = bitmap;
   const strip = readStrip(bitmap, settings.size, settings.longest);
   bitmap.close();
-  const views = new ort.Tensor("float32", turnedViews(strip, settings.size), [4, settings.size, settings.size, 3]);
-  const scores = await network.run({ [network.inputNames[0]]: views });
-  const prediction = predict(scores[network.outputNames[0]].data, settings);
+  const prediction = await predicted(turnedViews(strip, settings.size), settings, network);
   const decision = decide(prediction, settings);
   const probabilities = Array.from(prediction.probabilities);
   return { picture: await preview(file, width, height), prediction: { ...decision, angle: prediction.angle, probabilities, width, height } };
+}
+
+// What the first of four views says; what all four say, where that is not sure.
+async function predicted(views, settings, network) {
+  const { size } = settings, one = size * size * 3;
+  const scores = async (pixels) => {
+    const batch = new ort.Tensor("float32", pixels, [pixels.length / one, size, size, 3]);
+    return (await network.run({ [network.inputNames[0]]: batch }))[network.outputNames[0]].data;
+  };
+  const first = await scores(views.subarray(0, one)), prediction = predict(first, settings);
+  if (prediction.confidence >= settings.oneViewFrom) return prediction;
+  return predict(Float32Array.of(...first, ...(await scores(views.subarray(one)))), settings);
 }
 
 // As it stands in the file: a colour profile makes no difference to which way is up, but some to the network.
