@@ -86,7 +86,7 @@ def decide(prediction: AnglePrediction, card: ModelCard, options: Options = Opti
     away = float(angle_difference(angle, 0.0))
     if prediction.confidence < least:
         return _unsure(prediction, card, angle, away, least)
-    is_known = options.level and prediction.level is not None  # to a fraction of a degree
+    is_known = options.level and prediction.is_level_known
     if away <= (LEVEL_WITHIN if is_known else UPRIGHT_WITHIN):
         return Decision("upright", angle, f"upright within {UPRIGHT_WITHIN:g}°", prediction.confidence)
     is_asked = options.min_confidence is not None or options.angle_range is not None

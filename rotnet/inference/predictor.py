@@ -24,7 +24,7 @@ from rotnet.inference import networks, presets
 from rotnet.inference.allowed_angles import AngleRange, decode_allowed, is_allowed
 from rotnet.inference.decision import Decision, decide
 from rotnet.inference.options import Options, Refine, Turns
-from rotnet.inference.prediction import AnglePrediction
+from rotnet.inference.prediction import LINES_HEARD, AnglePrediction
 from rotnet.inference.views import View, pool, turned_views, view_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ __all__ = ["AnglePrediction", "Predictor", "as_predictor", "each", "is_many", "p
 T = TypeVar("T")
 Model: TypeAlias = "str | os.PathLike[str] | Predictor | keras.Model"
 DEFAULT = Options()
-LINES_BELIEVED = 0.8  # probability that the lines are right within a degree; below it they do as much harm as good
 BATCH = 8  # views a network sees at once; more only costs memory on a processor
 # confidence at which one view is enough: on 1,404 crooked files four views then give the same gross errors, 7.3 %, and
 # of 1,404 upright windows 6 instead of 5 are turned
@@ -238,10 +237,11 @@ class Predictor:
         if answer.confidence < self.card.min_confidence:
             return answer
         level = level_from_lines(view.grey, up=answer.angle)
-        if level is None or level.probability_one < LINES_BELIEVED:
+        if level is None or level.probability_one < LINES_HEARD:
             return answer
-        angle = float(wrap_angle(answer.angle + level.roll))
-        return replace(answer, angle=angle, level=level) if is_allowed(angle, options.angle_range) else answer
+        refined = replace(answer, level=level)
+        angle = float(wrap_angle(answer.angle + refined.refined_by))
+        return replace(refined, angle=angle) if is_allowed(angle, options.angle_range) else answer
 
     def _probabilities(self, squares: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """`(N, 360)` probabilities for N views, some at a time."""

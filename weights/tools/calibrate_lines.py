@@ -1,6 +1,7 @@
 """Fit what the lines of a picture are worth: `HALF` and `ONE` of `rotnet/geometry/lines.py`.
 
     python weights/tools/calibrate_lines.py PHOTOS MORE              # prints both, and how right they are
+    python weights/tools/calibrate_lines.py PHOTOS MORE --answers    # answers with and without lines
     python weights/tools/calibrate_lines.py PHOTOS MORE --opposite   # how askew the panoramas of Street View are
 
 Pictures to learn from are turned by any angle, cropped, saved as JPEG and answered by the network; the lines start from
@@ -16,9 +17,11 @@ import numpy as np
 from sources import photos
 
 from rotnet import Predictor, read_image
+from rotnet.evaluation.scores import level_score
 from rotnet.evaluation.trials import make_trials
 from rotnet.geometry import lines
-from rotnet.geometry.angles import signed_difference
+from rotnet.geometry.angles import angle_difference, signed_difference
+from rotnet.inference.options import Options
 
 LEVEL = "svcam"  # the source whose pictures are level, and how many of it and of others
 STREET_VIEWS, OTHERS = 700, 60
@@ -29,13 +32,18 @@ FOLDS = 5
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", help="folders of upright photographs with a manifest.csv")
+    parser.add_argument("--answers", action="store_true", help="measure the answers instead")
     parser.add_argument("--opposite", action="store_true", help="measure the panoramas instead")
     options = parser.parse_args()
     train = [photo for photo in photos(options.folders) if photo.side == "train"]
     if options.opposite:
         opposite([photo.path for photo in train if photo.source == LEVEL])
+        return
+    chosen = some(train, np.random.default_rng(17))
+    if options.answers:
+        answers({photo.path: photo.source for photo in train}, chosen)
     else:
-        calibrate(*examples(some(train, np.random.default_rng(17))))
+        calibrate(*examples(chosen))
 
 
 def some(train, rng):
@@ -62,6 +70,22 @@ def examples(paths):
                 errors.append(abs(float(signed_difference(up + said[1], trial.angle))))
                 pictures.append(number)
     return np.array(features), np.array(errors), np.array(pictures)
+
+
+def answers(source, paths):
+    """How far answers are off, of level pictures and of others, by the network alone and with lines."""
+    predictor = Predictor("photo")
+    trials = make_trials(paths, seed=17)
+    views = [predictor.view(trial.render()) for trial in trials]
+    truth = np.array([trial.angle for trial in trials])
+    level = np.array([source[path] == LEVEL for path in paths])
+    for refine in (None, "lines"):
+        found = np.array([one.angle for one in predictor.predict_views(views, Options(refine=refine))])
+        errors = np.asarray(angle_difference(found, truth))
+        for name, part in (("level", errors[level]), ("others", errors[~level])):
+            score = level_score(part)
+            within = f"{score.within_half:.1%} within 0.5, {score.within_1:.1%} within 1, AUC@1 {score.auc_1:.1%}"
+            print(f"{name}, refine={refine}, n {len(part)}: median {np.median(part):.2f}, {within}", flush=True)
 
 
 def features_and_roll(image, up):
