@@ -65,7 +65,7 @@ def main():
         stage = parse_stage(text, seed=options.seed + number)
         shape = (stage.size, stage.size, 3)
         model = fold(build_model(options.backbone, input_shape=shape, dropout=0.2))
-        copy_weights(_started(options.start, options.backbone, shape) if taught is None else taught, model)
+        copy_weights(started(options.start, options.backbone, shape) if taught is None else taught, model)
         if stage.freeze_before:
             freeze(model, stage.freeze_before)
         common = {"input_shape": shape, "batch_size": stage.batch_size, "sigma": stage.sigma, "workers": 2}
@@ -96,7 +96,7 @@ def _print_shares(train, drawn):
         print(f"{source:12s} {share:.1%}", flush=True)
 
 
-def _started(name, backbone, shape):
+def started(name, backbone, shape):
     """A folded network with the weights to start from, whatever the size of the pictures they were taught with."""
     if name == "imagenet":
         return fold(build_model(backbone, input_shape=shape, weights="imagenet"))

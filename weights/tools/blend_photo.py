@@ -1,0 +1,46 @@
+"""Average the weights of two networks, one of them taught on from the other (Wortsman et al., 2022).
+
+    python weights/tools/blend_photo.py photo weights/runs/photo9/stage1/best.onnx -o blend.onnx --share 0.5
+
+What the second has learned of new pictures and what the first knew of old ones is then both there, at the cost of one
+network. The calibration is that of `photo` until the file is calibrated anew.
+"""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from teach_photo import started
+
+from rotnet import Predictor, build_model
+from rotnet.models.export import export_onnx, set_metadata
+from rotnet.models.folding import fold, unfold
+from rotnet.models.transfer import copy_weights
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("first", help="a preset, an .onnx or a .keras file")
+    parser.add_argument("second", help="likewise")
+    parser.add_argument("-o", "--output", required=True, type=Path)
+    parser.add_argument("--share", type=float, default=0.5, help="of the second; default: 0.5")
+    parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--size", type=int, default=256, help="side of the pictures that are looked at; default: 256")
+    options = parser.parse_args()
+    shape = (options.size, options.size, 3)
+    networks = []
+    for name in (options.first, options.second):
+        network = fold(build_model(options.backbone, input_shape=shape))
+        copy_weights(started(name, options.backbone, shape), network)
+        networks.append(network)
+    first, second = (network.get_weights() for network in networks)
+    share = options.share
+    networks[0].set_weights([(1 - share) * one + share * other for one, other in zip(first, second, strict=True)])
+    blended = unfold(networks[0], build_model(options.backbone, input_shape=shape))
+    exported = export_onnx(blended, options.output)
+    card = asdict(Predictor("photo").card)
+    set_metadata(exported, {name: card[name] for name in ("calibration", "min_confidence", "max_upright")})
+
+
+if __name__ == "__main__":
+    main()
