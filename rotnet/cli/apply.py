@@ -23,7 +23,12 @@ def add(commands: Any) -> None:
         "rotnet apply decisions.jsonl",
         "rotnet apply report.jsonl",
     )
-    parser.add_argument("plan", type=path, metavar="REPORT", help="JSON lines saved by the page of --preview, or the --report of --dry-run")
+    parser.add_argument(
+        "plan",
+        type=path,
+        metavar="REPORT",
+        help="JSON lines saved by the page of --preview, or the --report of --dry-run",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace files that are in OUT already")
     add_progress(parser)
 

@@ -6,6 +6,7 @@ from compass import crooked
 from pictures import encoded
 from serving import serving
 
+
 def checked(browser, axe, tmp_path):
     """What axe says of the page: empty, with pictures, and with one that cannot be read at hand."""
     names = ("tilted.png", "upright.png", "bad.jpg")
