@@ -9,7 +9,7 @@ A report is one JSON object a line, in this schema, whose number grows when a fi
 | `target` | text | where its successor lies, in place the input itself; absent if it failed |
 | `action` | text | `turned`; `upright`, `slight tilt` or `unsure`, all left as they are; `failed` |
 | `angle` | degrees | counter-clockwise, in [0, 360), that the picture was turned by; absent if it could not be read |
-| `confidence` | 0 to 1 | probability of the verdict; absent likewise, and where a person decided otherwise than the model |
+| `confidence` | 0 to 1 | probability of the verdict; absent likewise, and where a person decided otherwise |
 | `reason` | text | why, in words; absent likewise |
 | `method` | text | how it was turned: `exif`, `pixels` or `resampled`; absent if it was not |
 | `error` | text | why it failed, and what to do; absent if it did not |
@@ -105,8 +105,8 @@ def read_plan(path: StrPath) -> tuple[list[FileCorrection], Turning]:
     """Read the rows of a report on what is to be done.
 
     Args:
-        path: JSON lines, from `--dry-run` or saved by the page of `--preview`, all or some of them. Pictures that failed
-            are skipped.
+        path: JSON lines, from `--dry-run` or saved by the page of `--preview`, all or some of them. Pictures that
+            failed are skipped.
 
     Returns:
         The decisions, and how pictures are to be turned.
