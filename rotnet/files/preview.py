@@ -37,8 +37,8 @@ def write_preview(
     """Write a page of pictures before and after, the least sure first, while decisions go by.
 
     The page is one file that asks for nothing else; the pictures themselves are shown large where they still lie where
-    they lay. A person turns each picture by the proposed or another angle, leaves it as it is or leaves it out, and saves
-    a report for `rotnet apply`. It takes about 6 kB a picture; they are not held in memory.
+    they lay. A person turns each picture by the proposed or another angle, leaves it as it is or leaves it out, and
+    saves a report for `rotnet apply`. It takes about 8 kB a picture; they are not held in memory.
 
     Args:
         decisions: From `decide_files`, with digests.
