@@ -33,4 +33,4 @@ const quarter = (angle) => [[0, 1], [1, 0], [0, -1], [-1, 0]][(((angle / 90) % 4
 
 // whole pixels, as rotnet.geometry.warping.rotate rounds them
 const whole = (sides, crop) =>
-  sides.map((side) => (crop === "expand" ? Math.ceil(side - 1e-6) : Math.max(1, Math.floor(side + 1e-6))));
+  sides.map((side) => (crop === "keep" || crop === "expand" ? Math.ceil(side - 1e-6) : Math.max(1, Math.floor(side + 1e-6))));

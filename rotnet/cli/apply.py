@@ -18,11 +18,17 @@ def add(commands: Any) -> None:
         commands,
         "apply",
         run,
-        "turn the pictures in the rows that were kept of a plan",
+        "turn pictures by a plan, or as you decided on the page of --preview",
         "rotnet correct photos/ -o straight/ --preview sheet.html --report report.jsonl",
+        "rotnet apply decisions.jsonl",
         "rotnet apply report.jsonl",
     )
-    parser.add_argument("plan", type=path, metavar="REPORT", help="JSON lines of --dry-run or --preview, all or some")
+    parser.add_argument(
+        "plan",
+        type=path,
+        metavar="REPORT",
+        help="JSON lines saved by the page of --preview, or the --report of --dry-run",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace files that are in OUT already")
     add_progress(parser)
 

@@ -29,11 +29,13 @@ class FileCorrection:
         action: As in `rotnet.inference.decision.Decision`, or `"failed"`. All but `"turned"` and `"failed"` are
             byte-for-byte copies, and in place nothing at all.
         angle: Degrees that it is, or seems, turned by, to three decimals; None if it failed before.
-        confidence: Probability of the verdict, to four decimals; None likewise.
+        confidence: Probability of the verdict, to four decimals; None likewise, and where a person decided otherwise
+            than the model.
         reason: Why, in words a person understands; None likewise.
         method: How it was turned: `"exif"` (by the orientation tag), `"pixels"` (by an exact quarter turn) or
             `"resampled"`; None if it was not.
         error: Why it failed.
+        decided: `"person"` where a person has decided, on the page of `--preview`; None where the model has.
         sha256: Of the bytes that were looked at, in a plan for later: what has changed since is refused.
         seen: `stamp` of the file before it was looked at; what has changed since is refused likewise.
     """
@@ -46,6 +48,7 @@ class FileCorrection:
     reason: str | None = None
     method: str | None = None
     error: str | None = None
+    decided: Literal["person"] | None = None
     sha256: str | None = None
     seen: Stamp | None = field(default=None, compare=False, repr=False)
 
@@ -99,10 +102,10 @@ def decide_files(
 
 
 def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Generator[FileCorrection, None, None]:
-    """Decisions with the `sha256` of what is to be turned or copied, so that they can be carried out later."""
+    """Decisions with the `sha256` of what was looked at, so that they, or others, can be carried out later."""
 
     def sign(decision: FileCorrection) -> FileCorrection:
-        if decision.target is None or (decision.action != "turned" and decision.target == decision.path):
+        if decision.target is None:
             return decision
         try:
             with reading.open_file(decision.path) as file:

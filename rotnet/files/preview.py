@@ -1,4 +1,4 @@
-"""A page on which a person looks through what is going to happen, and leaves out what is wrong."""
+"""A page on which a person looks through what is going to happen, and decides otherwise where it is wrong."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import base64
 import html
 import io
 import json
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +24,11 @@ from rotnet.files.decide import FileCorrection
 from rotnet.files.report import row_of
 from rotnet.images import reading
 from rotnet.images.prefetch import JOBS, ahead
-from rotnet.images.turning import turn_back
 from rotnet.images.writing import atomic_file, make_folder
 from rotnet.inference.decision import ACTIONS
 
 THUMBNAIL = 168  # pixels of the longer side
-_CARDS, _SUMMARY = "<!-- cards -->", "<!-- summary -->"
+_CARDS, _SUMMARY, _FRAME, _SCRIPT = (f"<!-- {name} -->" for name in ("cards", "summary", "frame", "script"))
 
 
 def write_preview(
@@ -35,8 +36,9 @@ def write_preview(
 ) -> Generator[FileCorrection, None, None]:
     """Write a page of pictures before and after, the least sure first, while decisions go by.
 
-    The page is one file that asks for nothing else. Each row can be left out; those kept are downloaded as a report for
-    `rotnet apply`. It takes about 11 kB a picture; they are not held in memory.
+    The page is one file that asks for nothing else; the pictures themselves are shown large where they still lie where
+    they lay. A person turns each picture by the proposed or another angle, leaves it as it is or leaves it out, and
+    saves a report for `rotnet apply`. It takes about 8 kB a picture; they are not held in memory.
 
     Args:
         decisions: From `decide_files`, with digests.
@@ -53,14 +55,15 @@ def write_preview(
 
     def draw(decision: FileCorrection) -> tuple[FileCorrection, bytes]:
         try:
-            return decision, _card(decision, how).encode("utf-8", "backslashreplace")
+            return decision, _card(decision, how, folder).encode("utf-8", "backslashreplace")
         except Exception as error:
             failed = decision.failed(error)
-            return failed, _card(failed, how).encode("utf-8", "backslashreplace")
+            return failed, _card(failed, how, folder).encode("utf-8", "backslashreplace")
 
     found: list[tuple[float, int, int]] = []  # confidence, and where the card lies
     counts: Counter[str] = Counter()
-    make_folder(Path(path).parent)
+    folder = Path(os.path.abspath(path)).parent
+    make_folder(folder)
     with (
         atomic_file(path) as page,
         tempfile.TemporaryFile() as cards,
@@ -80,37 +83,47 @@ def write_preview(
 
 
 def _template(counts: Counter[str]) -> str:
+    """The page without cards: markup, and the scripts in it."""
+    package = files("rotnet")
+    page, script, frame = (
+        package.joinpath(*parts).read_text(encoding="utf-8")
+        for parts in (("files", "preview.html"), ("files", "preview.js"), ("web", "frame.js"))
+    )
     summary = json.dumps({action: counts[action] for action in (*ACTIONS, "failed")})
-    return files("rotnet.files").joinpath("preview.html").read_text(encoding="utf-8").replace(_SUMMARY, summary)
+    page = page.replace(_FRAME, frame.replace("export function", "function"))
+    return page.replace(_SCRIPT, script).replace(_SUMMARY, summary)
 
 
-def _card(decision: FileCorrection, how: Turning) -> str:
+def _card(decision: FileCorrection, how: Turning, folder: Path) -> str:
+    """A picture on the page; its script adds the picture as it would be, and the controls."""
     name, path = (html.escape(str(text)) for text in (decision.path.name, decision.path))
     if decision.angle is None or decision.confidence is None:
-        return f'<p class="card failed">{html.escape(decision.error or "")}</p>\n'
+        return f'<p class="failed">{html.escape(decision.error or "")}</p>\n'
     row = html.escape(json.dumps(row_of(decision, how)))
-    before = reading.read_image(decision.path, short_side=THUMBNAIL, max_pixels=how.max_pixels, strict=how.strict)
+    pixels = reading.read_image(decision.path, short_side=THUMBNAIL, max_pixels=how.max_pixels, strict=how.strict)
     kind = decision.action.replace(" ", "-")
-    told, after = html.escape(decision.reason or decision.action), ""
-    if decision.action == "turned":
-        after = _thumbnail(turn_back(_shrunk(before), decision.angle, crop=how.crop, fill=how.fill))
+    told = html.escape(decision.reason or decision.action)
     return (
-        f'<label class="card {kind}" title="{path}"><input type="checkbox" checked data-row="{row}">'
-        f"<span>{_thumbnail(before)}{after}</span><b>{name}</b>"
-        f"<small>{told}<em>{decision.confidence:.0%}</em></small></label>\n"
+        f'<article class="{kind}" title="{path}" data-file="{_link(decision.path, folder)}" data-row="{row}">'
+        f"{_thumbnail(pixels)}<h2>{name}</h2>"
+        f"<p><span>{told}</span><em>{decision.confidence:.0%}</em></p></article>\n"
     )
 
 
-def _shrunk(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture of twice the size that is shown, which turns quickly."""
-    image = Image.fromarray(picture)
-    image.thumbnail((2 * THUMBNAIL, 2 * THUMBNAIL))
-    return np.asarray(image)
+def _link(picture: Path, folder: Path) -> str:
+    """Where a picture lies as seen from the folder of the page, so that both may move together."""
+    where = os.path.abspath(picture)
+    try:
+        where = "./" + os.path.relpath(where, folder).replace(os.sep, "/")
+    except ValueError:  # another drive
+        return Path(where).as_uri()
+    return quote(os.fsencode(where))
 
 
-def _thumbnail(picture: NDArray[np.uint8]) -> str:
-    image = Image.fromarray(picture)
+def _thumbnail(pixels: NDArray[np.uint8]) -> str:
+    image = Image.fromarray(pixels)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=75)
-    return f'<img src="data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}" alt="">'
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img src="data:image/jpeg;base64,{data}" alt="as it is" loading="lazy" decoding="async">'

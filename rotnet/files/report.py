@@ -9,10 +9,11 @@ A report is one JSON object a line, in this schema, whose number grows when a fi
 | `target` | text | where its successor lies, in place the input itself; absent if it failed |
 | `action` | text | `turned`; `upright`, `slight tilt` or `unsure`, all left as they are; `failed` |
 | `angle` | degrees | counter-clockwise, in [0, 360), that the picture was turned by; absent if it could not be read |
-| `confidence` | 0 to 1 | probability of the verdict; absent likewise |
+| `confidence` | 0 to 1 | probability of the verdict; absent likewise, and where a person decided otherwise |
 | `reason` | text | why, in words; absent likewise |
 | `method` | text | how it was turned: `exif`, `pixels` or `resampled`; absent if it was not |
 | `error` | text | why it failed, and what to do; absent if it did not |
+| `decided` | text | `person` where a person has decided, on the page of `--preview`; absent where the model has |
 | `planned` | object | only where nothing was done yet: what `rotnet apply` goes by, `sha256` of the input and options |
 
 Bytes of a name that are not UTF-8 stand as lone surrogates, `\\udc80` to `\\udcff`, as in Python: `os.fsencode` of
@@ -36,7 +37,7 @@ from rotnet.files.decide import FileCorrection
 from rotnet.inference.decision import ACTIONS
 
 SCHEMA = 2
-COLUMNS = ("schema", "path", "target", "action", "angle", "confidence", "reason", "method", "error")
+COLUMNS = ("schema", "path", "target", "action", "angle", "confidence", "reason", "method", "error", "decided")
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 
@@ -104,13 +105,14 @@ def read_plan(path: StrPath) -> tuple[list[FileCorrection], Turning]:
     """Read the rows of a report on what is to be done.
 
     Args:
-        path: JSON lines, from `--dry-run` or `--preview`, all or some of them. Pictures that failed are skipped.
+        path: JSON lines, from `--dry-run` or saved by the page of `--preview`, all or some of them. Pictures that
+            failed are skipped.
 
     Returns:
         The decisions, and how pictures are to be turned.
 
     Raises:
-        UsageError: The file is no such report, or its rows do not belong together.
+        UsageError: The file is no such report, which names the line and the field, or its rows do not belong together.
     """
     decisions: dict[Path, FileCorrection] = {}
     plan: dict[str, Any] | None = None
@@ -161,22 +163,49 @@ def _read_row(row: dict[str, Any], where: str) -> tuple[FileCorrection, dict[str
     """The decision in a row, and how pictures were to be turned."""
     if "planned" not in row:
         raise UsageError(f"{where} tells what was done already: apply takes a report of --dry-run or --preview.")
-    try:
-        plan = dict(row["planned"])
-        sha256, action, angle = plan.pop("sha256"), row["action"], float(row["angle"])
-        reason = str(row.get("reason", ""))
-        source, target = Path(row["path"]), Path(row["target"])
-        decision = FileCorrection(source, target, action, angle, float(row["confidence"]), reason, sha256=sha256)
-        kept = target == source and action != "turned"  # in place: nothing is written
-        if action not in ACTIONS or not (isinstance(sha256, str) or kept):
-            raise ValueError
-        if not 0.0 <= angle <= 360.0 or not 0.0 <= float(row["confidence"]) <= 1.0:
-            raise ValueError
-        for name in (row["path"], row["target"]):
-            if b"\0" in os.fsencode(name):  # which lone surrogates that stand for no byte do not go through either
-                raise ValueError
-        if target.name != source.name or plan.keys() != {field.name for field in fields(Turning)}:
-            raise ValueError
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise UsageError(f"{where} lacks what a plan needs, or has it wrong: {str(row):.300}.") from error
+
+    def field(name: str, is_valid: Callable[[Any], bool], expected: str, row: dict[str, Any] = row) -> Any:
+        if not is_valid(row.get(name)):
+            found = f"is {row[name]!r:.80}" if name in row else "is missing"
+            raise UsageError(f"{where}: {name} must be {expected}, but it {found}.")
+        return row.get(name)
+
+    source = Path(field("path", _is_name, "the path of a picture"))
+    target = Path(field("target", _is_name, "the path of a picture"))
+    if target.name != source.name:
+        raise UsageError(f"{where}: target must end in {source.name}, as path does, but it is {str(target)!r:.80}.")
+    plan = dict(field("planned", lambda value: isinstance(value, dict), "an object"))
+    sha256 = field("sha256", lambda value: isinstance(value, str), "the digest that the plan was made with", plan)
+    del plan["sha256"]
+    if names := plan.keys() ^ {one.name for one in fields(Turning)}:
+        raise UsageError(f"{where}: planned must have the options of a plan, but these differ: {', '.join(names)}.")
+    decided = field("decided", lambda value: value in (None, "person"), '"person", or be left out')
+    is_person = decided == "person"
+    decision = FileCorrection(
+        source,
+        target,
+        field("action", lambda value: value in ACTIONS, f"one of {', '.join(ACTIONS)}"),
+        # people are shown angles from -180 to 180
+        field("angle", lambda value: _is_number(value, -360.0, 360.0), "degrees, a number from -360 to 360") % 360.0,
+        field(
+            "confidence",
+            lambda value: (is_person and value is None) or _is_number(value, 0.0, 1.0),
+            "a number from 0 to 1",
+        ),
+        field("reason", lambda value: value is None or isinstance(value, str), "text") or "",
+        decided=decided,
+        sha256=sha256,
+    )
     return decision, plan
+
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_name(value: Any) -> bool:
+    """Whether a file can have this path; lone surrogates that stand for no byte are in none."""
+    try:
+        return isinstance(value, str) and value != "" and b"\0" not in os.fsencode(value)
+    except ValueError:
+        return False

@@ -7,10 +7,12 @@ import os
 import re
 from html import unescape
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from trees import everything, make_traps, save, save_flat
 
 from rotnet.errors import OutputError, UsageError
@@ -103,17 +105,24 @@ def test_picture_that_has_changed_is_left_as_it_is(folder, compass):
         (lambda row: "[1]", "must be a row of a report of schema 2, but it has no schema"),
         (lambda row: row | {"schema": 1}, "must be a row of a report of schema 2, but it has schema 1"),
         (lambda row: {name: row[name] for name in row if name != "planned"}, "tells what was done already"),
-        (lambda row: {name: row[name] for name in row if name != "target"}, "lacks what a plan needs"),
-        (lambda row: row | {"action": "delete"}, "lacks what a plan needs"),
-        (lambda row: row | {"angle": float("nan")}, "lacks what a plan needs"),
-        (lambda row: row | {"angle": "much"}, "lacks what a plan needs"),
-        (lambda row: row | {"planned": {"sha256": ""}}, "lacks what a plan needs"),
-        (lambda row: row | {"path": "in/\0.png"}, "lacks what a plan needs"),
-        (lambda row: row | {"planned": row["planned"] | {"sha256": None}}, "lacks what a plan needs"),
-        (lambda row: row | {"path": "in/\ud800.png", "target": "out/\ud800.png"}, "lacks what a plan needs"),
-        (lambda row: row | {"target": "out/else.png"}, "lacks what a plan needs"),
-        (lambda row: row | {"angle": 10**400}, "lacks what a plan needs"),
-        (lambda row: row | {"confidence": 7}, "lacks what a plan needs"),
+        (lambda row: {name: row[name] for name in row if name != "target"}, ": target must be .* is missing"),
+        (lambda row: row | {"action": "delete"}, ": action must be one of turned, .* but it is 'delete'"),
+        (lambda row: row | {"action": ["turned"]}, ": action must be one of turned, "),
+        (lambda row: row | {"angle": float("nan")}, ": angle must be degrees, a number .* but it is nan"),
+        (lambda row: row | {"angle": "much"}, ": angle must be degrees, a number .* but it is 'much'"),
+        (lambda row: row | {"angle": True}, ": angle must be "),
+        (lambda row: row | {"planned": {"sha256": ""}}, ": planned must have the options of a plan"),
+        (lambda row: row | {"planned": "later"}, ": planned must be an object"),
+        (lambda row: row | {"path": "in/\0.png"}, ": path must be the path of a picture"),
+        (lambda row: row | {"path": 7}, ": path must be the path of a picture, but it is 7"),
+        (lambda row: row | {"planned": row["planned"] | {"sha256": None}}, ": sha256 must be "),
+        (lambda row: row | {"path": "in/\ud800.png", "target": "out/\ud800.png"}, ": path must be "),
+        (lambda row: row | {"target": "out/else.png"}, ": target must end in b.png"),
+        (lambda row: row | {"angle": 10**400}, ": angle must be "),
+        (lambda row: row | {"confidence": 7}, ": confidence must be a number from 0 to 1, but it is 7"),
+        (lambda row: row | {"confidence": None}, ": confidence must be a number from 0 to 1, but it is None"),
+        (lambda row: row | {"decided": "dog"}, ": decided must be \"person\", or be left out, but it is 'dog'"),
+        (lambda row: row | {"reason": 5}, ": reason must be text"),
         (lambda row: "[" * 100_000, "is not JSON"),
         (lambda row: row | {"path": "in/a.png", "target": "out/a.png"}, "names in/a.png a second time"),
         (lambda row: row | {"planned": row["planned"] | {"crop": "same"}}, "comes from another run"),
@@ -125,8 +134,33 @@ def test_row_that_is_none_is_told(folder, compass, change, sentence):
     Path("plan.jsonl").write_text(
         f"{json.dumps(first)}\n{changed if isinstance(changed, str) else json.dumps(changed)}\n"
     )
-    with pytest.raises(UsageError, match=f"line 2 of plan.jsonl {sentence}"):
+    with pytest.raises(UsageError, match=f"line 2 of plan.jsonl ?{sentence}"):
         read_plan("plan.jsonl")
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_what_a_person_decided_is_done(folder, compass, in_place):
+    crooked, other, _, unsure = write_plan(compass, in_place=in_place)
+    before = everything("in")
+    del other["confidence"], unsure["confidence"]
+    other |= {"action": "upright", "angle": 0, "decided": "person"}
+    unsure |= {"action": "turned", "angle": -90, "decided": "person"}
+    Path("decisions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in (crooked, other, unsure)))
+    results = list(carry_out(*read_plan("decisions.jsonl")))
+    assert [(one.action, one.angle, one.decided) for one in results] == [
+        ("turned", crooked["angle"], None),
+        ("upright", 0.0, "person"),
+        ("turned", 270.0, "person"),
+    ]
+    assert row_of(results[2])["decided"] == "person" and "confidence" not in row_of(results[2])
+    after = everything("." if in_place else "out")
+    place = "./in" if in_place else "out"
+    assert after[f"{place}/b.png"] == before["in/b.png"]
+    with Image.open(unsure["target"]) as turned:
+        assert turned.size == (20, 30)
+    if in_place:  # done, and so no longer what was decided about
+        again = list(carry_out(*read_plan("decisions.jsonl")))
+        assert [one.action for one in again] == ["failed", "upright", "failed"]
 
 
 @pytest.mark.parametrize("wrong", [{"max_pixels": "many"}, {"fill": {"a": 1}}, {"crop": []}, {"backup": 5}])
@@ -147,7 +181,7 @@ def test_a_plan_copies_nothing_that_was_not_looked_at(folder, compass):
     unsigned = row | {"path": "/etc/hostname", "target": "out/hostname", "action": "upright"}
     unsigned["planned"] = row["planned"] | {"sha256": None}
     Path("plan.jsonl").write_text(json.dumps(unsigned))
-    with pytest.raises(UsageError, match="lacks what a plan needs"):
+    with pytest.raises(UsageError, match="line 1 of plan.jsonl: sha256 must be "):
         read_plan("plan.jsonl")
 
     signed = row | {"planned": row["planned"] | {"sha256": hashlib.sha256(b"secret").hexdigest()}}
@@ -187,7 +221,7 @@ def test_page_holds_every_row_the_least_sure_first(folder, compass):
     decisions, page, rows = preview(compass)
     assert decisions == list(plan(compass)) and len(rows) == 4
     assert [row["confidence"] for row in rows] == sorted(row["confidence"] for row in rows)
-    assert page.count("data:image/jpeg;base64,") == 2 + 2 + 1 + 1, "before and after where it is turned"
+    assert page.count("data:image/jpeg;base64,") == 4, "the page turns them itself"
     assert '{"turned": 2, "upright": 1, "slight tilt": 0, "unsure": 1, "failed": 0}' in page
     assert sorted(os.listdir(".")) == ["in", "sheet.html"], "nothing else is written"
 
@@ -210,6 +244,8 @@ def test_names_are_text_on_the_page(folder, compass):
     _, page, rows = preview(compass)
     assert "<img src=x" not in page
     assert os.path.join("in", name) in {row["path"] for row in rows}
+    (link,) = (link for link in re.findall(r'data-file="([^"]*)"', page) if "onerror" in link)
+    assert unquote_to_bytes(link) == b"./in/" + os.fsencode(name)
 
 
 def test_pictures_that_cannot_be_read_are_told_on_the_page(folder, compass):
@@ -217,5 +253,5 @@ def test_pictures_that_cannot_be_read_are_told_on_the_page(folder, compass):
     decisions, page, rows = preview(compass)
     failed = [decision for decision in decisions if decision.action == "failed"]
     assert {decision.path.name for decision in failed} == traps
-    assert page.count('class="card failed"') == len(traps)
+    assert page.count('<p class="failed">') == len(traps)
     assert len(rows) == len(decisions) - len(traps)

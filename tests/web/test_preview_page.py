@@ -1,0 +1,197 @@
+"""The page of `rotnet correct --preview` in a browser: a person decides, and `rotnet apply` does just that."""
+
+import json
+from pathlib import Path
+
+import pytest
+from accessibility import in_all_looks
+from chromium import texts, wait_for
+from PIL import Image
+from selenium.webdriver.common.keys import Keys
+from trees import everything, save, save_flat
+
+from rotnet.cli.main import main
+from rotnet.geometry.angles import angle_difference
+
+
+@pytest.fixture
+def sheet(folder, model):
+    """Address of the page of pictures to turn, to leave, to doubt and to give up on; the working folder is theirs."""
+    save("in/a.png")
+    save("in/b #1.png", 200.0)
+    save("in/c.png", 0.0)
+    save_flat("in/flat.png")
+    Path("in/bad.jpg").write_text("no picture")
+    options = ["correct", "in", "-o", "out", "--model", model]
+    assert main([*options, "--preview", "pages/sheet.html", "--report", "plan.jsonl"]) == 1
+    return Path("pages/sheet.html").resolve().as_uri()
+
+
+def rows_of(path):
+    return {Path(row["path"]).name: row for row in map(json.loads, Path(path).read_text().splitlines())}
+
+
+def press(browser, *keys):
+    for key in keys:
+        browser.switch_to.active_element.send_keys(key)
+
+
+def at_hand(browser):
+    """Name of the picture that keys are about."""
+    return browser.execute_script("return document.querySelector('[tabindex] h2').textContent")
+
+
+def told(browser):
+    return browser.find_element("id", "told").text
+
+
+def card(browser, name):
+    """A card, in view and with its controls."""
+    script = "return [...document.querySelectorAll('article')].find((card) => card.innerText.includes(arguments[0]))"
+    found = browser.execute_script(script, name)
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
+    wait_for(lambda: found.find_elements("css selector", "canvas"))
+    return found
+
+
+def click(browser, name, deed):
+    card(browser, name).find_element("css selector", f"[data-do={deed}]").click()
+
+
+def saved(browser, tmp_path, name="decisions.jsonl"):
+    browser.find_element("id", "save").click()
+    path = tmp_path / "downloads" / name
+    wait_for(path.is_file)
+    return path
+
+
+def test_buttons_decide_and_apply_obeys(browser, sheet, tmp_path, capsys):
+    browser.get(sheet)
+    before = everything("in")
+    plan = rows_of("plan.jsonl")
+    assert told(browser) == "2 to turn, 2 to leave, 0 left out; 0 of 4 decided by you"
+    likeliest = card(browser, "flat.png").find_element("css selector", "canvas")
+    assert likeliest.get_attribute("aria-label").startswith("would be turned by "), "of one that is unsure"
+
+    click(browser, "a.png", "leave")
+    click(browser, "b #1.png", "right")
+    click(browser, "b #1.png", "right")
+    click(browser, "c.png", "out")
+    click(browser, "flat.png", "turn")
+    field = card(browser, "flat.png").find_element("css selector", "input")
+    for typed in ("", "-90"):
+        field.send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.DELETE, typed, Keys.ENTER)
+    assert told(browser) == "2 to turn, 1 to leave, 1 left out; 4 of 4 decided by you"
+
+    path = saved(browser, tmp_path)
+    rows = rows_of(path)
+    assert set(rows) == {"a.png", "b #1.png", "flat.png"}
+    assert all(row["decided"] == "person" and "confidence" not in row for row in rows.values())
+    assert (rows["a.png"]["action"], rows["a.png"]["angle"]) == ("upright", 0)
+    assert angle_difference(rows["b #1.png"]["angle"], plan["b #1.png"]["angle"] + 180.0) < 1e-3
+    assert (rows["flat.png"]["angle"], rows["flat.png"]["reason"]) == (270, "turned by -90.0° by a person")
+    assert all(rows[name]["planned"] == plan[name]["planned"] for name in rows)
+
+    assert main(["apply", str(path)]) == 0
+    after = everything("out")
+    assert set(after) == {"out/a.png", "out/b #1.png", "out/flat.png"}
+    assert after["out/a.png"] == before["in/a.png"]
+    with Image.open("out/flat.png") as turned:
+        assert turned.size == (20, 30)
+
+
+def test_keys_decide_and_undo_takes_back(browser, sheet, tmp_path):
+    browser.get(sheet)
+    plan = rows_of("plan.jsonl")
+    names = texts(browser, "article h2")
+    assert at_hand(browser) == names[0] == "flat.png", "the least sure comes first"
+    press(browser, "t")
+    press(browser, "l")
+    assert at_hand(browser) == names[2]
+    press(browser, "]", "[", "x", "a")
+    assert told(browser) == "1 to turn, 2 to leave, 1 left out; 4 of 4 decided by you"
+    press(browser, "u", "u")
+    assert told(browser).endswith("3 of 4 decided by you") and at_hand(browser) == names[2]
+    press(browser, "u", "u")
+    assert told(browser).endswith("2 of 4 decided by you")
+    press(browser, "u", "u")
+    assert told(browser) == "2 to turn, 2 to leave, 0 left out; 0 of 4 decided by you"
+    assert at_hand(browser) == "flat.png"
+    press(browser, Keys.ARROW_RIGHT, Keys.ARROW_LEFT, Keys.ARROW_DOWN, Keys.ARROW_UP, Keys.ENTER)
+    assert saved(browser, tmp_path).read_text().splitlines()[1:] == [json.dumps(plan[name]) for name in names[1:]]
+    first = rows_of(tmp_path / "downloads" / "decisions.jsonl")["flat.png"]
+    assert (first["action"], first["decided"]) == ("turned", "person")
+
+
+def test_filters_and_all_at_once(browser, sheet, tmp_path):
+    browser.get(sheet)
+    shown = lambda: [name for name in texts(browser, "article:not([hidden]) h2") if name]  # noqa: E731
+    buttons = {button.text: button for button in browser.find_elements("css selector", "#show button")}
+    assert list(buttons) == ["all 5", "turned 2", "upright 1", "not sure 1", "failed 1"]
+    buttons["turned 2"].click()
+    assert sorted(shown()) == ["a.png", "b #1.png"] and told(browser).endswith("; 2 shown")
+    browser.find_element("id", "accept").click()
+    assert told(browser).startswith("2 to turn, 2 to leave, 0 left out; 2 of 4 decided by you")
+    buttons["all 5"].click()
+    browser.find_element("id", "open").click()
+    assert sorted(shown()) == ["c.png", "flat.png"]
+    browser.find_element("id", "search").send_keys("upright within")
+    assert shown() == ["c.png"] and at_hand(browser) == "c.png"
+    browser.find_element("id", "undo").click()
+    assert told(browser).startswith("2 to turn, 2 to leave, 0 left out; 0 of 4")
+    buttons["failed 1"].click()
+    browser.find_element("id", "search").clear()
+    browser.find_element("id", "search").send_keys("bad")
+    assert shown() == [] and "not a picture" in browser.find_element("css selector", ".failed:not([hidden])").text
+
+
+def test_a_picture_is_shown_large(browser, sheet):
+    browser.get(sheet)
+    card(browser, "b #1.png").find_element("css selector", "img").click()
+    large = browser.find_element("css selector", "dialog img")
+    wait_for(lambda: large.get_property("naturalWidth") > 0)
+    assert large.get_property("src").endswith("/in/b%20%231.png"), "the file itself, not its thumbnail"
+    assert browser.find_element("id", "zoomed").text.startswith("b #1.png: turned by -160")
+    press(browser, "l")
+    wait_for(lambda: not browser.find_element("id", "zoomed").text.startswith("b #1"))
+    press(browser, Keys.ESCAPE)
+    Path("in/flat.png").unlink()
+    card(browser, "flat.png").click()
+    press(browser, "z")
+    gone = "It cannot be shown here"
+    wait_for(lambda: gone in browser.find_element("css selector", "dialog p").text)
+    assert browser.find_element("css selector", "dialog img").get_property("src").startswith("data:")
+
+
+def test_turned_by_the_page_as_by_python(browser, folder, model):
+    """What the page draws has the shape and the colours of what is written."""
+    save("in/a.png")
+    for options in ([], ["--crop", "same"], ["--crop", "expand", "--fill", "255,0,0"]):
+        base = ["correct", "in/a.png", "-o", "out", "--overwrite", "--model", model, *options]
+        assert main([*base, "--preview", "sheet.html"]) == main(base) == 0
+        browser.get(Path("sheet.html").resolve().as_uri())
+        canvas = wait_for(lambda: browser.find_elements("css selector", "article canvas"))[0]
+        script = "const { width, height } = arguments[0]; return [width, height]"
+        with Image.open("out/a.png") as turned:
+            wait_for(lambda canvas=canvas: canvas.get_property("width") != 300)
+            width, height = browser.execute_script(script, canvas)
+            assert abs(width - turned.width) <= 1 and abs(height - turned.height) <= 1
+            pixel = "return [...arguments[0].getContext('2d').getImageData(arguments[1], arguments[2], 1, 1).data]"
+            for share in ((0.02, 0.02), (0.5, 0.1), (0.5, 0.9)):
+                x, y = (int(one * side) for one, side in zip(share, (width, height), strict=True))
+                expected = turned.convert("RGB").getpixel((x, y))
+                found = browser.execute_script(pixel, canvas, x, y)[:3]
+                assert found == pytest.approx(expected, abs=16)
+
+
+def test_accessible(browser, sheet, axe):
+    browser.get(sheet)
+    wait_for(lambda: len(browser.find_elements("css selector", "canvas")) == 5)
+    browser.execute_script(axe)
+    problems = in_all_looks(browser, "at first")
+    press(browser, "x", "l", "t")
+    browser.find_element("css selector", "summary").click()
+    problems += in_all_looks(browser, "decided")
+    press(browser, Keys.TAB, "z")
+    problems += in_all_looks(browser, "large")
+    assert not problems, "\n".join(problems)
