@@ -7,7 +7,7 @@
 | `angle`, `confidence`, `action`, `reason`, `error` | | as in `rotnet.engines.batch`; null where not known |
 | `width`, `height` | pixels | of `rotnet predict` only |
 | `target`, `method` | text | of `rotnet correct` only, as in its report |
-| `target`, `target_bytes`, `sha256` | | of a plan only: where the successor goes, named like `path`; digest of the input |
+| `target`, `target_bytes`, `sha256` | | of a plan only: where the successor goes, as `path`; digest of the input |
 
 Rows are sorted by the bytes of the name. The metadata `rotnet` of a file is the manifest of its job, as JSON.
 """
