@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rotnet.cli.common import add_command, path
+from rotnet.cli.common import add_command, add_shard, path
 from rotnet.cli.progress import add_progress, follow, open_report, shown_unsure
 from rotnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from rotnet.files import FileCorrection, Turning
 
 
 def add(commands: Any) -> None:
@@ -22,34 +25,40 @@ def add(commands: Any) -> None:
         "rotnet correct photos/ -o straight/ --preview sheet.html --report report.jsonl",
         "rotnet apply decisions.jsonl",
         "rotnet apply report.jsonl",
+        "rotnet apply plan.parquet --shard 3/16 --report report-3.jsonl",
     )
     parser.add_argument(
         "plan",
         type=path,
         metavar="REPORT",
-        help="JSON lines saved by the page of --preview, or the --report of --dry-run",
+        help="JSON lines saved by the page of --preview or by --dry-run; or a Parquet table of --dry-run --shard",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files that are in OUT already")
     add_progress(parser)
+    add_shard(parser.add_argument_group("one of many machines, with a Parquet table"))
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     from rotnet.files import Journal, carry_out, check_targets, journal_path
-    from rotnet.files.report import read_plan, row_of
+    from rotnet.files.report import row_of
 
     named = [os.path.realpath(one) for one in (options.plan, options.report, options.journal) if one]
     if len(set(named)) < len(named):
         raise UsageError("The plan, --report and --journal must be three files: give them different names.")
-    decisions, how = read_plan(options.plan)
+    decisions, how = _read(options)
+    if options.shard and not decisions:
+        print("the plan has no picture of this shard")
+        return 0
     if not any(os.path.lexists(decision.path) for decision in decisions):
         raise UsageError(
             f"None of the {len(decisions)} pictures of {options.plan} is here: "
             "run it in the folder where the plan was made, for its paths start there."
         )
+    # a shard's own alone: that no two of the whole share a target was seen to when the plan was made
     targets = {decision.path: decision.target for decision in decisions if decision.target}
     in_place = all(source == target for source, target in targets.items())
-    place = options.journal or journal_path("apply", os.path.realpath(options.plan))
+    place = options.journal or journal_path("apply", os.path.realpath(options.plan), *map(str, options.shard or ()))
     within = {target.parent for target in targets.values()}
     with Journal(place, resume=options.resume, within=within) as journal:
         check_targets(
@@ -66,3 +75,17 @@ def run(options: argparse.Namespace) -> int:
                     write=lambda result: report(row_of(result)),
                     show=shown_unsure if options.list_unsure else None,
                 )
+
+
+def _read(options: argparse.Namespace) -> tuple[list[FileCorrection], Turning]:
+    """What was decided, all of it or a shard, and how pictures are to be turned."""
+    from rotnet.files import report
+
+    if not options.plan.endswith(".parquet"):
+        if options.shard:
+            raise UsageError("--shard is for Parquet tables: plan with rotnet correct --dry-run --shard --report DIR.")
+        return report.read_plan(options.plan)
+    from rotnet.engines import plans
+    from rotnet.engines.shards import Shard
+
+    return plans.read_plan(options.plan, Shard(*(options.shard or (1, 1))).has)

@@ -24,9 +24,11 @@ from rotnet.cli.progress import add_progress, check_replaceable, follow, open_re
 from rotnet.errors import UsageError
 
 if TYPE_CHECKING:
+    from rotnet.engines.shards import Job, Shard
     from rotnet.files import Turning
     from rotnet.files.plan import Targets
     from rotnet.inference.options import Options
+    from rotnet.inference.predictor import Predictor
 
 NOT_FOR_STREAMS = (
     "in_place",
@@ -53,6 +55,7 @@ def add(commands: Any) -> None:
         "rotnet correct photos/ -o straight/ --preview sheet.html --report report.jsonl",
         "rotnet correct photos/ --in-place --backup .orig",
         "rotnet correct photos/ -o straight/ --shard 3/16 --report tables/",
+        "rotnet correct photos/ -o straight/ --shard 3/16 --dry-run --report plans/",
         "rotnet correct - < crooked.jpg > upright.jpg",
     )
     add_pictures(parser, lenient=LENIENT_TURNS)
@@ -150,19 +153,29 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
 
 def _run_shard(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.engines.shards import Job, Shard, job_of, write_shard
-    from rotnet.engines.tables import path_columns
-    from rotnet.files import Journal, correct_targets
     from rotnet.inference.predictor import as_predictor
 
     predictor = as_predictor(options.model)
     asked = _asked(options)
     predictor.check(asked)
     shard = Shard(*options.shard)
+    task = "plan" if options.dry_run else "correct"
     asked_for = {**vars(asked), **vars(how), "output": options.output}
-    job = Job.begin(options.report, job_of("correct", options.paths, options.model, **asked_for), shard.of)
+    job = Job.begin(options.report, job_of(task, options.paths, options.model, **asked_for), shard.of)
     if job.is_done(shard):
         print(f"shard {shard} is done already: {job.table(shard)}")
-        return 0
+    else:
+        rows = (_planned_rows if options.dry_run else _corrected_rows)(options, how, predictor, asked, job, shard)
+        write_shard(job, shard, rows)
+    return 0
+
+
+def _corrected_rows(
+    options: argparse.Namespace, how: Turning, predictor: Predictor, asked: Options, job: Job, shard: Shard
+) -> list[dict[str, Any]]:
+    from rotnet.engines.tables import path_columns
+    from rotnet.files import Journal, correct_targets
+
     rows: list[dict[str, Any]] = []
     # a run that was killed is taken up where it stopped, whichever machine comes next
     with Journal(options.journal or job.table(shard).with_suffix(".journal"), resume=True) as journal:
@@ -178,8 +191,27 @@ def _run_shard(options: argparse.Namespace, how: Turning) -> int:
                 write=lambda result: rows.append({**result.as_dict(), **path_columns(result.path)}),
                 show=shown_unsure if options.list_unsure else None,
             )
-        write_shard(job, shard, rows)
-    return 0
+    return rows
+
+
+def _planned_rows(
+    options: argparse.Namespace, how: Turning, predictor: Predictor, asked: Options, job: Job, shard: Shard
+) -> list[dict[str, Any]]:
+    from rotnet.engines.plans import plan_row
+    from rotnet.files import decide_files, with_digests
+
+    rows: list[dict[str, Any]] = []
+    targets = _plan(options, part=shard.has)
+    decisions = decide_files(targets, predictor, asked, max_pixels=how.max_pixels, strict=how.strict, jobs=options.jobs)
+    with closing(with_digests(decisions, jobs=options.jobs)) as signed:
+        follow(
+            signed,
+            len(targets),
+            write=lambda decision: rows.append(plan_row(decision)),
+            show=shown_unsure if options.list_unsure else None,
+            planned=True,
+        )
+    return rows
 
 
 def _run_plan(options: argparse.Namespace, how: Turning) -> int:
@@ -288,8 +320,8 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError("--overwrite is for results in a folder; --in-place replaces nothing but what it turns.")
     if options.shard and not options.report:
         raise UsageError("--shard leaves a table of what became of each picture: name its folder with --report DIR.")
-    if options.shard and (options.dry_run or options.preview):
-        raise UsageError("--shard is for runs that write: leave it out with --dry-run and --preview.")
+    if options.shard and options.preview:
+        raise UsageError("A page shows what one machine plans: with --shard, plan by --dry-run and see rotnet sample.")
     written = [os.path.realpath(one) for one in (options.report, options.preview, options.journal) if one]
     if len(set(written)) < len(written):
         raise UsageError("--report, --preview and --journal are written to a file each: give them different names.")

@@ -11,12 +11,12 @@ import warnings
 from collections.abc import Sequence
 
 from rotnet import __version__
-from rotnet.cli import apply, check, correct, evaluate, export, merge, models, predict, prepare, serve, train
+from rotnet.cli import apply, check, correct, evaluate, export, merge, models, predict, prepare, sample, serve, train
 from rotnet.cli.common import Complaints, complain
 from rotnet.errors import RotNetError
 
 # in the order in which help lists them
-COMMANDS = (predict, check, correct, apply, merge, serve, models, evaluate, prepare, train, export)
+COMMANDS = (predict, check, correct, apply, merge, sample, serve, models, evaluate, prepare, train, export)
 
 EXAMPLES = """examples:
   rotnet predict photo.jpg

@@ -26,11 +26,16 @@ def add(commands: Any) -> None:
         "rotnet predict photos/ --format jsonl",
         "rotnet predict photos/ --shard 3/16 -o angles/",
         "rotnet predict photos/ --engine ray -o angles/",
+        "rotnet predict 's3://photos/shards-*.tar' --engine ray -o angles/",
     )
     add_pictures(parser)
     add_allowed_angles(parser)
     add_format(parser)
-    table = parser.add_argument_group("a table on disk, for many pictures and many machines")
+    table = parser.add_argument_group(
+        "a table on disk, for many pictures and many machines",
+        "PATH may then be a list as well (list.txt, or list.parquet with the column path), a tar file of pictures, a "
+        "pattern of names in quotes ('shards-*.tar'), or any of these in a cloud (s3://, gs://)",
+    )
     table.add_argument("-o", "--output", type=path, metavar="OUT", help="folder of Parquet tables, one a shard")
     add_shard(table)
     table.add_argument(
@@ -39,7 +44,7 @@ def add(commands: Any) -> None:
         help="do all shards that are missing on this machine or, with --address, a cluster",
     )
     table.add_argument("--address", metavar="A", help="of a Ray cluster; auto finds the one that runs here")
-    table.add_argument("--retry-failed", action="store_true", help="look anew at what failed in a shard that is done")
+    table.add_argument("--retry-failed", action="store_true", help="look anew at what failed in shards that are done")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -89,8 +94,8 @@ def _run_shard(options: argparse.Namespace) -> int:
 
     if options.address is not None and not options.engine:
         raise UsageError("--address is that of a Ray cluster: say --engine ray as well.")
-    if options.engine and (options.shard or options.retry_failed):
-        raise UsageError("--engine does all shards that are missing: leave out --shard and --retry-failed.")
+    if options.engine and options.shard:
+        raise UsageError("--engine does all shards that are missing: leave out --shard.")
     if options.format != "table":
         raise UsageError("-o writes Parquet tables and prints no rows: leave out --format.")
     predict = BatchPredictor(
@@ -131,6 +136,7 @@ def _run_ray(options: argparse.Namespace, predict: BatchPredictor) -> int:
         options.paths,
         predict,
         address=options.address,
+        retry_failed=options.retry_failed,
         told=lambda shard, done: print(f"shard {shard}: {_told(done)}", flush=True),
     )
     print(f"{_told(counts)} in {options.output}")

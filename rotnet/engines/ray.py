@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from rotnet.engines.batch import BatchPredictor
-from rotnet.engines.shards import Job, Shard, predict_shard
+from rotnet.engines.inputs import find_sources, is_tar, order_of
+from rotnet.engines.shards import Job, Shard, predict_shard, retry_shard
 from rotnet.engines.tables import read_rows
 from rotnet.errors import RotNetError, require
-from rotnet.images.finding import find_images
 from rotnet.images.reading import StrPath
 
 __all__ = ["actors_for", "predict_on_ray"]
@@ -43,19 +43,22 @@ def predict_on_ray(
     predict: BatchPredictor,
     *,
     address: str | None = None,
+    retry_failed: bool = False,
     told: Callable[[Shard, Counter[str]], object] = lambda shard, counts: None,
 ) -> Counter[str]:
     """Predict the shards of a job that are not done.
 
     Args:
         job: Whose tables are to be made, in a folder that all machines share.
-        inputs: Files and folders; all machines must see them under the same names.
+        inputs: As for `find_sources`; all machines must see them under the same names.
         predict: The model.
         address: Of a cluster, or `"auto"`; None starts a local one, which ends with this, unless Ray runs already.
+        retry_failed: Look anew at what failed in the shards that are done, as well.
         told: Called with each shard, as it is done, and its pictures by action.
 
     Returns:
-        How many pictures there are of each action, and `"failed"`, in the shards that were not done before.
+        How many pictures there are of each action, and `"failed"`, in the shards that were not done before, or were
+        looked through for what failed.
 
     Raises:
         MissingExtraError: Ray is not installed.
@@ -65,21 +68,22 @@ def predict_on_ray(
     ray = require("ray", "ray", "--engine ray")
     require("ray.data", "ray", "--engine ray")
     missing = [shard for shard in job.shards if not job.is_done(shard)]
-    paths = _by_shard(inputs, missing)
+    sources = _by_shard(inputs, missing)
+    asked = job.shards if retry_failed else missing
     counts: Counter[str] = Counter()
-    if not missing:
+    if not asked:
         return counts
     is_ours = not ray.is_initialized()
     if is_ours:
         _start(ray, address)
     try:
         processors = int(ray.cluster_resources().get("CPU", 1))
-        rows = [{"shard": shard.number, "paths": paths[shard.number]} for shard in missing]
+        rows = [{"shard": shard.number, "sources": sources.get(shard.number, [])} for shard in asked]
         done = _dataset(ray, rows).map_batches(
             ShardWorker,
-            fn_constructor_kwargs={"job": job, "predict": predict, "folder": os.getcwd()},
+            fn_constructor_kwargs={"job": job, "predict": predict, "folder": os.getcwd(), "retry": retry_failed},
             batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=min(actors_for(processors), len(missing))),
+            compute=ray.data.ActorPoolStrategy(size=min(actors_for(processors), len(asked))),
             num_cpus=1,
         )
         for row in done.iter_rows():
@@ -112,38 +116,42 @@ def _failed(error: Exception) -> RotNetError:
 class ShardWorker:
     """What a worker of Ray keeps: the model, loaded once."""
 
-    def __init__(self, job: Job, predict: BatchPredictor, folder: str) -> None:
+    def __init__(self, job: Job, predict: BatchPredictor, folder: str, retry: bool) -> None:
         if os.path.isdir(folder):  # where the paths of the command begin
             os.chdir(folder)
-        self.job, self.predict = job, predict
+        self.job, self.predict, self.retry = job, predict, retry
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Put the table of a shard in place, unless a worker that died after all had done so."""
         shard = Shard(int(batch["shard"][0]), len(self.job.shards))
-        if self.job.is_done(shard):
-            counts = Counter(row["action"] or "failed" for row in read_rows(self.job.table(shard)))
+        if not self.job.is_done(shard):
+            sources = [os.fsdecode(source) for source in batch["sources"][0]]
+            counts = predict_shard(self.job, shard, sources, self.predict)
+        elif self.retry:
+            counts = retry_shard(self.job, shard, self.predict)
         else:
-            counts = predict_shard(self.job, shard, [os.fsdecode(path) for path in batch["paths"][0]], self.predict)
+            counts = Counter(row["action"] or "failed" for row in read_rows(self.job.table(shard)))
         actions = sorted(counts) or ["failed"]  # a list that is empty has no type
         return {"shard": [shard.number], "actions": [actions], "counts": [[counts[name] for name in actions]]}
 
 
 def shards_for(folder: StrPath, inputs: Iterable[StrPath]) -> int:
-    """How many shards a job has: as it was begun, or one for about every thousand pictures."""
+    """How many shards a job has: as it was begun, or one for a tar file or about every thousand pictures."""
     if os.path.lexists(Path(folder) / "manifest.json"):
         return len(Job.open(folder).shards)
-    return min(99_999, max(1, -(-sum(1 for _ in find_images(inputs)) // SHARD)))
+    pictures = sum(SHARD if is_tar(source) else 1 for source in find_sources(inputs))
+    return min(99_999, max(1, -(-pictures // SHARD)))
 
 
 def _by_shard(inputs: Iterable[StrPath], missing: Iterable[Shard]) -> dict[int, list[bytes]]:
-    """Names of the pictures of each shard, in the order of the rows of its table."""
+    """Names of the pictures and tar files of each shard, in the order of the rows of its table."""
     wanted: dict[int, set[bytes]] = {shard.number: set() for shard in missing}
     of = next((shard.of for shard in missing), 1)
-    for path in find_images(inputs):
-        number = Shard.number_of(path, of)
+    for source in find_sources(inputs) if wanted else ():
+        number = Shard.number_of(source, of)
         if number in wanted:
-            wanted[number].add(os.fsencode(path))
-    return {number: sorted(names) for number, names in wanted.items()}
+            wanted[number].add(os.fsencode(source))
+    return {number: sorted(names, key=lambda name: order_of(os.fsdecode(name))) for number, names in wanted.items()}
 
 
 def _dataset(ray: Any, rows: list[dict[str, Any]]) -> Any:
@@ -155,5 +163,5 @@ def _dataset(ray: Any, rows: list[dict[str, Any]]) -> Any:
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    schema = pa.schema([("shard", pa.int64()), ("paths", pa.list_(pa.binary()))])
+    schema = pa.schema([("shard", pa.int64()), ("sources", pa.list_(pa.binary()))])
     return ray.data.from_arrow([pa.Table.from_pylist([row], schema=schema) for row in rows])

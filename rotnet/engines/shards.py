@@ -7,19 +7,21 @@ when it is whole. So a shard is done when its file is there, one that was killed
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from rotnet import __version__
 from rotnet.engines.batch import BatchPredictor
+from rotnet.engines.inputs import IN_TAR, find_sources, is_tar, order_of, pictures_in, read_picture, source_of
 from rotnet.engines.tables import key, manifest_of, merge_tables, parquet, path_columns, read_rows, write_table
 from rotnet.errors import OutputError, UsageError
-from rotnet.images.finding import find_images
 from rotnet.images.reading import StrPath
 from rotnet.images.writing import atomic_file, make_folder, move_new
 from rotnet.inference import presets
@@ -154,7 +156,7 @@ def job_of(task: str, inputs: Sequence[str], model: StrPath, **options: Any) -> 
     """What makes a job the same on every machine and after every interruption.
 
     Args:
-        task: `"predict"` or `"correct"`.
+        task: `"predict"`, `"correct"` or `"plan"`.
         inputs: Files and folders, as they were named.
         model: Name or path; the digest of its file counts, not what it is called.
         **options: All that the rows depend on, ready for JSON.
@@ -163,18 +165,18 @@ def job_of(task: str, inputs: Sequence[str], model: StrPath, **options: Any) -> 
     return {"task": task, "version": __version__, "model": digest, "inputs": list(inputs), "options": options}
 
 
-def shard_paths(inputs: Iterable[StrPath], shard: Shard) -> list[Path]:
-    """The pictures of a shard, each once, in the order of the rows of its table."""
-    return sorted({path for path in find_images(inputs) if shard.has(path)}, key=os.fsencode)
+def shard_paths(inputs: Iterable[StrPath], shard: Shard) -> list[StrPath]:
+    """The pictures and tar files of a shard, each once, in the order of the rows of its table."""
+    return sorted({source for source in find_sources(inputs) if shard.has(source)}, key=order_of)
 
 
-def predict_shard(job: Job, shard: Shard, paths: Iterable[StrPath], predict: BatchPredictor) -> Counter[str]:
+def predict_shard(job: Job, shard: Shard, sources: Iterable[StrPath], predict: BatchPredictor) -> Counter[str]:
     """Predict the pictures of a shard, and put its table in place.
 
     Args:
         job: Where it goes.
         shard: Which it is.
-        paths: Its pictures, in the order of `shard_paths`.
+        sources: Its pictures and tar files, in the order of `shard_paths`.
         predict: The model.
 
     Returns:
@@ -183,18 +185,43 @@ def predict_shard(job: Job, shard: Shard, paths: Iterable[StrPath], predict: Bat
     Raises:
         OutputError: The table cannot be written.
     """
-    named = list(paths)
-    rows = ({**path_columns(path), **row} for path, row in zip(named, predict.rows(named), strict=True))
-    return _put_in_place(job, shard, rows)
+    return _put_in_place(job, shard, _rows(sources, predict))
 
 
 def retry_shard(job: Job, shard: Shard, predict: BatchPredictor) -> Counter[str]:
     """As `predict_shard`, for those pictures of a shard that is done which failed; the other rows stay."""
     table = job.table(shard)
-    failed = [os.fsdecode(key(row)) for row in read_rows(table) if row["error"] is not None]
-    again = predict.rows(failed)
-    rows = (row if row["error"] is None else {**row, **next(again)} for row in read_rows(table))
-    return _put_in_place(job, shard, rows)
+    failed = {os.fsdecode(key(row)) for row in read_rows(table) if row["error"] is not None}
+    sources = sorted({source_of(name) for name in failed}, key=order_of)
+    # a tar file that failed itself is read once more from its beginning
+    rows = _rows(sources, predict, lambda name: name in failed or f"{source_of(name)}{IN_TAR}" in failed)
+    again = {key(row): row for row in rows}
+    stayed = (row for row in read_rows(table) if row["error"] is None and key(row) not in again)
+    return _put_in_place(job, shard, heapq.merge(stayed, again.values(), key=key))
+
+
+def _rows(
+    sources: Iterable[StrPath], predict: BatchPredictor, wanted: Callable[[str], bool] = lambda name: True
+) -> Iterator[dict[str, Any]]:
+    """The rows of pictures and tar files, sorted by name; those of one tar file are in memory."""
+    for tar, some in groupby(sources, lambda source: source if is_tar(source) else None):
+        rows = _answers(some, predict, wanted)
+        yield from rows if tar is None else sorted({key(row): row for row in rows}.values(), key=key)
+
+
+def _answers(
+    sources: Iterable[StrPath], predict: BatchPredictor, wanted: Callable[[str], bool]
+) -> Iterator[dict[str, Any]]:
+    names: deque[StrPath] = deque()  # of pictures that are read already, and wait for their answers
+
+    def pictures() -> Iterator[Any]:
+        for source in sources:
+            for name, picture in pictures_in(source, wanted):
+                names.append(name)
+                yield picture
+
+    for row in predict.rows(pictures(), read=read_picture):
+        yield {**path_columns(names.popleft()), **row}
 
 
 def write_shard(job: Job, shard: Shard, rows: Iterable[Mapping[str, Any]]) -> None:

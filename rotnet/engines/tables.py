@@ -7,6 +7,7 @@
 | `angle`, `confidence`, `action`, `reason`, `error` | | as in `rotnet.engines.batch`; null where not known |
 | `width`, `height` | pixels | of `rotnet predict` only |
 | `target`, `method` | text | of `rotnet correct` only, as in its report |
+| `target`, `target_bytes`, `sha256` | | of a plan only: where the successor goes, as `path`; digest of the input |
 
 Rows are sorted by the bytes of the name. The metadata `rotnet` of a file is the manifest of its job, as JSON.
 """
@@ -38,10 +39,16 @@ _TYPES = {
     "width": "int32",
     "height": "int32",
     "target": "string",
+    "target_bytes": "binary",
     "method": "string",
+    "sha256": "string",
 }
 _COMMON = ("path", "path_bytes", "angle", "confidence", "action", "reason", "error")
-COLUMNS = {"predict": (*_COMMON, "width", "height"), "correct": (*_COMMON, "target", "method")}
+COLUMNS = {
+    "predict": (*_COMMON, "width", "height"),
+    "correct": (*_COMMON, "target", "method"),
+    "plan": (*_COMMON, "target", "target_bytes", "sha256"),
+}
 _GROUP = 16_384  # rows that are in memory, and in a row group
 
 

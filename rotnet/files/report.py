@@ -124,7 +124,7 @@ def read_plan(path: StrPath) -> tuple[list[FileCorrection], Turning]:
                 row = _parse(line, where := f"line {number} of {path}")
                 if row.get("action") == "failed":
                     continue
-                decision, planned = _read_row(row, where)
+                decision, planned = read_row(row, where)
                 if decisions.setdefault(decision.path, decision) is not decision:
                     raise UsageError(f"{where} names {decision.path} a second time: leave one of the rows out.")
                 if planned != (plan := plan or planned):
@@ -137,10 +137,15 @@ def read_plan(path: StrPath) -> tuple[list[FileCorrection], Turning]:
         raise UsageError(f"The report {path} is not text: name one of JSON lines.") from error
     if plan is None:
         raise UsageError(f"The report {path} has no row to apply.")
+    return list(decisions.values()), turning_of(plan, path)
+
+
+def turning_of(plan: dict[str, Any], path: StrPath) -> Turning:
+    """How pictures are to be turned by the plan in a file; else a `UsageError`."""
     try:
         if (limit := plan["max_pixels"]) is not None and not isinstance(limit, int):
             raise TypeError(f"max_pixels is {limit!r}")
-        return list(decisions.values()), Turning(**plan)
+        return Turning(**plan)
     except TypeError as error:
         raise UsageError(f"The options in {path} are not those of a plan: {error}.") from error
 
@@ -159,8 +164,8 @@ def _parse(line: str, where: str) -> dict[str, Any]:
     return row
 
 
-def _read_row(row: dict[str, Any], where: str) -> tuple[FileCorrection, dict[str, Any]]:
-    """The decision in a row, and how pictures were to be turned."""
+def read_row(row: dict[str, Any], where: str) -> tuple[FileCorrection, dict[str, Any]]:
+    """The decision in a row, and how pictures were to be turned; a `UsageError` if `where` has no row of a plan."""
     if "planned" not in row:
         raise UsageError(f"{where} tells what was done already: apply takes a report of --dry-run or --preview.")
 

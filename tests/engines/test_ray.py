@@ -16,6 +16,7 @@ from rotnet import RotNetError
 from rotnet.cli.main import main
 from rotnet.engines.batch import BatchPredictor
 from rotnet.engines.shards import Job, job_of, options_of
+from rotnet.engines.tables import read_rows
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray = pytest.importorskip("ray")
@@ -167,9 +168,28 @@ def test_no_cluster_at_the_address_is_told(folder, model, monkeypatch):
         predict_on_ray(begin(model, predict), ["in"], predict, address="auto")
 
 
-@pytest.mark.parametrize(
-    "more", [["--engine", "ray", "--shard", "1/2"], ["--address", "auto"], ["--engine", "ray", "--retry-failed"]]
-)
+def test_tar_files_go_whole_to_workers_and_failed_rows_are_tried_again(folder, model, stopping):
+    import tarfile
+
+    for index in range(3):
+        with tarfile.open(f"shards-{index}.tar", "w") as tar:
+            for name in (f"in/{index}/{index}.png", "in/cut.jpg"):
+                tar.add(name)
+    Path("shards-3.tar").write_text("no tar")
+    command = ["predict", "shards-*.tar", "in/0", "lost.png", "--model", model, "-o", "out", "--engine", "ray"]
+    start(2)
+    assert main(command) == 0
+    assert Job.open("out").manifest["shards"] == 5
+    save("lost.png")
+    with tarfile.open("shards-3.tar", "w") as tar:
+        tar.add("lost.png")
+    assert main([*command, "--retry-failed"]) == main(["merge", "out", "-o", "all.parquet"]) == 0
+    rows = list(read_rows(Path("all.parquet")))
+    assert [row["path"] for row in rows if row["error"]] == [f"shards-{index}.tar::in/cut.jpg" for index in range(3)]
+    assert len(rows) == 3 * 2 + 8 + 1 + 1 and "shards-3.tar::lost.png" in [row["path"] for row in rows]
+
+
+@pytest.mark.parametrize("more", [["--engine", "ray", "--shard", "1/2"], ["--address", "auto"]])
 def test_options_that_make_no_sense_together(folder, model, more):
     assert main(["predict", "in", "--model", model, "-o", "out", *more]) == 2
     assert not os.path.exists("out")

@@ -292,6 +292,6 @@ def test_two_that_would_share_a_target_are_refused_by_every_shard(folder, model,
     assert [main([*command, "--shard", f"{number}/3"]) for number in (1, 2, 3)] == [2, 2, 2]
 
 
-@pytest.mark.parametrize("more", [[], ["--report", "out", "--dry-run"]])
+@pytest.mark.parametrize("more", [[], ["--report", "out", "--preview", "page.html"]])
 def test_correct_in_shards_needs_a_table(folder, model, more):
     assert main(["correct", "in", "--model", model, "-o", "straight", "--shard", "1/2", *more]) == 2

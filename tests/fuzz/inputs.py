@@ -8,6 +8,7 @@ import io
 import json
 import os
 import random
+import tarfile
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -154,6 +155,17 @@ def plan(rng: random.Random) -> None:
     tolerated(lambda: list(carry_out(*read_plan("plan"), jobs=1)))
 
 
+def archive(rng: random.Random) -> None:
+    """Tar files of pictures, read to their end."""
+    from rotnet.engines.inputs import pictures_in, read_picture
+    from rotnet.errors import ImageError
+
+    Path("a.tar").write_bytes(mutant(_archive(), rng))
+    for _, found in pictures_in("a.tar"):
+        with contextlib.suppress(ImageError):
+            read_picture(found)
+
+
 def registry(rng: random.Random) -> None:
     """Registries of weights, and the files that they name."""
     from rotnet.inference import presets
@@ -208,7 +220,7 @@ def request(rng: random.Random) -> None:
     assert sent[0]["status"] < 500, sent
 
 
-TARGETS = {use.__name__: use for use in (picture, model, journal, plan, registry, request)}
+TARGETS = {use.__name__: use for use in (picture, model, journal, plan, archive, registry, request)}
 
 
 def tolerated(use) -> None:
@@ -222,6 +234,17 @@ def tolerated(use) -> None:
 @cache
 def _whole(kind: str) -> bytes:
     return KINDS[kind]()
+
+
+@cache
+def _archive() -> bytes:
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as tar:
+        for name in ("a.png", "long" * 40 + ".jpg", "b.webp"):
+            info = tarfile.TarInfo(name)
+            info.size = 700
+            tar.addfile(info, io.BytesIO(bytes(700)))
+    return whole.getvalue()
 
 
 @cache
