@@ -45,10 +45,10 @@ def find_sources(inputs: Iterable[StrPath]) -> Iterator[StrPath]:
         RotNetError: A list or a folder in a cloud cannot be read; without it, a part would pass for the whole.
 
     Example:
-        >>> [str(source) for source in find_sources(["a.jpg", "s3://photos/shards-0.tar"])]
-        ['a.jpg', 's3://photos/shards-0.tar']
+        >>> [str(source) for source in find_sources(["a.jpg", "shards-0.tar"])]
+        ['a.jpg', 'shards-0.tar']
     """
-    for given in map(os.fspath, inputs):
+    for given in (os.fspath(one) for one in inputs):
         if given.endswith((".txt", ".parquet")) and not os.path.isdir(given):
             yield from map(_named, _listed(given))
         elif _ADDRESS.match(given):
@@ -104,7 +104,7 @@ def pictures_in(source: StrPath, wanted: Callable[[str], bool] = lambda name: Tr
             for member in tar:
                 if member.offset <= end:  # a header of a negative size leads back, for ever
                     raise tarfile.ReadError("a member begins before the end of the one before")
-                end, tar.members = member.offset, []  # which would grow with the file
+                end, tar.members = member.offset, []  # type: ignore[attr-defined]  # which would grow with the file
                 name = f"{source}{IN_TAR}{member.name}"
                 if _is_picture(member.name) and member.isreg() and wanted(name):
                     yield name, _bytes_of(tar, member)
@@ -124,7 +124,7 @@ def read_picture(picture: Any) -> StrPath | bytes:
     if isinstance(picture, ImageError):
         raise picture
     if isinstance(picture, bytes) or not _ADDRESS.match(os.fspath(picture)):
-        return picture  # type: ignore[no-any-return]
+        return picture
     try:
         with _opened(picture) as file:
             data = file.read(MAX_BYTES + 1)
@@ -232,7 +232,7 @@ def _root(scheme: str, host: str) -> tuple[Any, str]:
     if scheme == "s3" and (endpoint := os.environ.get("AWS_ENDPOINT_URL")):  # which PyArrow does not heed
         return fs.S3FileSystem(endpoint_override=endpoint), host
     try:
-        return fs.FileSystem.from_uri(address)  # type: ignore[no-any-return]
+        return fs.FileSystem.from_uri(address)
     except ValueError:  # a kind that PyArrow does not know by itself
         fsspec = require("fsspec.core", "engines", f"reading from {scheme}://")
     try:

@@ -46,7 +46,7 @@ def upper_bound(wrong: int, of: int, confidence: float = 0.95) -> float:
 
     Example:
         >>> round(upper_bound(0, 400), 5), round(upper_bound(3, 400), 5)
-        (0.00746, 0.01926)
+        (0.00746, 0.01927)
     """
     if not (0 <= wrong <= of and of > 0 and 0.5 < confidence < 1):
         raise UsageError(f"From 0 to {of} of {of} pictures can be wrong, and there must be some. Received: {wrong}.")
@@ -115,7 +115,7 @@ def write_sheet(table: StrPath, numbers: NDArray[np.int64], sheet: StrPath) -> l
     rows = [row for number, row in enumerate(read_rows(Path(table))) if number in wanted]
     with (
         tempfile.TemporaryDirectory() as folder,
-        closing(write_preview(_fetched(rows, how, folder), sheet, how)) as shown,
+        closing(write_preview(_fetched(rows, how, folder), Path(sheet), how)) as shown,
     ):
         return list(shown)
 
