@@ -116,6 +116,8 @@ def test_commands_of_the_readme_run(photos, capsys):
         words = shlex.split(line, comments=True)
         if {"--shard", "--engine"} & set(words):  # these need an extra, and are tried in tests/engines
             continue
+        if "--preview" in words:  # a person saves what the page holds, rows as those of a report
+            words += ["--report", "decisions.jsonl"]
         if words[1] == "correct":
             shutil.rmtree("straight", ignore_errors=True)
         assert main(words[1:]) == (words[1] == "check"), f"{line}: 1 where some are not upright, else 0"
