@@ -97,7 +97,7 @@ def _template(counts: Counter[str]) -> str:
 def _card(decision: FileCorrection, how: Turning, folder: Path) -> str:
     """A picture on the page; its script adds the picture as it would be, and the controls."""
     name, path = (html.escape(str(text)) for text in (decision.path.name, decision.path))
-    if decision.angle is None or decision.confidence is None:
+    if decision.action == "failed" or decision.confidence is None:  # it may have failed since it was decided
         return f'<p class="failed">{html.escape(decision.error or "")}</p>\n'
     row = html.escape(json.dumps(row_of(decision, how)))
     pixels = reading.read_image(decision.path, short_side=THUMBNAIL, max_pixels=how.max_pixels, strict=how.strict)

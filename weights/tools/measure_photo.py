@@ -47,13 +47,13 @@ def main():
         exported = Path(shutil.copy(presets.find(options.model), folder))
         report = calibrate_photos(exported, val)
         predictor = Predictor(exported)
-    crooked = evaluate(clear, model=predictor, repeats=REPEATS)
-    harm = rates(crooked, evaluate(clear, model=predictor, protocol="upright"))
+    crooked = evaluate(clear, model=predictor, turns=4, repeats=REPEATS)
+    harm = rates(crooked, evaluate(clear, model=predictor, turns=4, protocol="upright"))
     report["clear_up"] = {
         "files": summary(crooked),
         "files_errors": spread(crooked),
         "files_one_turn": summary(evaluate(clear, model=predictor, turns=1, repeats=REPEATS)),
-        "memory": summary(evaluate(clear, model=predictor, protocol="memory", repeats=REPEATS)),
+        "memory": summary(evaluate(clear, model=predictor, turns=4, protocol="memory", repeats=REPEATS)),
         "threshold": {key: round(rate, 4) for key, rate in harm.items()},
     }
     print(json.dumps(report, indent=2))
