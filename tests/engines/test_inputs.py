@@ -5,30 +5,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from compass import compass_onnx
-from trees import make_traps, save
+from trees import save
 
 from rotnet.cli.main import main
 from rotnet.engines import inputs
 from rotnet.engines.inputs import find_sources, order_of, pictures_in, read_picture, source_of
 from rotnet.engines.shards import Shard
 from rotnet.errors import ImageError, RotNetError, UsageError
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return str(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A folder to work in, with 12 pictures and the traps, and PyArrow."""
-    pytest.importorskip("pyarrow")
-    monkeypatch.chdir(tmp_path)
-    for index in range(12):
-        save(f"in/{index % 3}/{index}.png", 30.0 * index)
-    make_traps("in")
-    return tmp_path
 
 
 def table(model, *sources, shards=1, out="out"):

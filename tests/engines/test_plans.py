@@ -6,25 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from compass import compass_onnx
-from trees import everything, make_traps, save
+from trees import everything, save
 
 from rotnet.cli.main import main
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return str(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    pytest.importorskip("pyarrow")
-    monkeypatch.chdir(tmp_path)
-    for index in range(12):
-        save(f"in/{index % 3}/{index}.png", 30.0 * index)
-    make_traps("in")
-    return tmp_path
 
 
 def plan(model, *more, shards=3):

@@ -21,11 +21,6 @@ from rotnet.errors import UsageError
 ANSWERS = ("path", "angle", "confidence", "action", "reason", "error")
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return str(compass_onnx(tmp_path_factory.mktemp("models") / "compass.onnx"))
-
-
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder to work in, with 24 pictures and the traps, and PyArrow."""

@@ -31,7 +31,7 @@ def answers(predictor, paths, angles):
         for number, (path, angle) in enumerate(zip(paths, angles, strict=True)):
             turned = rotate(read_image(path), float(angle), crop="inscribed", interpolation="cubic")
             Image.fromarray(turned).save(Path(folder, f"{number:06}.jpg"), quality=90)
-        return np.stack([found.prediction.probabilities for found in check_files([folder], predictor)])
+        return np.stack([found.prediction.probabilities for found in check_files([folder], predictor, turns=4)])
 
 
 def scores(truth, probabilities, tolerance):
