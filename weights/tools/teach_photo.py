@@ -11,6 +11,7 @@ stage did.
 import argparse
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -53,6 +54,7 @@ def main():
     parser.add_argument("--start", default="photo", help="a preset, an .onnx or a .keras file, or imagenet")
     parser.add_argument("--stages", nargs="+", required=True, metavar="SIZE:EPOCHS:RATE[:FREEZE_BEFORE]")
     parser.add_argument("--seed", type=int, default=10)
+    parser.add_argument("--ema", type=float, help="keep the moving average of the weights, with this momentum")
     parser.add_argument("--examples", type=int, default=EPOCH, help="in an epoch")
     parser.add_argument("--answer", type=int, help="side of the pictures that are looked at; default: a sixth larger")
     options = parser.parse_args()
@@ -80,7 +82,8 @@ def main():
         val = RotNetDataGenerator(
             [photo.path for photo in choose], seed=0, augmentation=SAVED, same_every_epoch=True, **common
         )
-        taught = fit(model, stream, val, stage.settings, options.output / f"stage{number}", verbose=2)
+        settings = replace(stage.settings, ema=options.ema)
+        taught = fit(model, stream, val, settings, options.output / f"stage{number}", verbose=2)
     size = options.answer or 32 * round(stage.size * 7 / 6 / 32)
     answering = unfold(taught, build_model(options.backbone, input_shape=(size, size, 3)))
     exported = export_onnx(answering, options.output / "model.onnx")
