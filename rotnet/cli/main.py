@@ -11,12 +11,26 @@ import warnings
 from collections.abc import Sequence
 
 from rotnet import __version__
-from rotnet.cli import apply, check, correct, evaluate, export, merge, models, predict, prepare, sample, serve, train
+from rotnet.cli import (
+    apply,
+    check,
+    classify,
+    correct,
+    evaluate,
+    export,
+    merge,
+    models,
+    predict,
+    prepare,
+    sample,
+    serve,
+    train,
+)
 from rotnet.cli.common import Complaints, complain
 from rotnet.errors import RotNetError
 
 # in the order in which help lists them
-COMMANDS = (predict, check, correct, apply, merge, sample, serve, models, evaluate, prepare, train, export)
+COMMANDS = (predict, check, correct, apply, merge, sample, serve, models, evaluate, prepare, train, classify, export)
 
 EXAMPLES = """examples:
   rotnet predict photo.jpg
@@ -32,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows the command's name; None takes the process's own.
 
     Returns:
-        Exit status: 0 all fine, 1 some pictures failed or the work could not be done, 2 wrong use, 130 interrupted.
+        Exit status: 0 all fine, 1 some pictures failed or the work could not be done, 2 wrong use, 3 a training came to
+        nothing better than guessing, 130 interrupted.
     """
     _fill_closed_streams()
     # names that are no text are printed with escapes instead of ending the run
@@ -57,7 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # an extension that is interrupted while it loads raises an ImportError because of it
         if not isinstance(error, KeyboardInterrupt) and not isinstance(error.__cause__, KeyboardInterrupt):
             raise
-        complain("interrupted; what was finished is whole")
+        complain(
+            str(error)
+            if isinstance(error, KeyboardInterrupt) and error.args
+            else "interrupted; what was finished is whole"
+        )
         _leave_threads()
         return 130
     except BrokenPipeError:  # whoever read our output has seen enough

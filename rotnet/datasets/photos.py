@@ -29,7 +29,10 @@ class Split:
     val: tuple[Path, ...]
 
 
-def split_photos(folder: str | Path, *, val_share: float = 0.05) -> Split:
+USUAL_SHARE, LARGEST_SHARE, ENOUGH = 0.05, 0.2, 20  # of the pictures to measure on; so many tell a little
+
+
+def split_photos(folder: str | Path, *, val_share: float | None = None) -> Split:
     """Divide a folder of upright photographs.
 
     In this order: a `manifest.csv` in the folder (columns `path` and `split`, `train` or `val`); sub-folders `train`
@@ -37,7 +40,9 @@ def split_photos(folder: str | Path, *, val_share: float = 0.05) -> Split:
 
     Args:
         folder: Holds the pictures, in sub-folders too.
-        val_share: Share of the pictures to measure on where the folder does not say.
+        val_share: Share of the pictures to measure on where the folder does not say. None takes a twentieth, and of
+            fewer than 400 pictures more: about 20 of them, but no more than a fifth. Those of the twentieth are
+            measured on however the folder grows.
 
     Returns:
         Sorted paths.
@@ -59,6 +64,8 @@ def split_photos(folder: str | Path, *, val_share: float = 0.05) -> Split:
         rows = [(path, side) for side in ("train", "val") for path in find_images([folder / side])]
     else:
         paths = list(find_images([folder]))
+        if val_share is None:
+            val_share = max(USUAL_SHARE, min(LARGEST_SHARE, ENOUGH / max(1, len(paths))))
         shares = [fixed_share(path.relative_to(folder).as_posix()) for path in paths]
         rows = [(path, "val" if share < val_share else "train") for path, share in zip(paths, shares, strict=True)]
     split = Split(*(tuple(sorted(path for path, side in rows if side == name)) for name in ("train", "val")))

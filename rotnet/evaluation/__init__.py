@@ -2,7 +2,7 @@
 
 from rotnet.evaluation.calibration import calibrate, held_out_confidence, largest_harmless
 from rotnet.evaluation.measuring import Evaluation, evaluate, evaluate_views, rates, summary
-from rotnet.evaluation.scores import Scores, calibration_error, score
+from rotnet.evaluation.scores import Scores, calibration_error, is_guessing, score
 from rotnet.evaluation.trials import PROTOCOLS, Trial
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "evaluate",
     "evaluate_views",
     "held_out_confidence",
+    "is_guessing",
     "largest_harmless",
     "rates",
     "score",

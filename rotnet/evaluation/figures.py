@@ -113,21 +113,29 @@ def display_examples(
     return figure
 
 
-def plot_learning_curves(csv_path: str | PathLike[str]) -> Figure:
+def plot_learning_curves(csv_path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> Figure:
     """Plot the log of a training run, a panel a figure, training and validation together.
 
     Args:
-        csv_path: The `log.csv` of a run, as `keras.callbacks.CSVLogger` writes it.
+        csv_path: The `log.csv` of a run, as `keras.callbacks.CSVLogger` writes it; or those of its stages, which are
+            drawn one after the other.
 
     Returns:
-        A figure with a panel for each column that does not begin with `val_`; angle errors in degrees.
+        A figure with a panel for each column that does not begin with `val_`; angle errors in degrees. Dotted lines
+        part the stages.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        UsageError: The file is missing, or is not such a log.
+        UsageError: A file is missing, or is not such a log.
     """
-    columns = _read_log(Path(csv_path))
-    epochs = columns.pop("epoch") + 1
+    paths = [csv_path] if isinstance(csv_path, (str, PathLike)) else csv_path
+    logs = [_read_log(Path(path)) for path in paths]
+    if not logs:
+        raise UsageError("csv_path must name at least one log. Received: none.")
+    lengths = [len(log.pop("epoch")) for log in logs]
+    epochs, ends = 1 + np.arange(sum(lengths)), np.cumsum(lengths)[:-1]
+    shared = [name for name in logs[0] if all(name in log for log in logs)]
+    columns = {name: np.concatenate([log[name] for log in logs]) for name in shared}
     names = [name for name in columns if f"val_{name}" in columns or not name.startswith("val_")]
     figure = new_figure(4.0 * len(names), 3.2)
     for axis, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
@@ -135,9 +143,12 @@ def plot_learning_curves(csv_path: str | PathLike[str]) -> Figure:
         if f"val_{name}" in columns:
             axis.plot(epochs, columns[f"val_{name}"], color=VALIDATION, marker=".", label="validation")
             axis.legend(frameon=False)
+        for end in ends:
+            axis.axvline(end + 0.5, color=QUIET, linestyle=":", linewidth=1)
         axis.set_title(name.replace("_", " ") + (" (degrees)" if "angle_error" in name else ""), loc="left")
         axis.set_xlabel("epoch")
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        axis.set_xlim(0.5, len(epochs) + 0.5)
         axis.set_ylim(bottom=0)
         open_frame(axis)
     return figure

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from rotnet.errors import UsageError
 from rotnet.evaluation.figures import ACCENT, QUIET, TRAIN, new_figure, open_frame
@@ -17,9 +17,10 @@ from rotnet.geometry.angles import shown_angle
 from rotnet.images import reading
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WORST_COLUMNS = 6
+COLUMNS = 6
 
 
 def plot_reliability(confidence: ArrayLike, right: ArrayLike, *, bins: int = 10) -> Figure:
@@ -144,6 +145,32 @@ def plot_angle_curve(truth: ArrayLike, angles: ArrayLike, *, parts: int = 24) ->
     return figure
 
 
+def show_training_examples(images: NDArray[np.floating], angles: ArrayLike, *, count: int = 12) -> Figure:
+    """Show what a network is taught: pictures as it sees them, and the angle that it shall answer with.
+
+    Args:
+        images: `(N, height, width, channels)` pixel values 0 to 255, a batch as a network takes it.
+        angles: `(N,)` degrees that the pictures are turned by.
+        count: How many to show.
+
+    Returns:
+        A figure of rows of six pictures; an arrow points where the top of the picture is.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        UsageError: There are no pictures.
+    """
+    if len(images) == 0:
+        raise UsageError("images must hold at least one picture. Received: no images.")
+    shown = np.clip(np.rint(images[:count]), 0, 255).astype(np.uint8)
+    figure, axes = _grid(len(shown))
+    for axis, image, angle in zip(axes, shown, np.asarray(angles), strict=False):
+        axis.imshow(image if image.shape[2] == 3 else image[..., 0], cmap="gray", interpolation="antialiased")
+        _point_up(axis, image, angle, "-")
+        axis.set_title(f"turned by {shown_angle(float(angle))}", fontsize=8)
+    return figure
+
+
 def show_worst(evaluation: Evaluation, *, count: int = 12) -> Figure:
     """Show the pictures that a model was most sure of and most wrong about, as it saw them, crooked.
 
@@ -166,22 +193,33 @@ def show_worst(evaluation: Evaluation, *, count: int = 12) -> Figure:
     # each picture at its worst only
     _, first = np.unique([evaluation.trials[number].seed[1] for number in order], return_index=True)
     worst = order[np.sort(first)][:count]
-    rows = -(-len(worst) // WORST_COLUMNS)
-    figure = new_figure(2.0 * WORST_COLUMNS, 2.45 * rows)
-    axes = figure.subplots(rows, WORST_COLUMNS, squeeze=False).ravel()
-    for axis in axes:
-        axis.set_axis_off()
+    figure, axes = _grid(len(worst))
     for axis, number in zip(axes, worst, strict=False):
         image = reading.read_image(evaluation.trials[number].render())
         axis.imshow(image, interpolation="antialiased")
-        height, width = image.shape[:2]
-        for angle, style in ((evaluation.truth[number], "-"), (evaluation.angles[number], ":")):
-            up = 0.4 * min(height, width) * np.array([-np.sin(np.deg2rad(angle)), -np.cos(np.deg2rad(angle))])
-            start = np.array([width, height]) / 2
-            for color, thickness in (("black", 3.0), ("white", 1.4)):
-                arrow = {"arrowstyle": "->", "linestyle": style, "color": color, "linewidth": thickness}
-                axis.annotate("", start + up, start, arrowprops=arrow)
+        _point_up(axis, image, evaluation.truth[number], "-")
+        _point_up(axis, image, evaluation.angles[number], ":")
         sure = "" if np.isnan(evaluation.confidence[number]) else f", sure {evaluation.confidence[number]:.2f}"
         caption = f"{shown_angle(evaluation.truth[number])}, answer {shown_angle(evaluation.angles[number])}{sure}"
         axis.set_title(caption, fontsize=8)
     return figure
+
+
+def _grid(number: int) -> tuple[Any, Any]:
+    """A figure with rows of panels without frames, and its panels, one for each of so many pictures and some more."""
+    rows = -(-number // COLUMNS)
+    figure = new_figure(2.0 * COLUMNS, 2.45 * rows)
+    axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    return figure, axes
+
+
+def _point_up(axis: Axes, image: NDArray[np.uint8], angle: float, style: str) -> None:
+    """Draw an arrow from the middle of a picture that is turned by an angle to where its top is."""
+    height, width = image.shape[:2]
+    up = 0.4 * min(height, width) * np.array([-np.sin(np.deg2rad(angle)), -np.cos(np.deg2rad(angle))])
+    start = np.array([width, height]) / 2
+    for color, thickness in (("black", 3.0), ("white", 1.4)):
+        arrow = {"arrowstyle": "->", "linestyle": style, "color": color, "linewidth": thickness}
+        axis.annotate("", start + up, start, arrowprops=arrow)

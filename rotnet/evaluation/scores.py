@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from rotnet.geometry.angles import angle_difference, signed_difference, wrap_angle
 
+SURE = 2.5  # standard deviations
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -115,6 +117,22 @@ def score(truth: Iterable[float], angles: Iterable[float]) -> Scores:
         quadrant=float((errors < 45).mean()),
         **shares,
     )
+
+
+def is_guessing(scores: Scores) -> bool:
+    """Whether answers may well be guesses, with angles drawn evenly from the whole circle.
+
+    The error of a guess is then spread evenly from 0 to 180 degrees. Answers are better than that if their mean error
+    is so low, or the share within 10 degrees so high, as chance brings about less than once in a hundred times each.
+
+    Example:
+        >>> is_guessing(score([0.0, 90.0, 180.0, 270.0] * 4, [0.0] * 16)), is_guessing(score([80.0] * 16, [82.0] * 16))
+        (True, False)
+    """
+    spread, close = 180 / 12**0.5, 10 / 180
+    mean = 90 - SURE * spread / scores.pictures**0.5
+    within_10 = close + SURE * (close * (1 - close) / scores.pictures) ** 0.5
+    return scores.mean > mean and scores.within_10 < within_10
 
 
 def quadrants(truth: ArrayLike, angles: ArrayLike) -> NDArray[np.int64]:

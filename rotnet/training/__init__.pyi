@@ -22,5 +22,6 @@ from .fitting import TrainingSettings, fit
 from .generators import RotNetDataGenerator
 from .layers import RandomDegradation, RandomUprightRotation
 from .metrics import AngleError, BinaryAUC, angle_error, angle_error_regression, angle_error_sincos
-from .recipes import Stage, calibrate_photos, run_mnist, run_photos, train_mnist, train_photos
+from .mnist_recipe import run_mnist, train_mnist
+from .recipes import Stage, calibrate_photos, run_photos, train_photos
 from .trainer import RotationTrainer

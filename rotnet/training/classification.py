@@ -7,7 +7,7 @@ TensorBoard events.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rotnet.datasets import Labelled
 from rotnet.datasets.augmentation import UNDEGRADED, Augmentation
 from rotnet.errors import UsageError, WeightsError, require
+from rotnet.evaluation.scores import SURE
 from rotnet.geometry.warping import square_view
 from rotnet.images import converting, reading
 from rotnet.images.reading import Source
@@ -183,6 +184,7 @@ def fit_classifier(
     monitor: str = "val_accuracy",
     patience: int = 4,
     verbose: Verbosity = 2,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> keras.Model:
     """Teach the last layer of a classifier on the features of its backbone as they are, then the whole of it.
 
@@ -200,6 +202,7 @@ def fit_classifier(
             falls to a fifth, after `patience` epochs the stage ends.
         patience: Epochs.
         verbose: 0 prints nothing, 1 a progress bar, 2 a line an epoch.
+        callbacks: More of them, such as `rotnet.training.progress.EpochProgress`.
 
     Returns:
         The model with its best weights.
@@ -208,7 +211,7 @@ def fit_classifier(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "log.csv").unlink(missing_ok=True)
     best = BestWeights(monitor)
-    callbacks = [best, *_callbacks(folder, monitor, patience)]
+    told = [best, *_callbacks(folder, monitor, patience), *callbacks]
     stages: list[tuple[Callable[[keras.Model], object] | None, int, float]] = [(None, epochs, learning_rate)]
     if frozen_epochs:
         stages = [(freeze_backbone, frozen_epochs, learning_rate), (unfreeze_backbone, epochs, fine_tuning_rate)]
@@ -227,7 +230,7 @@ def fit_classifier(
             validation_data=validation,
             initial_epoch=done,
             epochs=done + number,
-            callbacks=callbacks,
+            callbacks=told,
             shuffle=False,
             verbose=verbose,
         )
@@ -336,6 +339,21 @@ def measure(model: keras.Model, batches: keras.utils.PyDataset, classes: Sequenc
     return classification_report(np.concatenate(truth), np.concatenate(answers), classes)
 
 
+def is_guessing(report: Mapping[str, Any], classes: Sequence[str]) -> bool:
+    """Whether answers may well be no better than saying the most frequent class each time.
+
+    Args:
+        report: What `classification_report` gives.
+        classes: Names.
+
+    Returns:
+        False where there are so many more right answers as chance brings about less than once in a hundred times.
+    """
+    pictures = sum(report[name]["support"] for name in classes)
+    share = max(report[name]["support"] for name in classes) / pictures
+    return report["accuracy"] <= share + SURE * (share * (1 - share) / pictures) ** 0.5
+
+
 def teach(
     model: keras.Model,
     classes: Sequence[str],
@@ -358,12 +376,13 @@ def teach(
 
     Returns:
         The `classification_report`, with the name of the network and the number of its `parameters`; it is also written
-        to `metrics.json`.
+        to `metrics.json`. Its `guessing` says whether the answers are no better than the most frequent class.
     """
     classifier = ImageClassifier(fit_classifier(model, train, validation, folder, **options), tuple(classes))
     classifier.save(folder)
     report: dict[str, Any] = {"network": model.name, "parameters": model.count_params()}
     report |= measure(model, test or validation, classes)
+    report["guessing"] = is_guessing(report, classes)
     Path(folder, "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report
 

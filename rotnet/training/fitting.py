@@ -11,7 +11,7 @@ import hashlib
 import importlib.util
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from os import PathLike
 from pathlib import Path
@@ -87,6 +87,7 @@ def fit(
     monitor: str = "val_loss",
     optimizer: keras.optimizers.Optimizer | None = None,
     verbose: Verbosity = 2,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> keras.Model:
     """Train a model, or go on with a run that was stopped; one that has ended is not taught again.
 
@@ -102,6 +103,7 @@ def fit(
             a few pictures more or less upside down can shift by degrees.
         optimizer: None for AdamW with warm-up and cosine decay.
         verbose: 0 prints nothing, 1 a progress bar, 2 a line an epoch.
+        callbacks: More of them, such as `rotnet.training.progress.EpochProgress`.
 
     Returns:
         The model with its best weights.
@@ -139,7 +141,7 @@ def fit(
             train,
             validation_data=validation,
             epochs=settings.epochs,
-            callbacks=[*_callbacks(train, settings, folder, best, monitor, averaged=averaged), log],
+            callbacks=[*_callbacks(train, settings, folder, best, monitor, averaged=averaged), log, *callbacks],
             # the generator draws the order, so that a resumed run takes the batches it would have taken
             shuffle=False,
             verbose=verbose,

@@ -1,38 +1,37 @@
-"""What the shipped presets are made by: data, network and settings, then export, calibration and measurement."""
+"""What the preset `photo` is made by: data, network and settings, then export, calibration and measurement."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
-from rotnet.datasets import load_mnist, load_photos, rotated_mnist, split_photos
-from rotnet.datasets.augmentation import SAVED, Augmentation, DigitAugmentation
+from rotnet.datasets import load_photos, split_photos
+from rotnet.datasets.augmentation import SAVED, Augmentation
 from rotnet.errors import UsageError
 from rotnet.evaluation import (
+    Evaluation,
     calibrate,
     calibration_error,
     evaluate,
-    evaluate_views,
     held_out_confidence,
+    is_guessing,
     largest_harmless,
     rates,
     summary,
 )
-from rotnet.geometry.angles import angle_difference
 from rotnet.inference.predictor import Predictor
 from rotnet.models.efficientnet_lite import VARIANTS
 from rotnet.models.export import export_onnx, set_metadata
-from rotnet.models.mnist import mnist_p4cnn
-from rotnet.models.transfer import build_model, copy_weights, fix_statistics, freeze
+from rotnet.models.heads import load_rotation_model
+from rotnet.models.transfer import backbone_of, build_model, copy_weights, fix_statistics, freeze
 from rotnet.training.fitting import TrainingSettings, Verbosity, fit
 from rotnet.training.generators import RotNetDataGenerator
+from rotnet.training.progress import Say, watched
+from rotnet.training.run_pictures import save_learning_curves, save_training_examples, save_worst, write_report
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,12 @@ def train_photos(
     output: str | Path,
     *,
     backbone: str = "efficientnet_lite0",
-    weights: str | None = "imagenet",
+    weights: str | keras.Model | None = "imagenet",
     stages: Sequence[Stage],
     dropout: float = 0.2,
     workers: int = 2,
     verbose: Verbosity = 2,
+    say: Say | None = None,
 ) -> keras.Model:
     """Teach a backbone which way is up from a folder of upright photographs.
 
@@ -80,6 +80,7 @@ def train_photos(
             of batch normalization; the others run on them.
         workers: Threads that prepare pictures.
         verbose: 0 prints nothing, 1 a progress bar, 2 a line an epoch.
+        say: Takes a line for a person after each epoch, in the place of `verbose`; a bar runs through the epoch.
 
     Returns:
         The model of the last stage, with its best weights.
@@ -93,6 +94,8 @@ def train_photos(
     models = [_network(stage, backbone, weights if stage is stages[0] else None, dropout) for stage in stages]
     largest = max(stage.size for stage in stages)
     upright = {side: load_photos(getattr(split, side), short_side=2 * largest) for side in ("train", "val")}
+    if not all(upright.values()):
+        raise UsageError(f"{folder} must hold pictures that can be read, to learn from and to measure on.")
     taught = None
     for number, (stage, model) in enumerate(zip(stages, models, strict=True), start=1):
         keras.utils.set_random_seed(stage.seed)
@@ -105,59 +108,32 @@ def train_photos(
             upright["train"], shuffle=True, augmentation=Augmentation(), workers=workers, **common
         )
         val = RotNetDataGenerator(upright["val"], augmentation=SAVED, same_every_epoch=True, **common)
-        taught = fit(model, train, val, stage.settings, Path(output, f"stage{number}"), verbose=verbose)
+        if number == 1:
+            images, labels = train[0]
+            save_training_examples(images, labels.argmax(axis=1), Path(output))
+        title = f"stage {number} of {len(stages)}, " if len(stages) > 1 else ""
+        with watched(say, title) as told:
+            options = {"verbose": verbose, **told}
+            taught = fit(model, train, val, stage.settings, stage_folder(output, number), **options)
     return taught
 
 
-def _network(stage: Stage, backbone: str, weights: str | None, dropout: float) -> keras.Model:
+def stage_folder(output: str | Path, number: int) -> Path:
+    """Where a stage of a run lives, the first is 1."""
+    return Path(output, f"stage{number}")
+
+
+def _network(stage: Stage, backbone: str, weights: str | keras.Model | None, dropout: float) -> keras.Model:
     keras.utils.set_random_seed(stage.seed)
-    model = build_model(backbone, input_shape=(stage.size, stage.size, 3), weights=weights, dropout=dropout)
+    begun = weights if isinstance(weights, keras.Model) else None
+    named = None if isinstance(weights, keras.Model) else weights
+    model = build_model(backbone, input_shape=(stage.size, stage.size, 3), weights=named, dropout=dropout)
+    if begun is not None:
+        copy_weights(begun, model)
+        fix_statistics(model)  # few pictures would ruin those that come from many
     if stage.freeze_before:
         freeze(model, stage.freeze_before)
     return model
-
-
-# the recipe of the preset `mnist`
-MNIST_SETTINGS = TrainingSettings(epochs=28, learning_rate=2e-3)
-MNIST_AUGMENTATION = DigitAugmentation(zoom=(0.95, 1.05), shift=0.5, gain=(0.85, 1.2))
-MNIST_HELD_BACK = 2000
-
-
-def train_mnist(
-    output: str | Path,
-    *,
-    data: str | Path | None = None,
-    settings: TrainingSettings = MNIST_SETTINGS,
-    batch_size: int = 128,
-    sigma: float | None = 3.0,
-    seed: int = 0,
-    workers: int = 1,
-    verbose: Verbosity = 2,
-) -> keras.Model:
-    """Teach `rotnet.models.mnist_p4cnn` which way MNIST digits are up.
-
-    2,000 of the 60,000 training digits choose the best epoch; the test digits are never seen.
-
-    Args:
-        output: Where the run lives; started again, it goes on.
-        data: An `mnist.npz`; see `rotnet.datasets.load_mnist`.
-        settings: Epochs and rates.
-        batch_size: Digits in a step.
-        sigma: Width of the soft labels, degrees; None for one-hot labels.
-        seed: Of everything drawn.
-        workers: Threads that prepare digits.
-        verbose: 0 prints nothing, 1 a progress bar, 2 a line an epoch.
-
-    Returns:
-        The model with its best weights.
-    """
-    (digits, _), _ = load_mnist(data)
-    taught, held_back = _hold_back(digits)
-    keras.utils.set_random_seed(seed)
-    common: dict[str, Any] = {"color_mode": "grayscale", "batch_size": batch_size, "seed": seed, "sigma": sigma}
-    train = RotNetDataGenerator(taught, shuffle=True, augmentation=MNIST_AUGMENTATION, workers=workers, **common)
-    val = RotNetDataGenerator(held_back, same_every_epoch=True, **common)
-    return fit(mnist_p4cnn(), train, val, settings, output, verbose=verbose)
 
 
 # the recipe of the preset `photo`; weights/README.md says where the shipped run differs
@@ -198,37 +174,99 @@ def parse_stage(text: str, *, batch_size: int = 32, sigma: float = 1.5, seed: in
         ) from error
 
 
+# to go on from a model that knows already: gently
+FINE_TUNING_EPOCHS, FINE_TUNING_RATE = 5, 3e-5
+LEAST_PICTURES = {"train": 32, "val": 5}  # a batch to learn from; fewer to measure on tell nothing
+
+
+def check_enough(folder: str | Path) -> None:
+    """Refuse a folder with too few pictures to be worth a training.
+
+    Raises:
+        UsageError: There are fewer than `LEAST_PICTURES` to learn from or to measure on.
+    """
+    split = split_photos(folder)
+    if len(split.train) < LEAST_PICTURES["train"] or len(split.val) < LEAST_PICTURES["val"]:
+        raise UsageError(
+            f"{folder} must hold at least {LEAST_PICTURES['train']} pictures to learn from and {LEAST_PICTURES['val']} "
+            f"to measure on. Found: {len(split.train)} and {len(split.val)}. "
+            "Add upright pictures: some hundred to go on from a model (--from photo), some thousand to begin anew."
+        )
+
+
 def run_photos(
     folder: str | Path,
     output: str | Path,
     *,
-    backbone: str = "efficientnet_lite0",
+    backbone: str | None = None,
     stages: Sequence[str] | None = None,
+    epochs: int | None = None,
     seed: int = 0,
     weights: str | None = "imagenet",
+    beside: str | None = None,
+    say: Say | None = None,
 ) -> dict[str, Any]:
     """Train on a folder of upright photographs, export the model, calibrate and measure it.
+
+    Beside the model, `learning-curves.png`, `examples.png` (what the network is shown) and `worst.png` (its worst
+    answers) lie in the folder of the run.
 
     Args:
         folder: Upright photographs; see `rotnet.datasets.split_photos` for how it is divided.
         output: Where the run lives; started again, it goes on.
-        backbone: A name in `rotnet.models.BACKBONES`.
-        weights: None for random weights, `"imagenet"`, the name of a preset, or a path to the file of a whole model.
+        backbone: A name in `rotnet.models.BACKBONES`; None for that of the model that is gone on from, else
+            `"efficientnet_lite0"`.
         stages: Each as `parse_stage` reads it; None as the preset `photo` was trained, with nothing frozen in backbones
-            of another kind.
+            of another kind, or, to go on from a model, a single gentle one near its size.
+        epochs: Of each stage; None for its own.
         seed: Of everything drawn.
+        weights: None for random weights, `"imagenet"`, or the name of a preset or a path to the file of a model that is
+            gone on from, as `rotnet.models.load_rotation_model` takes it.
+        beside: A preset or file to measure on the same pictures; None for none.
+        say: Takes sentences for a person; None leaves telling to Keras, a line an epoch.
 
     Returns:
-        The report that is also written to `metrics.json`; the model lies beside it as `model.onnx`.
+        The report that is also written to `metrics.json`; the model lies beside it as `model.onnx`. Its `guessing` says
+        whether the answers are no better than chance.
+
+    Raises:
+        UsageError: The folder holds too little, an option is not as described, or the model that is gone on from has
+            another backbone.
+        WeightsError: The weights to begin with cannot be had.
     """
-    output = Path(output)
+    output, say_or_not = Path(output), say or (lambda line: None)
+    begun = None if weights in (None, "imagenet") else load_rotation_model(weights)
+    if begun is not None:
+        found = backbone_of(begun).name
+        if backbone not in (None, found):
+            raise UsageError(f"{weights} is a model of the backbone {found}. Received: backbone={backbone!r}.")
+        backbone, size = found, _to_train(begun.input_shape[1])
+        stages = stages or [f"{size}:{FINE_TUNING_EPOCHS}:{FINE_TUNING_RATE}"]
+    backbone = backbone or "efficientnet_lite0"
     parsed = [parse_stage(text, seed=seed) for text in stages or PHOTO_STAGES]
     if stages is None and backbone not in VARIANTS:  # others have no layers of these names
         parsed = [replace(stage, freeze_before=None) for stage in parsed]
-    model = train_photos(folder, output, backbone=backbone, weights=weights, stages=parsed)
+    if epochs is not None:
+        parsed = [replace(stage, settings=replace(stage.settings, epochs=epochs)) for stage in parsed]
+    split = split_photos(folder)
+    say_or_not(f"{len(split.train)} pictures to learn from, {len(split.val)} held out to measure on.")
+    model = train_photos(
+        folder, output, backbone=backbone, weights=weights if begun is None else begun, stages=parsed, say=say
+    )
+    save_learning_curves([stage_folder(output, n) / "log.csv" for n in range(1, len(parsed) + 1)], output)
     exported = export_onnx(_to_answer(model, parsed[-1].size, backbone), output / "model.onnx")
-    report = calibrate_photos(exported, split_photos(folder).val, seed=seed)
-    return _write_report(output, report)
+    say_or_not("Measuring on the held-out pictures: turned by known angles, saved, and read again.")
+    report, crooked = _calibrate_photos(exported, split.val, seed=seed)
+    report = {"held_out": len(split.val), "guessing": is_guessing(crooked.scores), **report}
+    if beside is not None:
+        report["beside"] = {beside: summary(evaluate(split.val, model=beside, seed=seed, repeats=REPEATS))}
+    save_worst(crooked, output)
+    return write_report(output, report)
+
+
+def _to_train(size: int) -> int:
+    """The size to train at for a model that answers at another, see `_to_answer`."""
+    return max(32, 32 * round(size * 6 / 7 / 32))
 
 
 def _to_answer(model: keras.Model, size: int, backbone: str) -> keras.Model:
@@ -244,10 +282,13 @@ def _to_answer(model: keras.Model, size: int, backbone: str) -> keras.Model:
 
 
 MIN_CONFIDENCE = 0.8  # four in five: whoever wants another balance asks for it
+REPEATS = 4  # angles a photograph is turned by
 UPRIGHT_WINDOWS = 8  # of each upright photograph, so that no single one decides which are left alone
 
 
-def calibrate_photos(exported: str | Path, val: Sequence[Path], *, seed: int = 0, repeats: int = 4) -> dict[str, Any]:
+def calibrate_photos(
+    exported: str | Path, val: Sequence[Path], *, seed: int = 0, repeats: int = REPEATS
+) -> dict[str, Any]:
     """Measure an exported model on saved crooked files and write what its confidence is worth into the file.
 
     Args:
@@ -259,6 +300,13 @@ def calibrate_photos(exported: str | Path, val: Sequence[Path], *, seed: int = 0
     Returns:
         Scores by protocol and number of turns, and what the default threshold does.
     """
+    return _calibrate_photos(exported, val, seed=seed, repeats=repeats)[0]
+
+
+def _calibrate_photos(
+    exported: str | Path, val: Sequence[Path], *, seed: int, repeats: int = REPEATS
+) -> tuple[dict[str, Any], Evaluation]:
+    """The report of `calibrate_photos`, and the answers to crooked files."""
     card: dict[str, Any] = {"calibration": {}, "min_confidence": MIN_CONFIDENCE}
     looks = {
         turns: evaluate(val, model=Predictor(exported), turns=turns, seed=seed + 1, repeats=repeats) for turns in (1, 4)
@@ -280,63 +328,4 @@ def calibrate_photos(exported: str | Path, val: Sequence[Path], *, seed: int = 0
     harm = rates(crooked, evaluate(val, model=predictor, protocol="upright"))
     report["threshold"] = {"min_confidence": MIN_CONFIDENCE, "max_upright": card["max_upright"]}
     report["threshold"] |= {key: round(rate, 4) for key, rate in harm.items()}
-    return report
-
-
-def run_mnist(output: str | Path, *, data: str | Path | None = None, epochs: int | None = None) -> dict[str, Any]:
-    """Train on MNIST, export the model, calibrate it and measure it on the 10,000 test digits.
-
-    Args:
-        output: Where the run lives; started again, it goes on.
-        data: An `mnist.npz`; see `rotnet.datasets.load_mnist`.
-        epochs: None as the preset `mnist` was trained.
-
-    Returns:
-        The report that is also written to `metrics.json`; the model lies beside it as `model.onnx`.
-    """
-    output = Path(output)
-    settings = MNIST_SETTINGS if epochs is None else replace(MNIST_SETTINGS, epochs=epochs)
-    exported = export_onnx(train_mnist(output, data=data, settings=settings), output / "model.onnx")
-    return _write_report(output, calibrate_mnist(exported, data=data))
-
-
-def calibrate_mnist(exported: str | Path, *, data: str | Path | None = None) -> dict[str, Any]:
-    """Calibrate an exported digit model on the digits held back and measure it on the 10,000 test digits.
-
-    Args:
-        exported: `.onnx` file; its metadata is replaced.
-        data: An `mnist.npz`; see `rotnet.datasets.load_mnist`.
-
-    Returns:
-        Scores with four quarter turns and with one, and the mean error of each digit.
-    """
-    (digits, _), (test_digits, labels) = load_mnist(data)
-    held_back, truth = rotated_mnist(_hold_back(digits)[1])
-    # the mean error is what digits are compared by, and the median of the answer is what makes it least
-    card: dict[str, Any] = {"decoder": "median", "calibration": {}, "min_confidence": 0.5}
-    set_metadata(exported, card)
-    for turns in (1, 4):
-        look = evaluate_views(Predictor(exported), held_back, truth, turns=turns)
-        card["calibration"][str(turns)] = calibrate(look.mass, look.right)
-    set_metadata(exported, card)
-    turned, truth = rotated_mnist(test_digits)
-    predictor = Predictor(exported)
-    found = evaluate_views(predictor, turned, truth)
-    errors = np.asarray(angle_difference(found.truth, found.angles))
-    return {
-        "test": summary(found),
-        "test_one_turn": summary(evaluate_views(predictor, turned, truth, turns=1)),
-        "mean_by_digit": {str(digit): round(float(errors[labels == digit].mean()), 2) for digit in np.unique(labels)},
-    }
-
-
-def _hold_back(digits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    number = min(MNIST_HELD_BACK, max(1, len(digits) // 5))
-    # drawn, because the last digits of the file are easier than the others
-    drawn = np.random.default_rng(0).permutation(len(digits))
-    return digits[np.sort(drawn[number:])], digits[np.sort(drawn[:number])]
-
-
-def _write_report(output: Path, report: dict[str, Any]) -> dict[str, Any]:
-    (output / "metrics.json").write_text(json.dumps(report, indent=2) + "\n")
-    return report
+    return report, crooked

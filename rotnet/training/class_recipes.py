@@ -1,0 +1,225 @@
+"""Classifiers of one's own pictures: any classes, or upright and wrong; taught, measured and drawn."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from rotnet.datasets import load_class_folders, split_labelled, split_photos
+from rotnet.datasets.augmentation import Augmentation
+from rotnet.errors import WeightsError
+from rotnet.evaluation.classification_plots import plot_confusion, plot_predictions
+from rotnet.models import build_classifier, load_rotation_model
+from rotnet.training.classification import (
+    UPRIGHT_CLASSES,
+    LabelledBatches,
+    Tilted,
+    UprightBatches,
+    teach,
+)
+from rotnet.training.metrics import BinaryAUC
+from rotnet.training.progress import Say, watched
+from rotnet.training.run_pictures import save_figure, save_learning_curves
+
+_log = logging.getLogger(__name__)
+# what people compare; any of `rotnet.models.BACKBONES` is taken besides
+COMPARED = ("small_cnn", "vgg16", "mobilenetv2", "xception", "efficientnetb0", "resnet50", "rotnet")
+SHARES = (0.7, 0.2, 0.1)  # of the pictures: to learn from, to choose the best epoch by, to measure on
+
+
+def run_classifier(
+    folder: str | Path,
+    output: str | Path,
+    *,
+    backbone: str = "rotnet",
+    pretrained: bool = True,
+    rotation_model: str = "photo",
+    size: int = 192,
+    frozen_epochs: int = 10,
+    epochs: int = 10,
+    batch_size: int = 32,
+    seed: int = 0,
+    workers: int = 2,
+    say: Say | None = None,
+) -> dict[str, Any]:
+    """Teach a network the classes of a folder, measure it and save it.
+
+    Args:
+        folder: Holds a folder of pictures for each class; 70 % of them are learned from, 20 % choose the best epoch,
+            10 % measure.
+        output: Where the run lives: `model.keras`, `classes.json`, `metrics.json`, `learning-curves.png` and
+            `confusion.png`.
+        backbone: A name in `rotnet.models.BACKBONES`, or `"rotnet"` for the one of `rotation_model`, which has learned
+            which way pictures are up.
+        pretrained: Whether the backbone has learned from ImageNet; `"small_cnn"` never has.
+        rotation_model: A preset, or the file of a model, that `"rotnet"` takes its backbone from.
+        size: Side of the square pictures, pixels.
+        frozen_epochs: Most epochs that only the last layer learns.
+        epochs: Most epochs that all learns then.
+        batch_size: Pictures in a step.
+        seed: Of everything drawn.
+        workers: Threads that prepare pictures.
+        say: Takes a line for a person after each epoch; None leaves telling to Keras.
+
+    Returns:
+        The `rotnet.training.classification.classification_report`.
+
+    Raises:
+        UsageError: The folder holds too little, or an option is not as described.
+        WeightsError: The weights to begin with cannot be had.
+    """
+    output, shape = Path(output), (size, size, 3)
+    keras.utils.set_random_seed(seed)
+    data = load_class_folders(folder)
+    learn, val, test = split_labelled(data, SHARES, seed=seed)
+    taught = backbone == "rotnet" or (pretrained and backbone != "small_cnn")  # nobody has taught that one
+    if backbone == "rotnet":
+        model = build_classifier(load_rotation_model(rotation_model), len(data.classes), input_shape=shape)
+    else:
+        weights = "imagenet" if taught else None
+        model = build_classifier(backbone, len(data.classes), input_shape=shape, weights=weights)
+    common: dict[str, Any] = {"input_shape": shape, "batch_size": batch_size, "seed": seed, "workers": workers}
+    with watched(say) as told:
+        report = teach(
+            model,
+            data.classes,
+            LabelledBatches(learn, shuffle=True, augmentation=Tilted(tilt=10.0), **common),
+            LabelledBatches(val, same_every_epoch=True, **common),
+            output,
+            test=LabelledBatches(test, same_every_epoch=True, **common),
+            frozen_epochs=frozen_epochs if taught else 0,
+            epochs=epochs if taught else frozen_epochs + epochs,
+            **told,
+        )
+    save_learning_curves([output / "log.csv"], output)
+    save_figure(lambda: plot_confusion(report["confusion"], data.classes), output / "confusion.png")
+    return report
+
+
+def compare_classifiers(
+    folder: str | Path, output: str | Path, backbones: Sequence[str], *, say: Say | None = None, **options: Any
+) -> dict[str, dict[str, Any]]:
+    """Teach several backbones the same classes.
+
+    Args:
+        folder, say, **options: As for `run_classifier`.
+        output: Holds a folder for each run, named by the backbone.
+        backbones: Each as for `run_classifier`.
+
+    Returns:
+        By backbone, the report of each. One whose weights cannot be had, offline say, is left out with a warning: no
+        other network takes its name.
+
+    Raises:
+        UsageError: As for `run_classifier`.
+        WeightsError: None of them could be taught.
+    """
+    reports = {}
+    failed = None
+    for backbone in dict.fromkeys(backbones):
+        if say is not None and len(backbones) > 1:
+            say(f"{backbone}:")
+        try:
+            reports[backbone] = run_classifier(folder, Path(output, backbone), backbone=backbone, say=say, **options)
+        except WeightsError as error:
+            failed = error
+            if len(backbones) > 1:
+                _log.warning("%s is left out: %s", backbone, error)
+    if not reports and failed is not None:
+        raise failed
+    return reports
+
+
+def upright_streams(
+    folder: str | Path, shape: tuple[int, int, int], *, batch_size: int = 32, seed: int = 0, workers: int = 2
+) -> tuple[keras.utils.PyDataset, keras.utils.PyDataset]:
+    """Pictures and answers (0 upright, 1 wrong) to learn from, and others to measure on.
+
+    Args:
+        folder: Upright pictures, which are shown as they are and turned by any angle; or two folders, `upright` and
+            `wrong`, with pictures that somebody has sorted.
+        shape: `(height, width, 3)`, pixels.
+        batch_size: Pictures in a step, even.
+        seed: Of everything drawn.
+        workers: Threads that prepare pictures.
+
+    Raises:
+        UsageError: The folder holds too little.
+    """
+    common: dict[str, Any] = {"input_shape": shape, "batch_size": batch_size, "seed": seed, "workers": workers}
+    if all(Path(folder, name).is_dir() for name in UPRIGHT_CLASSES):
+        data = load_class_folders(folder)
+        train, val = split_labelled(data, (0.8, 0.2), seed=seed)
+        return (
+            LabelledBatches(train, shuffle=True, augmentation=Tilted(tilt=2.0), **common),
+            LabelledBatches(val, shuffle=True, same_every_epoch=True, **common),
+        )
+    split = split_photos(folder, val_share=0.2)
+    return (
+        UprightBatches(split.train, shuffle=True, augmentation=Augmentation(), **common),
+        UprightBatches(split.val, same_every_epoch=True, **common),
+    )
+
+
+def run_upright(
+    folder: str | Path,
+    output: str | Path,
+    *,
+    backbone: str = "efficientnet_lite0",
+    weights: str | None = "imagenet",
+    size: int = 224,
+    frozen_epochs: int = 10,
+    epochs: int = 10,
+    batch_size: int = 32,
+    seed: int = 0,
+    workers: int = 2,
+    say: Say | None = None,
+) -> dict[str, Any]:
+    """Teach a network to tell upright pictures from those that are not, measure it and save it.
+
+    Args:
+        folder, batch_size, seed, workers: As for `upright_streams`.
+        output: Where the run lives: `model.keras`, `classes.json`, `metrics.json`, `learning-curves.png` and
+            `predictions.png` (wrong answers in red).
+        backbone: A name in `rotnet.models.BACKBONES`.
+        weights: None for random weights, `"imagenet"` for a backbone that has learned from ImageNet.
+        size: Side of the square pictures, pixels.
+        frozen_epochs: Most epochs that only the last layer learns.
+        epochs: Most epochs that all learns then.
+        say: Takes a line for a person after each epoch; None leaves telling to Keras.
+
+    Returns:
+        The `rotnet.training.classification.classification_report`.
+
+    Raises:
+        UsageError: The folder holds too little, or an option is not as described.
+        WeightsError: The weights to begin with cannot be had.
+    """
+    output, shape = Path(output), (size, size, 3)
+    keras.utils.set_random_seed(seed)
+    learn, val = upright_streams(folder, shape, batch_size=batch_size, seed=seed, workers=workers)
+    model = build_classifier(backbone, len(UPRIGHT_CLASSES), input_shape=shape, weights=weights)
+    with watched(say) as told:
+        report = teach(
+            model,
+            UPRIGHT_CLASSES,
+            learn,
+            val,
+            output,
+            frozen_epochs=frozen_epochs if weights else 0,
+            epochs=epochs,
+            metrics=["accuracy", BinaryAUC()],
+            monitor="val_auc",
+            **told,
+        )
+    save_learning_curves([output / "log.csv"], output)
+    images, truth = val[0]
+    answers = model.predict_on_batch(images)
+    shown = images.astype(np.uint8)
+    save_figure(lambda: plot_predictions(shown, answers, UPRIGHT_CLASSES, truth=truth), output / "predictions.png")
+    return report
