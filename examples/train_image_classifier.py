@@ -8,69 +8,15 @@ measure. A backbone that has learned from ImageNet is first left as it is while 
 along. `rotnet` is the backbone of the preset `photo` (or of `--rotation-model`), which has learned which way pictures
 are up. What is measured: precision, recall and F1 of each class, and which class is taken for which.
 
+`rotnet train classifier FOLDER` does the same and tells more on the way.
+
 Each backbone leaves a folder with `model.keras`, `learning-curves.png`, `confusion.png` and `metrics.json`.
 """
 
 import argparse
-from pathlib import Path
 
-import keras
-
-from rotnet.datasets import load_class_folders, split_labelled
-from rotnet.evaluation.classification_plots import plot_confusion
-from rotnet.evaluation.figures import plot_learning_curves
-from rotnet.models import backbone_with_imagenet, build_classifier, load_rotation_model
-from rotnet.training.classification import ImageClassifier, LabelledBatches, Tilted, teach
-
-BACKBONES = ("small_cnn", "vgg", "mobilenetv2", "xception", "efficientnetb0", "resnet50", "rotnet")
-
-
-def network(backbone, classes, shape, *, pretrained, rotation_model):
-    """The network, and whether its backbone has learned anything yet."""
-    if backbone == "rotnet":
-        return build_classifier(load_rotation_model(rotation_model), classes, input_shape=shape), True
-    name = "vgg16" if backbone == "vgg" else backbone
-    pretrained = pretrained and name != "small_cnn"  # nobody has taught that one
-    if pretrained:
-        name = backbone_with_imagenet(name, input_shape=shape)
-    weights = "imagenet" if pretrained else None
-    return build_classifier(name, classes, input_shape=shape, weights=weights), pretrained
-
-
-def train(
-    folder,
-    output,
-    *,
-    backbone="rotnet",
-    pretrained=True,
-    rotation_model="photo",
-    size=192,
-    frozen_epochs=10,
-    epochs=10,
-    batch_size=32,
-    seed=0,
-    workers=2,
-):
-    """Teach one backbone, measure, draw and save; answers with the report."""
-    output, shape = Path(output), (size, size, 3)
-    keras.utils.set_random_seed(seed)
-    data = load_class_folders(folder)
-    learn, val, test = split_labelled(data, seed=seed)
-    model, taught = network(backbone, len(data.classes), shape, pretrained=pretrained, rotation_model=rotation_model)
-    common = {"input_shape": shape, "batch_size": batch_size, "seed": seed, "workers": workers}
-    report = teach(
-        model,
-        data.classes,
-        LabelledBatches(learn, shuffle=True, augmentation=Tilted(tilt=10.0), **common),
-        LabelledBatches(val, same_every_epoch=True, **common),
-        output,
-        test=LabelledBatches(test, same_every_epoch=True, **common),
-        frozen_epochs=frozen_epochs if taught else 0,
-        epochs=epochs if taught else frozen_epochs + epochs,
-    )
-    plot_learning_curves(output / "log.csv").savefig(output / "learning-curves.png", dpi=120)
-    plot_confusion(report["confusion"], data.classes).savefig(output / "confusion.png", dpi=120)
-    return report
+from rotnet.training.class_recipes import COMPARED, compare_classifiers
+from rotnet.training.classification import ImageClassifier
 
 
 def print_classes(report):
@@ -84,10 +30,10 @@ def print_classes(report):
 
 def print_comparison(reports):
     """One line a backbone."""
-    print(f"\n{'backbone':<20}{'parameters':>12}{'accuracy':>10}{'macro F1':>10}  network")
+    print(f"\n{'backbone':<20}{'parameters':>12}{'accuracy':>10}{'macro F1':>10}")
     for backbone, report in reports.items():
         scores = f"{report['accuracy']:>10.3f}{report['macro avg']['f1-score']:>10.3f}"
-        print(f"{backbone:<20}{report['parameters']:>12,}{scores}  {report['network']}")
+        print(f"{backbone:<20}{report['parameters']:>12,}{scores}")
 
 
 def main():
@@ -96,7 +42,7 @@ def main():
     teach = commands.add_parser("train", help="teach, measure and compare")
     teach.add_argument("folder", help="a folder of pictures for each class")
     teach.add_argument("-o", "--output", required=True, help="folder of the runs")
-    teach.add_argument("--backbone", nargs="+", choices=BACKBONES, default=["rotnet"])
+    teach.add_argument("--backbone", nargs="+", choices=COMPARED, default=["rotnet"])
     teach.add_argument("--rotation-model", default="photo", help="preset or file that `rotnet` takes its backbone from")
     teach.add_argument("--random-weights", action="store_true", help="do not begin with what ImageNet has taught")
     teach.add_argument("--size", type=int, default=192, help="side of the pictures, pixels")
@@ -110,20 +56,19 @@ def main():
         name, probability = ImageClassifier.load(options.model).predict(options.picture)
         print(f"{options.picture}: {name}, probability {probability:.2f}")
         return
-    reports = {}
-    for backbone in options.backbone:
+    reports = compare_classifiers(
+        options.folder,
+        options.output,
+        options.backbone,
+        pretrained=not options.random_weights,
+        rotation_model=options.rotation_model,
+        size=options.size,
+        frozen_epochs=options.frozen_epochs,
+        epochs=options.epochs,
+    )
+    for backbone, report in reports.items():
         print(f"\n== {backbone}")
-        reports[backbone] = train(
-            options.folder,
-            Path(options.output, backbone),
-            backbone=backbone,
-            pretrained=not options.random_weights,
-            rotation_model=options.rotation_model,
-            size=options.size,
-            frozen_epochs=options.frozen_epochs,
-            epochs=options.epochs,
-        )
-        print_classes(reports[backbone])
+        print_classes(report)
     print_comparison(reports)
 
 

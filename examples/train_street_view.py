@@ -21,7 +21,6 @@ import keras
 
 from rotnet import RotNetDataGenerator, build_model
 from rotnet.datasets import StreetViewAugmentation, download_street_view, split_street_view
-from rotnet.models import backbone_with_imagenet
 from rotnet.models.export import export_onnx
 from rotnet.training import TrainingSettings, calibrate_photos, fit
 
@@ -51,8 +50,6 @@ def run(
     sigma = sigma or (None if original else 3.0)
     keras.utils.set_random_seed(SEED)
     shape = (size, size, 3)
-    if weights == "imagenet":
-        backbone = backbone_with_imagenet(backbone, input_shape=shape)
     model = build_model(backbone, input_shape=shape, weights=weights, head="flatten" if original else "pool")
     common = {"input_shape": shape, "batch_size": batch_size, "sigma": sigma, "workers": workers}
     common |= {"crop_center": True, "crop_largest_rect": True}

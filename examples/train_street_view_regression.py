@@ -19,7 +19,7 @@ import numpy as np
 from rotnet import RotNetDataGenerator, angle_error_regression
 from rotnet.datasets import download_street_view, split_street_view
 from rotnet.evaluation import score
-from rotnet.models import backbone_with_imagenet, build_regression
+from rotnet.models import build_regression
 from rotnet.training import TrainingSettings, angle_error_sincos, fit
 
 EPOCHS = 50
@@ -55,8 +55,6 @@ def run(
     settings = TrainingSettings(epochs=epochs, patience=2)
     keras.utils.set_random_seed(SEED)
     shape = (size, size, 3)
-    if weights == "imagenet":
-        backbone = backbone_with_imagenet(backbone, input_shape=shape)
     model = build_regression(backbone, input_shape=shape, weights=weights, head=head, features="flatten")
     label, loss, metric = HEADS[head]
     common = {"input_shape": shape, "batch_size": batch_size, "label": label, "workers": workers}

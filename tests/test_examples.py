@@ -16,6 +16,7 @@ from rotnet import Predictor
 from rotnet.cli.main import main
 from rotnet.datasets import split_street_view
 from rotnet.images.writing import write
+from rotnet.training.class_recipes import run_upright, upright_streams
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -80,7 +81,7 @@ def test_an_upright_classifier_is_taught_and_asked(tmp_path):
     script = example("train_upright_classifier")
     photos = street(tmp_path / "photos", places=4)
     quick = {"backbone": "small_cnn", "weights": None, "size": 24, "frozen_epochs": 0, "epochs": 1, "workers": 1}
-    report = script["train"](photos, tmp_path / "run", **quick)
+    report = run_upright(photos, tmp_path / "run", **quick)
     assert set(report) >= {"upright", "wrong", "auc", "confusion"}
     for name in ("learning-curves.png", "predictions.png"):
         with Image.open(tmp_path / "run" / name) as picture:
@@ -92,7 +93,7 @@ def test_an_upright_classifier_is_taught_and_asked(tmp_path):
 def test_sorted_pictures_can_be_learned_from_as_well(tmp_path):
     for name in ("upright", "wrong"):
         street(tmp_path / name, places=2)
-    learn, val = example("train_upright_classifier")["streams"](tmp_path, (24, 24, 3), 8, 0, 1)
+    learn, val = upright_streams(tmp_path, (24, 24, 3), batch_size=8, workers=1)
     assert len(learn.data) == 2 * 10 and len(val.data) == 2 * 2 and learn.data.classes == ("upright", "wrong")
 
 
@@ -105,7 +106,7 @@ def test_image_classifiers_are_taught_and_compared(tmp_path, capsys, monkeypatch
     script = example("train_image_classifier")
     script["main"]()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2].split() == ["backbone", "parameters", "accuracy", "macro", "F1", "network"]
+    assert lines[-2].split() == ["backbone", "parameters", "accuracy", "macro", "F1"]
     assert lines[-1].split()[0] == "small_cnn"
     run = tmp_path / "runs" / "small_cnn"
     assert {path.name for path in run.iterdir()} >= {"model.keras", "classes.json", "confusion.png", "metrics.json"}

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +161,7 @@ def run_photos(options: argparse.Namespace) -> int:
             beside="photo",
             say=_say(options),
         )
-    _close(options, report, photos_summary(report, Path(options.output)))
+    _close(options, report, photos_summary(report, Path(options.folder), Path(options.output)))
     return GUESSING if report["guessing"] else 0
 
 
@@ -221,7 +221,7 @@ def run_upright(options: argparse.Namespace) -> int:
 def _training(options: argparse.Namespace, *, when_stopped: str) -> Iterator[None]:
     """Keep the frameworks quiet, and tell what becomes of a training that is stopped."""
     try:
-        with quiet_frameworks(verbose=options.verbose):
+        with quiet_frameworks(verbose=options.verbose), redirect_stdout(sys.stderr if options.json else sys.stdout):
             require("keras", "train", "training")
             yield
     except KeyboardInterrupt:

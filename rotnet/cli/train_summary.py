@@ -11,11 +11,12 @@ SURE = 2.0  # standard deviations, from where a difference between two models is
 ROWS = (("median error", "median", "°"), ("within 5 degrees", "within_5", "%"), ("over 45 degrees off", "gross", "%"))
 
 
-def photos_summary(report: Mapping[str, Any], output: Path) -> str:
+def photos_summary(report: Mapping[str, Any], folder: Path, output: Path) -> str:
     """The closing words of `rotnet train photos`.
 
     Args:
         report: What `rotnet.training.run_photos` gives.
+        folder: Holds the pictures.
         output: Folder of the run.
     """
     model, found = output / "model.onnx", report["files"]
@@ -29,11 +30,12 @@ def photos_summary(report: Mapping[str, Any], output: Path) -> str:
         "",
     ]
     if report["guessing"]:
+        elsewhere = output.with_name(f"{output.name}-from-photo")
         lines += [
             "That is no better than guessing: do not use this model. Give it more pictures or more epochs (--epochs), "
             "make sure that the pictures stand upright, or go on from a model that knows already:",
             "",
-            f"  rotnet train photos DIR --from photo -o {quoted(beside_folder(output))}",
+            f"  rotnet train photos {quoted(folder)} --from photo -o {quoted(elsewhere)}",
         ]
     else:
         lines += [_comparison(name, found, other) for name, other in rivals.items()]
@@ -105,11 +107,6 @@ def classes_summary(reports: Mapping[str, Mapping[str, Any]], folders: Mapping[s
             f"  rotnet classify PATH --model {quoted(folders[best])}",
         ]
     )
-
-
-def beside_folder(output: Path) -> Path:
-    """Another folder beside that of a run."""
-    return output.with_name(f"{output.name}-from-photo")
 
 
 def quoted(path: Path) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
+from tqdm import tqdm
 
 from rotnet.datasets import load_photos, split_photos
 from rotnet.datasets.augmentation import SAVED, Augmentation
@@ -256,10 +257,17 @@ def run_photos(
     save_learning_curves([stage_folder(output, n) / "log.csv" for n in range(1, len(parsed) + 1)], output)
     exported = export_onnx(_to_answer(model, parsed[-1].size, backbone), output / "model.onnx")
     say_or_not("Measuring on the held-out pictures: turned by known angles, saved, and read again.")
-    report, crooked = _calibrate_photos(exported, split.val, seed=seed)
-    report = {"held_out": len(split.val), "guessing": is_guessing(crooked.scores), **report}
-    if beside is not None:
-        report["beside"] = {beside: summary(evaluate(split.val, model=beside, seed=seed, repeats=REPEATS))}
+    with tqdm(
+        total=MEASUREMENTS + (beside is not None),
+        desc="measuring",
+        unit="part",
+        leave=False,
+        disable=None if say else True,
+    ) as bar:
+        report, crooked = _calibrate_photos(exported, split.val, seed=seed, step=bar.update)
+        report = {"held_out": len(split.val), "guessing": is_guessing(crooked.scores), **report}
+        if beside is not None:
+            report["beside"] = {beside: summary(evaluate(split.val, model=beside, seed=seed, repeats=REPEATS))}
     save_worst(crooked, output)
     return write_report(output, report)
 
@@ -283,6 +291,7 @@ def _to_answer(model: keras.Model, size: int, backbone: str) -> keras.Model:
 
 MIN_CONFIDENCE = 0.8  # four in five: whoever wants another balance asks for it
 REPEATS = 4  # angles a photograph is turned by
+MEASUREMENTS = 9  # that a calibration takes
 UPRIGHT_WINDOWS = 8  # of each upright photograph, so that no single one decides which are left alone
 
 
@@ -304,28 +313,39 @@ def calibrate_photos(
 
 
 def _calibrate_photos(
-    exported: str | Path, val: Sequence[Path], *, seed: int, repeats: int = REPEATS
+    exported: str | Path,
+    val: Sequence[Path],
+    *,
+    seed: int,
+    repeats: int = REPEATS,
+    step: Callable[[], object] = lambda: None,
 ) -> tuple[dict[str, Any], Evaluation]:
-    """The report of `calibrate_photos`, and the answers to crooked files."""
+    """The report of `calibrate_photos`, and the answers to crooked files; `step` is called `MEASUREMENTS` times."""
+
+    def measured(**options: Any) -> Evaluation:
+        found = evaluate(val, **options)
+        step()
+        return found
+
     card: dict[str, Any] = {"calibration": {}, "min_confidence": MIN_CONFIDENCE}
     looks = {
-        turns: evaluate(val, model=Predictor(exported), turns=turns, seed=seed + 1, repeats=repeats) for turns in (1, 4)
+        turns: measured(model=Predictor(exported), turns=turns, seed=seed + 1, repeats=repeats) for turns in (1, 4)
     }
     card["calibration"] = {str(turns): calibrate(one.mass, one.right) for turns, one in looks.items()}
     set_metadata(exported, card)
-    upright = evaluate(val, model=Predictor(exported), protocol="upright", seed=seed, repeats=UPRIGHT_WINDOWS)
+    upright = measured(model=Predictor(exported), protocol="upright", seed=seed, repeats=UPRIGHT_WINDOWS)
     card["max_upright"] = largest_harmless(upright, min_confidence=MIN_CONFIDENCE)
     set_metadata(exported, card)
     predictor = Predictor(exported)
-    crooked = evaluate(val, model=predictor, seed=seed, repeats=repeats)
+    crooked = measured(model=predictor, seed=seed, repeats=repeats)
     report: dict[str, Any] = {"files": summary(crooked)}
-    report["files_one_turn"] = summary(evaluate(val, model=predictor, seed=seed, repeats=repeats, turns=1))
+    report["files_one_turn"] = summary(measured(model=predictor, seed=seed, repeats=repeats, turns=1))
     for protocol in ("memory", "twice", "noise"):
-        report[protocol] = summary(evaluate(val, model=predictor, seed=seed, repeats=repeats, protocol=protocol))
+        report[protocol] = summary(measured(model=predictor, seed=seed, repeats=repeats, protocol=protocol))
     pooled = looks[4]
     held_out = held_out_confidence(pooled.mass, pooled.right, [trial.seed[1] for trial in pooled.trials])
     report["calibration_error_held_out"] = round(calibration_error(held_out, pooled.right), 4)
-    harm = rates(crooked, evaluate(val, model=predictor, protocol="upright"))
+    harm = rates(crooked, measured(model=predictor, protocol="upright"))
     report["threshold"] = {"min_confidence": MIN_CONFIDENCE, "max_upright": card["max_upright"]}
     report["threshold"] |= {key: round(rate, 4) for key, rate in harm.items()}
     return report, crooked
