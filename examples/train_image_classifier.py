@@ -14,7 +14,9 @@ Each backbone leaves a folder with `model.keras`, `learning-curves.png`, `confus
 """
 
 import argparse
+import sys
 
+from rotnet import RotNetError
 from rotnet.training.class_recipes import COMPARED, compare_classifiers
 from rotnet.training.classification import ImageClassifier
 
@@ -73,4 +75,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RotNetError as error:
+        sys.exit(f"{error}")

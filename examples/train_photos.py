@@ -9,7 +9,9 @@ changes that.
 
 import argparse
 import json
+import sys
 
+from rotnet import RotNetError
 from rotnet.training import run_photos
 
 
@@ -28,4 +30,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RotNetError as error:
+        sys.exit(f"{error}")

@@ -14,12 +14,13 @@ shrinks with the angle, which a network can read; the default varies scale, plac
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import keras
 
-from rotnet import RotNetDataGenerator, build_model
+from rotnet import RotNetDataGenerator, RotNetError, build_model
 from rotnet.datasets import StreetViewAugmentation, download_street_view, split_street_view
 from rotnet.models.export import export_onnx
 from rotnet.training import TrainingSettings, calibrate_photos, fit
@@ -89,4 +90,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RotNetError as error:
+        sys.exit(f"{error}")

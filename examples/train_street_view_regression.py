@@ -10,13 +10,14 @@ ends of the scale. Sine and cosine go around.
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from rotnet import RotNetDataGenerator, angle_error_regression
+from rotnet import RotNetDataGenerator, RotNetError, angle_error_regression
 from rotnet.datasets import download_street_view, split_street_view
 from rotnet.evaluation import score
 from rotnet.models import build_regression
@@ -85,4 +86,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RotNetError as error:
+        sys.exit(f"{error}")

@@ -16,7 +16,9 @@ The run leaves `model.keras`, `learning-curves.png`, `predictions.png` (wrong an
 
 import argparse
 import json
+import sys
 
+from rotnet import RotNetError
 from rotnet.training.class_recipes import run_upright
 from rotnet.training.classification import ImageClassifier
 
@@ -58,4 +60,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RotNetError as error:
+        sys.exit(f"{error}")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rotnet.cli.common import add_command, add_pictures
+from rotnet.cli.common import add_command, add_pictures, standard_input
 from rotnet.cli.listing import add_format, print_listing
 from rotnet.errors import UsageError
 
@@ -45,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
         turns=options.turns,
         max_pixels=options.max_pixels or MAX_PIXELS,
         strict=not options.lenient,
+        contents=standard_input(options.paths),
     )
     found = wrong = failed = 0
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
+
+from rotnet.errors import UsageError
 
 
 def add_command(
@@ -38,8 +41,17 @@ def add_command(
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Declare `--model`."""
     parser.add_argument(
-        "--model", default="photo", metavar="M", help="a preset, or an .onnx or .keras file; default: photo"
+        "--model", default="photo", metavar="M", help="a preset, or an .onnx, .keras or .tflite file; default: photo"
     )
+
+
+def standard_input(paths: Sequence[str]) -> dict[Path, bytes]:
+    """What comes from standard input, if - is among the paths, as `rotnet.files.predict_files` takes it."""
+    if "-" not in paths:
+        return {}
+    if sys.stdin is None:
+        raise UsageError("Standard input is closed: redirect it from a picture.")
+    return {Path("-"): sys.stdin.buffer.read()}
 
 
 LENIENT = "take what is left of damaged JPEG files"
@@ -48,7 +60,13 @@ LENIENT_TURNS = "look at damaged JPEG files too, and make quarter turns of them 
 
 def add_pictures(parser: argparse.ArgumentParser, *, lenient: str = LENIENT) -> None:
     """Declare pictures to look at, and the model that does."""
-    parser.add_argument("paths", nargs="+", type=path, metavar="PATH", help="a picture, or a folder that is walked")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=path,
+        metavar="PATH",
+        help="a picture, a folder that is walked, or - for a picture from standard input",
+    )
     parser.add_argument(
         "--max-pixels",
         type=count,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import logging
 import os
+import re
 import sys
 import threading
 import warnings
 from collections.abc import Sequence
+from typing import NoReturn
 
 from rotnet import __version__
 from rotnet.cli import (
@@ -127,8 +130,18 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that says what a mistyped command or choice may have meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with the usage, the message and what is near to what was typed."""
+        found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
+        close = difflib.get_close_matches(found[1][:100], re.findall(r"[\w.-]+", found[2]), n=1) if found else []
+        super().error(f"{message}; did you mean {close[0]!r}?" if close else message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="rotnet",
         description="Tell how far pictures are turned, and turn them upright.",
         epilog=EXAMPLES,

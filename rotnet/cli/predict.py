@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rotnet.cli.common import add_allowed_angles, add_command, add_pictures, add_shard, path
+from rotnet.cli.common import add_allowed_angles, add_command, add_pictures, add_shard, path, standard_input
 from rotnet.cli.listing import add_format, print_listing
 from rotnet.errors import UsageError
 
@@ -65,6 +65,7 @@ def run(options: argparse.Namespace) -> int:
         refine="lines" if options.refine == "lines" else None,
         max_pixels=options.max_pixels or MAX_PIXELS,
         strict=not options.lenient,
+        contents=standard_input(options.paths),
     )
     found = failed = 0
 
@@ -92,6 +93,8 @@ def _run_shard(options: argparse.Namespace) -> int:
     from rotnet.engines.shards import Job, Shard, job_of, options_of, predict_shard, retry_shard, shard_paths
     from rotnet.images.reading import MAX_PIXELS
 
+    if "-" in options.paths:
+        raise UsageError("- is one picture from standard input: leave out -o, which is for tables of many.")
     if options.address is not None and not options.engine:
         raise UsageError("--address is that of a Ray cluster: say --engine ray as well.")
     if options.engine and options.shard:

@@ -85,7 +85,7 @@ def _add_classifier(kinds: Any) -> None:
         run_classifier,
         "teach the classes of your own sorted pictures",
         "rotnet train classifier sorted/ -o runs/classes",
-        "rotnet train classifier sorted/ --backbone small_cnn rotnet resnet50 -o runs/classes",
+        "rotnet train classifier sorted/ --backbone small_cnn two_branch_cnn rotnet -o runs/classes",
     )
     parser.add_argument("folder", type=path, metavar="DIR", help="a folder of pictures for each class")
     _add_output(parser, "runs/classes")
@@ -146,10 +146,11 @@ def _add_telling(parser: argparse.ArgumentParser) -> None:
 def run_photos(options: argparse.Namespace) -> int:
     """Teach photographs, and tell how good they are known."""
     with _training(options, when_stopped=RESUMED):
+        from rotnet.models import UNTAUGHT
         from rotnet.training import recipes
 
         recipes.check_enough(options.folder)
-        begin = options.begin or ("random" if options.backbone == "small_cnn" else "imagenet")
+        begin = options.begin or ("random" if options.backbone in UNTAUGHT else "imagenet")
         report = recipes.run_photos(
             options.folder,
             options.output,
@@ -205,7 +206,7 @@ def run_upright(options: argparse.Namespace) -> int:
             options.folder,
             options.output,
             backbone=options.backbone,
-            weights=None if options.random_weights or options.backbone == "small_cnn" else "imagenet",
+            weights=None if options.random_weights else "imagenet",
             size=options.size,
             frozen_epochs=options.frozen_epochs,
             epochs=options.epochs,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +69,7 @@ def check_files(
     turns: Turns | None = None,
     max_pixels: int | None = MAX_PIXELS,
     strict: bool = True,
+    contents: Mapping[Path, bytes] | None = None,
 ) -> Iterator[FileCheck]:
     """Check each picture among files and folders; nothing is written.
 
@@ -80,6 +81,7 @@ def check_files(
             four where one leaves doubt.
         max_pixels: Refuse larger pictures; None for no limit.
         strict: Refuse damaged pictures too; False answers for what is left of them.
+        contents: What is in files that are not read from disk, by their path among `paths`.
 
     Returns:
         One result a file, in order, as they come; a file that cannot be read gives its error and the others go on.
@@ -91,7 +93,7 @@ def check_files(
     check_tolerance(tolerance)
     predictor, options = as_predictor(model), Options(turns=turns)
     predictor.check(options)
-    answers = answer_files(paths, predictor, options=options, max_pixels=max_pixels, strict=strict)
+    answers = answer_files(paths, predictor, options=options, max_pixels=max_pixels, strict=strict, contents=contents)
     return _checks(answers, predictor, tolerance)
 
 

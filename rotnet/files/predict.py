@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, fields
 from itertools import islice
@@ -62,6 +62,7 @@ def predict_files(
     max_pixels: int | None = reading.MAX_PIXELS,
     strict: bool = True,
     jobs: int = JOBS,
+    contents: Mapping[Path, bytes] | None = None,
 ) -> Iterator[FilePrediction]:
     """Predict the angle of each picture among files and folders.
 
@@ -76,6 +77,7 @@ def predict_files(
         max_pixels: Refuse larger pictures; None for no limit.
         strict: Refuse damaged pictures too; False answers for what is left of them.
         jobs: Threads that decode, each of which holds one picture.
+        contents: What is in files that are not read from disk, by their path among `paths`.
 
     Returns:
         One result a file, in order, as they come; a file that cannot be read gives its error and the others go on.
@@ -92,7 +94,9 @@ def predict_files(
     predictor = as_predictor(model)
     predictor.check(options)
     return _predictions(
-        answer_files(paths, predictor, max_pixels=max_pixels, strict=strict, jobs=jobs, options=options),
+        answer_files(
+            paths, predictor, max_pixels=max_pixels, strict=strict, jobs=jobs, options=options, contents=contents
+        ),
         predictor,
         options,
     )
@@ -116,12 +120,14 @@ def answer_files(
     strict: bool = True,
     jobs: int = JOBS,
     options: Options = DEFAULT,
+    contents: Mapping[Path, bytes] | None = None,
 ) -> Answers:
     """As `predict_files`, but each file with the whole answer, or the reason why it has no answer."""
+    held = contents or {}
 
     def look(path: Path) -> tuple[Path, _ViewOrReason]:
         try:
-            return path, predictor.view(path, max_pixels=max_pixels, strict=strict)
+            return path, predictor.view(held.get(path, path), max_pixels=max_pixels, strict=strict)
         except Exception as error:
             return path, why_failed(path, error)
 

@@ -92,6 +92,38 @@ class KerasNetwork:
             raise WeightsError(f"A Keras model must answer with one array of numbers: {error}.") from error
 
 
+class LiteRTModel:
+    """A `.tflite` file, which answers as a Keras model does, one batch at a time.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        input_shape: `(None, height, width, channels)`.
+
+    Raises:
+        MissingExtraError: `ai-edge-litert` is not installed.
+        WeightsError: The file is not of LiteRT.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        interpreter = require("ai_edge_litert.interpreter", "litert", "running a LiteRT file")
+        try:
+            self._interpreter = interpreter.Interpreter(str(path))
+        except (ValueError, RuntimeError) as error:
+            raise WeightsError(f"{path} must be a LiteRT file, but it cannot be loaded: {_short(error)}") from error
+        (self._input,), (self._output,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self.input_shape = (None, *(int(side) for side in self._input["shape"][1:]))
+
+    def predict_on_batch(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores of a batch."""
+        self._interpreter.resize_tensor_input(self._input["index"], batch.shape)
+        self._interpreter.allocate_tensors()
+        self._interpreter.set_tensor(self._input["index"], batch)
+        self._interpreter.invoke()
+        return np.asarray(self._interpreter.get_tensor(self._output["index"]))
+
+
 def _checked_shape(
     shape: tuple[int | None, int | None, int | None], name: str
 ) -> tuple[int | None, int | None, int | None]:
@@ -108,7 +140,7 @@ def _short(error: Exception) -> str:
 
 
 def load(path: Path, threads: int | None = None) -> Network:
-    """The network in a model file, which must end in .onnx or .keras."""
+    """The network in a model file, which must end in .onnx, .keras or .tflite."""
     kind = path.suffix.lower()
     if kind == ".onnx":
         return OnnxNetwork(path, threads)
@@ -120,8 +152,10 @@ def load(path: Path, threads: int | None = None) -> Network:
             raise
         except Exception as error:
             raise WeightsError(f"{path} must be a Keras model, but it cannot be loaded: {_short(error)}") from error
+    if kind == ".tflite":
+        return KerasNetwork(LiteRTModel(path))
     if kind == ".safetensors":
         raise WeightsError(f"{path} holds weights to train from, not a model that answers: see `rotnet models`.")
     if kind in (".h5", ".hdf5"):
         raise WeightsError(f"{path} is of the former format: load it with keras.models.load_model, and give the model.")
-    raise WeightsError(f"A model file must end in .onnx or .keras. Received: {path}.")
+    raise WeightsError(f"A model file must end in .onnx, .keras or .tflite. Received: {path}.")

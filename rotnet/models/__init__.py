@@ -6,17 +6,18 @@ from rotnet.models.mnist import mnist_cnn, mnist_p4cnn, mnist_regression
 from rotnet.models.small_cnn import small_cnn
 from rotnet.models.transfer import (
     BACKBONES,
+    UNTAUGHT,
     backbone_of,
-    backbone_with_imagenet,
     build_model,
     freeze_backbone,
     unfreeze_backbone,
 )
+from rotnet.models.two_branch_cnn import two_branch_cnn
 
 __all__ = [
     "BACKBONES",
+    "UNTAUGHT",
     "backbone_of",
-    "backbone_with_imagenet",
     "build_classifier",
     "build_model",
     "build_regression",
@@ -27,5 +28,6 @@ __all__ = [
     "mnist_p4cnn",
     "mnist_regression",
     "small_cnn",
+    "two_branch_cnn",
     "unfreeze_backbone",
 ]

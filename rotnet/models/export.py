@@ -82,8 +82,7 @@ def largest_difference(one: Path, other: Path, pictures: Iterable[NDArray[np.uin
     """
     turned = [np.rot90(picture, turn) for picture in pictures for turn in range(4)]
     before, after = (
-        np.stack([answer.probabilities for answer in _predictor(path).predict(turned, turns=1)])
-        for path in (one, other)
+        np.stack([answer.probabilities for answer in Predictor(path).predict(turned, turns=1)]) for path in (one, other)
     )
     return float(np.abs(before - after).max())
 
@@ -96,42 +95,6 @@ def sample_photographs() -> list[NDArray[np.uint8]]:
     """
     data = require("skimage.data", "train", "checking an export on photographs")
     return [data.astronaut(), data.chelsea(), data.coffee(), data.rocket()]
-
-
-class LiteRTModel:
-    """A `.tflite` file, as `rotnet.Predictor` takes a Keras model.
-
-    Args:
-        path: The file.
-
-    Attributes:
-        input_shape: `(None, height, width, channels)`.
-
-    Raises:
-        MissingExtraError: `ai-edge-litert` is not installed.
-        WeightsError: The file is not of LiteRT.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        interpreter = require("ai_edge_litert.interpreter", "litert", "running a LiteRT file")
-        try:
-            self._interpreter = interpreter.Interpreter(str(path))
-        except (ValueError, RuntimeError) as error:
-            raise WeightsError(f"{path} must be a LiteRT file, but it cannot be loaded: {error}") from error
-        (self._input,), (self._output,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        self.input_shape = (None, *(int(side) for side in self._input["shape"][1:]))
-
-    def predict_on_batch(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores of a batch."""
-        self._interpreter.resize_tensor_input(self._input["index"], batch.shape)
-        self._interpreter.allocate_tensors()
-        self._interpreter.set_tensor(self._input["index"], batch)
-        self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output["index"]))
-
-
-def _predictor(path: Path) -> Predictor:
-    return Predictor(LiteRTModel(path) if path.suffix.lower() == ".tflite" else path)
 
 
 def _convert(source: Path, target: Path, format: str) -> None:

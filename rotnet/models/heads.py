@@ -15,7 +15,7 @@ from rotnet.models.transfer import backbone_of, build_model, copy_weights, pictu
 
 HEADS = ("sigmoid", "sincos")
 # what an .onnx file is tried as
-EXPORTED = (*VARIANTS, "resnet50", "small_cnn")
+EXPORTED = (*VARIANTS, "resnet50", "small_cnn", "two_branch_cnn")
 
 
 def build_regression(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from os import PathLike, fspath
 from pathlib import Path
@@ -15,6 +14,7 @@ from rotnet.inference import presets
 from rotnet.models.efficientnet_lite import VARIANTS, efficientnet_lite
 from rotnet.models.onnx_weights import load_onnx_weights
 from rotnet.models.small_cnn import small_cnn
+from rotnet.models.two_branch_cnn import two_branch_cnn
 
 # what each family of keras.applications (a module there) wants its pixels to be: scale and offset of values 0 to 255,
 # and the order of the channels. Families that are not listed scale inside the network.
@@ -40,6 +40,7 @@ _PREPROCESSING: dict[str, tuple] = {
     "efficientnet": _TWICE,
     "efficientnet_lite": (1 / 128, -127 / 128, "rgb"),
     "small_cnn": (1 / 127.5, -1.0, "rgb"),
+    "two_branch_cnn": (1 / 127.5, -1.0, "rgb"),
 }
 SHIPPED = "efficientnet_lite0"
 
@@ -49,7 +50,12 @@ def _application_names() -> dict[str, str]:
     return {name.lower(): name for name in members if callable(getattr(keras.applications, name))}
 
 
-BACKBONES = tuple(sorted([*VARIANTS, *_application_names(), "small_cnn"]))
+# those that nobody has taught yet
+UNTAUGHT: dict[str, Callable[[tuple[int, int, int]], keras.Model]] = {
+    "small_cnn": small_cnn,
+    "two_branch_cnn": two_branch_cnn,
+}
+BACKBONES = tuple(sorted([*VARIANTS, *_application_names(), *UNTAUGHT]))
 
 
 def build_model(
@@ -65,8 +71,9 @@ def build_model(
 
     Args:
         backbone: A name in `rotnet.models.BACKBONES`: `"efficientnet_lite0"`, `"efficientnet_lite2"`, `"resnet50"` or
-            any other of `keras.applications`, in lower case, or `"small_cnn"`.
-        input_shape: `(height, width, 3)` of the pictures, pixels, for `"small_cnn"` also `(height, width, 1)`; some
+            any other of `keras.applications`, in lower case, or one of `UNTAUGHT`, small ones that learn from nothing:
+            `"small_cnn"`, `"two_branch_cnn"`.
+        input_shape: `(height, width, 3)` of the pictures, pixels, for the small ones also `(height, width, 1)`; some
             backbones have a least size.
         weights: None for random weights; `"imagenet"` for a backbone that has learned from ImageNet (shipped for
             EfficientNet-Lite, downloaded by Keras for the others); the name of a preset, or a path to the
@@ -116,34 +123,13 @@ def picture_features(backbone: str, *, input_shape: tuple[int, int, int], imagen
         raise UsageError(f"backbone must be one of {BACKBONES}. Received: backbone={backbone!r}.")
     if head not in ("pool", "flatten"):
         raise UsageError(f"head must be 'pool' or 'flatten'. Received: head={head!r}.")
-    if len(input_shape) != 3 or input_shape[2] not in ((1, 3) if backbone == "small_cnn" else (3,)):
+    if len(input_shape) != 3 or input_shape[2] not in ((1, 3) if backbone in UNTAUGHT else (3,)):
         raise UsageError(f"input_shape must be (height, width, 3). Received: input_shape={input_shape}.")
     family, features = _backbone(backbone, input_shape, imagenet=imagenet)
     inputs = keras.Input(input_shape, name="images")
     x = features(_preprocess(inputs, family))
     x = layers.GlobalAveragePooling2D(name="pool")(x) if head == "pool" else layers.Flatten(name="flatten")(x)
     return inputs, x
-
-
-def backbone_with_imagenet(backbone: str, *, input_shape: tuple[int, int, int] = (224, 224, 3)) -> str:
-    """Choose a backbone whose ImageNet weights can be had here and now.
-
-    Args:
-        backbone, input_shape: As for `build_model`.
-
-    Returns:
-        The name that was given; without a network `"efficientnet_lite0"`, whose weights are shipped, and a warning.
-
-    Example:
-        >>> backbone_with_imagenet("efficientnet_lite2")
-        'efficientnet_lite2'
-    """
-    try:
-        _backbone(backbone, input_shape, imagenet=True)
-    except WeightsError as error:
-        warnings.warn(f"{error} Going on with {SHIPPED} in its place.", stacklevel=2)
-        return SHIPPED
-    return backbone
 
 
 def backbone_of(model: keras.Model) -> keras.Model:
@@ -235,10 +221,10 @@ def _all_layers(model: keras.Model) -> Iterator[keras.Layer]:
 
 def _backbone(name: str, input_shape: tuple[int, int, int], *, imagenet: bool) -> tuple[str, keras.Model]:
     """The family that decides about preprocessing, and the network itself."""
-    if name == "small_cnn":
+    if name in UNTAUGHT:
         if imagenet:
-            raise WeightsError(f"small_cnn has no ImageNet weights: use weights=None, or a backbone such as {SHIPPED}.")
-        return name, small_cnn(input_shape)
+            raise WeightsError(f"{name} has no ImageNet weights: use weights=None, or a backbone such as {SHIPPED}.")
+        return name, UNTAUGHT[name](input_shape)
     if name in VARIANTS:
         model = efficientnet_lite(name, input_shape=input_shape)
         if imagenet:
@@ -259,8 +245,9 @@ def _download(application: Callable, name: str, input_shape: tuple[int, int, int
         raise
     except Exception as error:
         raise WeightsError(
-            f"The ImageNet weights of {name} could not be downloaded ({error}). Connect to the network once, or use "
-            f"weights=None, or a backbone whose weights are shipped: {', '.join(VARIANTS)}."
+            f"The ImageNet weights of {name} could not be downloaded ({error}). Connect to the network once, or begin "
+            "with random weights (weights=None; --from random or --random-weights), or take a backbone whose weights "
+            f"are shipped: {', '.join(VARIANTS)}."
         ) from error
 
 

@@ -14,7 +14,7 @@ from rotnet.datasets import load_class_folders, split_labelled, split_photos
 from rotnet.datasets.augmentation import Augmentation
 from rotnet.errors import WeightsError
 from rotnet.evaluation.classification_plots import plot_confusion, plot_predictions
-from rotnet.models import build_classifier, load_rotation_model
+from rotnet.models import UNTAUGHT, build_classifier, load_rotation_model
 from rotnet.training.classification import (
     UPRIGHT_CLASSES,
     LabelledBatches,
@@ -28,7 +28,7 @@ from rotnet.training.run_pictures import save_figure, save_learning_curves
 
 _log = logging.getLogger(__name__)
 # what people compare; any of `rotnet.models.BACKBONES` is taken besides
-COMPARED = ("small_cnn", "vgg16", "mobilenetv2", "xception", "efficientnetb0", "resnet50", "rotnet")
+COMPARED = ("small_cnn", "two_branch_cnn", "vgg16", "mobilenetv2", "xception", "efficientnetb0", "resnet50", "rotnet")
 SHARES = (0.7, 0.2, 0.1)  # of the pictures: to learn from, to choose the best epoch by, to measure on
 
 
@@ -56,7 +56,7 @@ def run_classifier(
             `confusion.png`.
         backbone: A name in `rotnet.models.BACKBONES`, or `"rotnet"` for the one of `rotation_model`, which has learned
             which way pictures are up.
-        pretrained: Whether the backbone has learned from ImageNet; `"small_cnn"` never has.
+        pretrained: Whether the backbone has learned from ImageNet; the small ones never have.
         rotation_model: A preset, or the file of a model, that `"rotnet"` takes its backbone from.
         size: Side of the square pictures, pixels.
         frozen_epochs: Most epochs that only the last layer learns.
@@ -77,7 +77,7 @@ def run_classifier(
     keras.utils.set_random_seed(seed)
     data = load_class_folders(folder)
     learn, val, test = split_labelled(data, SHARES, seed=seed)
-    taught = backbone == "rotnet" or (pretrained and backbone != "small_cnn")  # nobody has taught that one
+    taught = backbone == "rotnet" or (pretrained and backbone not in UNTAUGHT)  # nobody has taught that one
     if backbone == "rotnet":
         model = build_classifier(load_rotation_model(rotation_model), len(data.classes), input_shape=shape)
     else:
@@ -187,7 +187,8 @@ def run_upright(
         output: Where the run lives: `model.keras`, `classes.json`, `metrics.json`, `learning-curves.png` and
             `predictions.png` (wrong answers in red).
         backbone: A name in `rotnet.models.BACKBONES`.
-        weights: None for random weights, `"imagenet"` for a backbone that has learned from ImageNet.
+        weights: None for random weights, `"imagenet"` for a backbone that has learned from ImageNet, as the small ones
+            never have.
         size: Side of the square pictures, pixels.
         frozen_epochs: Most epochs that only the last layer learns.
         epochs: Most epochs that all learns then.
@@ -203,6 +204,7 @@ def run_upright(
     output, shape = Path(output), (size, size, 3)
     keras.utils.set_random_seed(seed)
     learn, val = upright_streams(folder, shape, batch_size=batch_size, seed=seed, workers=workers)
+    weights = None if backbone in UNTAUGHT else weights
     model = build_classifier(backbone, len(UPRIGHT_CLASSES), input_shape=shape, weights=weights)
     with watched(say) as told:
         report = teach(

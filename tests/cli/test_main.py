@@ -103,7 +103,7 @@ def test_odd_names_are_printed_and_written(folder, model):
     [
         (["predict", "in", "--model", "phto"], 2, "did you mean 'photo'"),
         (["predict", "in", "--model", "nowhere.onnx"], 1, "nowhere.onnx does not exist"),
-        (["predict", "in", "--model", "in/notes.txt"], 1, "must end in .onnx or .keras"),
+        (["predict", "in", "--model", "in/notes.txt"], 1, "must end in .onnx, .keras or .tflite"),
         (["predict", "in", "--model", f"{'a' * 300}.onnx"], 1, "a.onnx does not exist: give a model file"),
         (["predict", "empty"], 2, "no pictures to look at"),
         (["predict", "in", "--angle-range", "15", "-15"], 2, "low < high"),
@@ -135,6 +135,45 @@ def test_wrong_use_ends_with_2(folder, capsys, command):
         main(command)
     assert ended.value.code == 2
     assert "usage: rotnet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command, meant",
+    [
+        (["predcit", "a.jpg"], "predict"),
+        (["train", "foto"], None),
+        (["train", "photo", "in"], "photos"),
+        (["zzz"], None),
+    ],
+)
+def test_a_mistyped_command_is_told_what_it_may_have_meant(capsys, command, meant):
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 2
+    err = capsys.readouterr().err
+    assert f"did you mean {meant!r}?" in err if meant else "did you mean" not in err
+
+
+def piped(monkeypatch, data):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_a_picture_comes_from_standard_input(folder, model, monkeypatch, capsys):
+    picture = encoded(crooked(40.0))
+    piped(monkeypatch, picture)
+    assert main(["predict", "-", "--model", model, "--format", "jsonl"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["path"] == "-" and abs(row["angle"] - 40.0) < 2
+    piped(monkeypatch, picture)
+    assert main(["check", "-", "--model", model, "--format", "jsonl"]) == 1
+    assert json.loads(capsys.readouterr().out)["path"] == "-"
+    piped(monkeypatch, b"no picture")
+    assert main(["predict", "-", "--model", model]) == 1
+    assert "of 10 bytes" in "".join(capsys.readouterr())
+    assert main(["predict", "-", "--model", model, "-o", "out"]) == 2
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["predict", "-", "--model", model]) == 2
+    assert "Standard input is closed" in capsys.readouterr().err
 
 
 # Other commands -------------------------------------------------------------------------------------------------------

@@ -5,15 +5,15 @@ import sys
 import numpy as np
 import pytest
 from compass import compass_onnx, crooked
+from PIL import Image
 
 from rotnet import Predictor, build_model
 from rotnet.cli.main import main
 from rotnet.errors import MissingExtraError, OutputError, WeightsError
 from rotnet.inference import presets
-from rotnet.inference.networks import OnnxNetwork
+from rotnet.inference.networks import LiteRTModel, OnnxNetwork
 from rotnet.models.export import (
     FORMATS,
-    LiteRTModel,
     export_model,
     export_onnx,
     largest_difference,
@@ -126,6 +126,9 @@ def test_every_format_answers_alike(network, tmp_path, monkeypatch, capsys, form
     assert capsys.readouterr().out.startswith(f"{target.name}: 0.")
     assert list(tmp_path.iterdir()) == [target]
     assert largest_difference(network, target, sample_photographs()) <= 1e-3
+    Image.fromarray(crooked(30.0)).save("crooked.png")
+    assert main(["predict", "crooked.png", "--model", target.name]) == 0
+    assert "crooked.png" in capsys.readouterr().out
 
 
 def test_a_preset_is_exported_as_it_is(tmp_path):
@@ -133,9 +136,10 @@ def test_a_preset_is_exported_as_it_is(tmp_path):
     assert (tmp_path / "digits.onnx").read_bytes() == presets.find("mnist").read_bytes()
 
 
-def test_an_exported_file_goes_back_to_keras(tmp_path):
+@pytest.mark.parametrize("backbone", ["small_cnn", "two_branch_cnn"])
+def test_an_exported_file_goes_back_to_keras(tmp_path, backbone):
     keras.utils.set_random_seed(0)
-    exported = export_onnx(build_model("small_cnn", input_shape=(32, 32, 3)), tmp_path / "small.onnx")
+    exported = export_onnx(build_model(backbone, input_shape=(32, 32, 3)), tmp_path / "small.onnx")
     assert export_model(exported, tmp_path / "small.keras", format="keras") <= 1e-3
     assert keras.models.load_model(tmp_path / "small.keras").output_shape == (None, 360)
 

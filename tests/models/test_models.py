@@ -10,8 +10,8 @@ from rotnet import build_model
 from rotnet.errors import WeightsError
 from rotnet.models import (
     BACKBONES,
+    UNTAUGHT,
     backbone_of,
-    backbone_with_imagenet,
     build_classifier,
     build_regression,
     efficientnet_lite,
@@ -347,9 +347,20 @@ def test_wrong_arguments_of_other_heads():
         build_classifier("small_cnn", 2)
 
 
-def test_small_cnn_takes_gray_pictures_too():
-    model = build_model("small_cnn", input_shape=(28, 28, 1))
-    assert model.output_shape == (None, 360) and backbone_of(model).name == "small_cnn"
+@pytest.mark.parametrize("name", UNTAUGHT)
+def test_small_networks_take_gray_pictures_too(name):
+    model = build_model(name, input_shape=(28, 28, 1))
+    assert model.output_shape == (None, 360) and backbone_of(model).name == name
+
+
+def test_two_branches_begin_with_large_and_with_small_filters():
+    backbone = backbone_of(build_model("two_branch_cnn", input_shape=(28, 28, 3)))
+    sizes = {
+        first: [backbone.get_layer(f"{first}_first_conv{number}").kernel_size[0] for number in (1, 2, 3)]
+        for first in ("large", "small")
+    }
+    assert sizes == {"large": [7, 5, 3], "small": [3, 5, 7]}
+    assert [tensor.shape[-1] for tensor in backbone.get_layer("both").input] == [128, 128]
 
 
 def test_a_classifier_takes_over_a_taught_backbone_as_a_copy():
@@ -374,11 +385,6 @@ def test_only_what_is_thawed_learns_and_batch_normalization_keeps_its_statistics
     unfreeze_backbone(model)
     paths = changed_by_a_step()
     assert any("stem_conv" in path for path in paths) and not any("_bn" in path for path in paths)
-
-
-def test_a_backbone_that_cannot_be_had_is_replaced_with_a_warning(offline):
-    with pytest.warns(UserWarning, match="mobilenetv2 could not be downloaded.*Going on with efficientnet_lite0"):
-        assert backbone_with_imagenet("mobilenetv2", input_shape=SMALL) == "efficientnet_lite0"
 
 
 # Back from ONNX -------------------------------------------------------------------------------------------------------

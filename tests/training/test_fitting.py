@@ -18,7 +18,8 @@ from rotnet.training.classification import ImageClassifier
 from rotnet.training.fitting import TrainingSettings, fit
 from rotnet.training.generators import RotNetDataGenerator
 from rotnet.training.metrics import BinaryAUC
-from rotnet.training.recipes import parse_stage, run_mnist, run_photos
+from rotnet.training.mnist_recipe import run_mnist
+from rotnet.training.recipes import parse_stage, run_photos
 
 
 def tiny_model():
