@@ -34,6 +34,7 @@ TABLE = [
     (1.0, [], "upright", 0.0),
     (8.0, [], "slight tilt", 0.0),
     (8.0, ["--level"], "turned", 8.0),
+    (8.0, ["--no-level"], "slight tilt", 0.0),
     (352.0, ["--angle-range", "-15", "15"], "turned", 352.0),
     (30.0, [], "turned", 30.0),
     (91.0, [], "turned", 90.0),
@@ -47,6 +48,8 @@ def keywords(arguments):
     found = {}
     if "--level" in arguments:
         found["level"] = True
+    if "--no-level" in arguments:
+        found["level"] = False
     if "--angle-range" in arguments:
         found["angle_range"] = (-15.0, 15.0)
     if "--min-confidence" in arguments:
