@@ -141,7 +141,7 @@ def test_wrong_use_ends_with_2(folder, capsys, command):
     "command, meant",
     [
         (["predcit", "a.jpg"], "predict"),
-        (["train", "foto"], None),
+        (["train", "foto"], "photos"),
         (["train", "photo", "in"], "photos"),
         (["zzz"], None),
     ],
