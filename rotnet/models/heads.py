@@ -14,8 +14,8 @@ from rotnet.models.efficientnet_lite import VARIANTS
 from rotnet.models.transfer import backbone_of, build_model, copy_weights, picture_features
 
 HEADS = ("sigmoid", "sincos")
-# what an .onnx file is tried as
-EXPORTED = (*VARIANTS, "resnet50", "small_cnn", "two_branch_cnn")
+# what an .onnx file is tried as: networks whose layers follow one another as in the file, which branches do not
+EXPORTED = (*VARIANTS, "resnet50", "small_cnn")
 
 
 def build_regression(

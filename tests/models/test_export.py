@@ -136,10 +136,9 @@ def test_a_preset_is_exported_as_it_is(tmp_path):
     assert (tmp_path / "digits.onnx").read_bytes() == presets.find("mnist").read_bytes()
 
 
-@pytest.mark.parametrize("backbone", ["small_cnn", "two_branch_cnn"])
-def test_an_exported_file_goes_back_to_keras(tmp_path, backbone):
+def test_an_exported_file_goes_back_to_keras(tmp_path):
     keras.utils.set_random_seed(0)
-    exported = export_onnx(build_model(backbone, input_shape=(32, 32, 3)), tmp_path / "small.onnx")
+    exported = export_onnx(build_model("small_cnn", input_shape=(32, 32, 3)), tmp_path / "small.onnx")
     assert export_model(exported, tmp_path / "small.keras", format="keras") <= 1e-3
     assert keras.models.load_model(tmp_path / "small.keras").output_shape == (None, 360)
 
