@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rotnet.errors import UsageError
-from rotnet.evaluation.figures import new_figure
+from rotnet.evaluation.figures import ACCENT, QUIET, TRAIN, new_figure, open_frame
 from rotnet.images import reading
 from rotnet.images.reading import Source
 
@@ -89,4 +90,36 @@ def plot_confusion(confusion: ArrayLike, classes: Sequence[str]) -> Figure:
     axis.set_yticks(range(len(classes)), classes)
     axis.set_xlabel("answer")
     axis.set_ylabel("true class")
+    return figure
+
+
+def plot_class_counts(labels: Sequence[ArrayLike], classes: Sequence[str], *, parts: Sequence[str]) -> Figure:
+    """Show how many pictures there are of each class: what is rare is learned badly.
+
+    Args:
+        labels: For each part, `(N,)` positions in `classes`.
+        classes: Names.
+        parts: Names of the parts, such as `("training", "test")`.
+
+    Returns:
+        A figure with a bar a class, the parts in it above each other.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure = new_figure(6.4, 1.4 + 0.3 * len(classes))
+    axis = figure.subplots()
+    left = np.zeros(len(classes))
+    for part, name, color in zip(labels, parts, cycle((TRAIN, ACCENT, QUIET)), strict=False):
+        counts = np.bincount(np.asarray(part, np.int64), minlength=len(classes))
+        axis.barh(range(len(classes)), counts, left=left, color=color, label=name)
+        left += counts
+    for row, number in enumerate(left):
+        axis.text(number, row, f" {number:.0f}", va="center", fontsize=9)
+    axis.set_yticks(range(len(classes)), classes)
+    axis.invert_yaxis()
+    axis.margins(x=0.1)
+    axis.set_xlabel("pictures")
+    axis.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(parts))
+    open_frame(axis)
     return figure

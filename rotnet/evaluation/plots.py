@@ -266,7 +266,8 @@ def _point_up(axis: Axes, image: NDArray[np.uint8], angle: float, style: str) ->
     """Draw an arrow from the middle of a picture that is turned by an angle to where its top is."""
     height, width = image.shape[:2]
     up = 0.4 * min(height, width) * np.array([-np.sin(np.deg2rad(angle)), -np.cos(np.deg2rad(angle))])
-    start = np.array([width, height]) / 2
+    middle = (width / 2, height / 2)
+    top = (middle[0] + up[0], middle[1] + up[1])
     for color, thickness in (("black", 3.0), ("white", 1.4)):
         arrow = {"arrowstyle": "->", "linestyle": style, "color": color, "linewidth": thickness}
-        axis.annotate("", start + up, start, arrowprops=arrow)
+        axis.annotate("", top, middle, arrowprops=arrow)

@@ -126,7 +126,7 @@ def is_guessing(scores: Scores) -> bool:
     is so low, or the share within 10 degrees so high, as chance brings about less than once in a hundred times each.
 
     Example:
-        >>> is_guessing(score([0.0, 90.0, 180.0, 270.0] * 4, [0.0] * 16)), is_guessing(score([80.0] * 16, [82.0] * 16))
+        >>> is_guessing(score([20.0, 90.0, 180.0, 270.0], [0.0] * 4)), is_guessing(score([80.0] * 9, [82.0] * 9))
         (True, False)
     """
     spread, close = 180 / 12**0.5, 10 / 180

@@ -50,11 +50,11 @@ def _application_names() -> dict[str, str]:
     return {name.lower(): name for name in members if callable(getattr(keras.applications, name))}
 
 
-# those that nobody has taught yet
-UNTAUGHT: dict[str, Callable[[tuple[int, int, int]], keras.Model]] = {
+_SMALL: dict[str, Callable[[tuple[int, int, int]], keras.Model]] = {
     "small_cnn": small_cnn,
     "two_branch_cnn": two_branch_cnn,
 }
+UNTAUGHT = tuple(_SMALL)  # nobody has taught them yet
 BACKBONES = tuple(sorted([*VARIANTS, *_application_names(), *UNTAUGHT]))
 
 
@@ -224,7 +224,7 @@ def _backbone(name: str, input_shape: tuple[int, int, int], *, imagenet: bool) -
     if name in UNTAUGHT:
         if imagenet:
             raise WeightsError(f"{name} has no ImageNet weights: use weights=None, or a backbone such as {SHIPPED}.")
-        return name, UNTAUGHT[name](input_shape)
+        return name, _SMALL[name](input_shape)
     if name in VARIANTS:
         model = efficientnet_lite(name, input_shape=input_shape)
         if imagenet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from rotnet.datasets import load_class_folders, split_labelled, split_photos
 from rotnet.datasets.augmentation import Augmentation
 from rotnet.errors import WeightsError
-from rotnet.evaluation.classification_plots import plot_confusion, plot_predictions
+from rotnet.evaluation.classification_plots import plot_class_counts, plot_confusion, plot_predictions
 from rotnet.models import UNTAUGHT, build_classifier, load_rotation_model
 from rotnet.training.classification import (
     UPRIGHT_CLASSES,
@@ -29,6 +30,7 @@ from rotnet.training.run_pictures import save_figure, save_learning_curves
 _log = logging.getLogger(__name__)
 # what people compare; any of `rotnet.models.BACKBONES` is taken besides
 COMPARED = ("small_cnn", "two_branch_cnn", "vgg16", "mobilenetv2", "xception", "efficientnetb0", "resnet50", "rotnet")
+MISCLASSIFIED = "misclassified.png"
 SHARES = (0.7, 0.2, 0.1)  # of the pictures: to learn from, to choose the best epoch by, to measure on
 
 
@@ -52,8 +54,8 @@ def run_classifier(
     Args:
         folder: Holds a folder of pictures for each class; 70 % of them are learned from, 20 % choose the best epoch,
             10 % measure.
-        output: Where the run lives: `model.keras`, `classes.json`, `metrics.json`, `learning-curves.png` and
-            `confusion.png`.
+        output: Where the run lives: `model.keras`, `classes.json`, `metrics.json`, `learning-curves.png`,
+            `class-counts.png`, `confusion.png` and, if there are mistakes, `misclassified.png`.
         backbone: A name in `rotnet.models.BACKBONES`, or `"rotnet"` for the one of `rotation_model`, which has learned
             which way pictures are up.
         pretrained: Whether the backbone has learned from ImageNet; the small ones never have.
@@ -98,7 +100,30 @@ def run_classifier(
         )
     save_learning_curves([output / "log.csv"], output)
     save_figure(lambda: plot_confusion(report["confusion"], data.classes), output / "confusion.png")
+    labels = [part.labels for part in (learn, val, test)]
+    parts = ("training", "validation", "test")
+    save_figure(lambda: plot_class_counts(labels, data.classes, parts=parts), output / "class-counts.png")
+    (output / MISCLASSIFIED).unlink(missing_ok=True)
+    if wrong := _misclassified(model, LabelledBatches(test, same_every_epoch=True, **common)):
+        images, answers, truth = (np.stack(column) for column in zip(*wrong, strict=True))
+        save_figure(lambda: plot_predictions(images, answers, data.classes, truth=truth), output / MISCLASSIFIED)
     return report
+
+
+def _misclassified(
+    model: keras.Model, batches: keras.utils.PyDataset, *, count: int = 24
+) -> list[tuple[Any, Any, Any]]:
+    """Pictures with a wrong answer, the answer and the truth; one of each class in turn, so that none fills all."""
+    by_class: dict[int, list[tuple[Any, Any, Any]]] = {}
+    for number in range(len(batches)):
+        images, truth = batches[number]
+        answers = model.predict_on_batch(images)
+        for place in np.flatnonzero(answers.argmax(axis=1) != truth):
+            found = by_class.setdefault(int(truth[place]), [])
+            if len(found) < count:
+                found.append((images[place].astype(np.uint8), answers[place], truth[place]))
+    turns = zip_longest(*(by_class[label] for label in sorted(by_class)))
+    return [one for turn in turns for one in turn if one is not None][:count]
 
 
 def compare_classifiers(

@@ -125,13 +125,29 @@ def test_classes_are_taught_asked_and_drawn(folder, capfd):
         "small_cnn: 100% of the held-out pictures right" in out and "rotnet classify PATH --model runs/small_cnn" in out
     )
     assert err == ""
-    for name in ("learning-curves", "confusion"):
+    assert not (folder / "runs/small_cnn/misclassified.png").exists()
+    for name in ("learning-curves", "confusion", "class-counts"):
         assert min(shapes(folder / "runs/small_cnn" / f"{name}.png")) > 200
     (folder / "broken.png").write_bytes(b"no picture")
     assert main(["classify", "sorted/red", "broken.png", "--model", "runs/small_cnn"]) == 1
     out, err = capfd.readouterr()
     assert [line.split()[1] for line in out.splitlines()[1:]] == ["red"] * 60
     assert "broken.png" in err and err.count("\n") == 1
+
+
+def test_misclassified_pictures_are_drawn_from_all_classes_in_turn():
+    from rotnet.datasets import Labelled
+    from rotnet.training.class_recipes import _misclassified
+    from rotnet.training.classification import LabelledBatches
+
+    class Stubborn:
+        def predict_on_batch(self, images):
+            return np.tile([0.1, 0.8, 0.1], (len(images), 1))
+
+    labels = np.array([0] * 6 + [1] * 3 + [2] * 2)
+    data = Labelled(np.zeros((11, 16, 16, 3), np.uint8), labels, ("a", "b", "c"))
+    wrong = _misclassified(Stubborn(), LabelledBatches(data, (16, 16), batch_size=4), count=5)
+    assert [truth for _, _, truth in wrong] == [0, 2, 0, 2, 0]
 
 
 def test_a_backbone_whose_weights_cannot_be_had_is_left_out_of_a_comparison(folder, monkeypatch, capfd):

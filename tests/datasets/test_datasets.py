@@ -161,3 +161,17 @@ def test_no_part_of_labelled_pictures_stays_empty():
         split_labelled(data, (0.25,) * 4)
     with pytest.raises(UsageError, match="add up to 1"):
         split_labelled(data, (0.7, 0.2))
+
+
+def test_more_of_a_small_folder_is_held_out_and_never_less_as_it_grows(tmp_path):
+    def held_out(number):
+        for name in range(number):
+            (tmp_path / f"{name}.jpg").touch()
+        return set(split_photos(tmp_path).val)
+
+    small = held_out(60)
+    assert 5 < len(small) < 20  # about a fifth
+    large = held_out(600)
+    assert 15 < len(large) < 50  # about a twentieth
+    first = {tmp_path / f"{name}.jpg" for name in range(60)}
+    assert large & first <= small

@@ -20,6 +20,7 @@ from rotnet.evaluation import (
     evaluate,
     evaluate_views,
     held_out_confidence,
+    is_guessing,
     largest_harmless,
     rates,
     rivals,
@@ -168,6 +169,21 @@ def test_score_counts_around_the_circle():
 def test_score_refuses_what_it_cannot_count(truth, angles):
     with pytest.raises(ValueError, match="Received"):
         score(truth, angles)
+
+
+def test_guesses_are_told_from_answers():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 360, (200, 60))
+    guesses = rng.uniform(0, 360, (200, 60))
+    told = [is_guessing(score(*pair)) for pair in zip(truth, guesses, strict=True)]
+    assert np.mean(told) > 0.95
+    constant = [is_guessing(score(row, np.full(60, 30.0))) for row in truth]
+    assert np.mean(constant) > 0.95
+    # right in a third of the pictures, or right but for half turns: not much, but not guessed
+    third = np.where(rng.random((200, 60)) < 1 / 3, truth, guesses)
+    flipped = truth + 180 * rng.integers(0, 2, (200, 60))
+    for answers in (third, flipped):
+        assert not any(is_guessing(score(*pair)) for pair in zip(truth, answers, strict=True))
 
 
 def test_quadrants_agree_with_the_score():

@@ -11,7 +11,7 @@ from PIL import Image
 import rotnet
 from rotnet import AnglePrediction, display_examples, encode_angles
 from rotnet.errors import MissingExtraError, OutputError, UsageError
-from rotnet.evaluation import evaluate, evaluate_views, figures, plots
+from rotnet.evaluation import classification_plots, evaluate, evaluate_views, figures, plots
 from rotnet.geometry.angles import shown_angle
 from rotnet.geometry.lines import level_from_lines
 from rotnet.inference.predictor import Predictor
@@ -91,6 +91,15 @@ def test_preprocessing_outside_the_model():
 def test_examples_of_nothing(images, count):
     with pytest.raises(UsageError, match="images must hold at least one picture"):
         display_examples(Compass(), images, count)
+
+
+def test_learning_curves_of_stages_follow_one_another(tmp_path):
+    for stage in (1, 2):
+        (tmp_path / f"{stage}.csv").write_text(f"epoch,loss,val_loss\n0,{stage},{stage}\n1,{stage},{stage}\n")
+    (axis,) = figures.plot_learning_curves([tmp_path / "1.csv", tmp_path / "2.csv"]).axes
+    training, _, border = axis.lines
+    assert training.get_xdata().tolist() == [1, 2, 3, 4] and training.get_ydata().tolist() == [1, 1, 2, 2]
+    assert list(border.get_xdata()) == [2.5, 2.5]
 
 
 def test_learning_curves_pair_training_and_validation(tmp_path):
@@ -229,3 +238,20 @@ def test_the_lines_that_are_believed_are_drawn_over_the_picture():
     assert len(after.lines) == 14
     before, _ = plots.plot_level(picture, answer).axes
     assert not before.lines and before.get_title("left") == "3.0° says the network"
+
+
+def test_training_examples_point_to_the_top():
+    images = np.full((3, 20, 20, 3), 260.0, np.float32)
+    figure = plots.show_training_examples(images, [0, 90, 180], count=2)
+    shown = [axis for axis in figure.axes if axis.images]
+    assert [axis.get_title() for axis in shown] == ["turned by 0.0°", "turned by 90.0°"]
+    assert shown[0].images[0].get_array().max() == 255
+    up, left = (np.subtract(axis.texts[0].xy, axis.texts[0].xyann) for axis in shown)
+    assert up[1] < 0 and left[0] < 0 and abs(up[0]) < 1e-6  # rows count downwards
+
+
+def test_class_counts_add_up():
+    figure = classification_plots.plot_class_counts([[0, 0, 1], [0]], ("cat", "dog"), parts=("training", "test"))
+    axis = figure.axes[0]
+    assert [text.get_text().strip() for text in axis.texts] == ["3", "1"]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["training", "test"]
