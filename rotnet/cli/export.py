@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rotnet.cli.common import add_command, path
+from rotnet.cli.quiet import quiet_frameworks
 
 EXTENSIONS = {"onnx": ".onnx", "litert": ".tflite", "keras": ".keras"}
 
@@ -43,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
     pictures = None if options.pictures is None else list(find_images(options.pictures))
     if pictures == []:
         raise UsageError(f"There are no pictures in {options.pictures}: name a picture, or a folder that holds some.")
-    difference = export_model(options.model, target, format=options.format, pictures=pictures)
+    with quiet_frameworks():
+        difference = export_model(options.model, target, format=options.format, pictures=pictures)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, probabilities within {difference:.1g} of {options.model}")
     return 0

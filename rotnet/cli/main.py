@@ -30,6 +30,7 @@ from rotnet.cli import (
     train,
 )
 from rotnet.cli.common import Complaints, complain
+from rotnet.cli.quiet import quiet_frameworks
 from rotnet.errors import RotNetError
 
 # in the order in which help lists them
@@ -61,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logger.addHandler(complaints)
     try:
         options = _parser().parse_args(arguments)
-        with warnings.catch_warnings():
+        # models of these kinds bring a framework that talks
+        talks = str(getattr(options, "model", "")).lower().endswith((".keras", ".tflite"))
+        with quiet_frameworks(verbose=not talks), warnings.catch_warnings():
             # Pillow warns of damaged metadata; what matters to a picture is an error of ours
             warnings.filterwarnings("ignore", module="PIL")
             status: int = options.run(options)
