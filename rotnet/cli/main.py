@@ -147,7 +147,7 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"rotnet {__version__}")
-    commands = parser.add_subparsers(metavar="command", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="command", required=True)
     for command in COMMANDS:
         command.add(commands)
     return parser
