@@ -310,7 +310,9 @@ def _changes(watched: Watched, stop: threading.Event, *, poll: bool) -> Generato
                 changes = next(told, None)
             except (OSError, RuntimeError) as error:  # no such folder, or more folders than the system watches
                 names = ", ".join(map(str, watched.folders.values()))
-                raise UsageError(f"{names} cannot be watched: {error}. Try --poll, which needs no such help.") from error
+                raise UsageError(
+                    f"{names} cannot be watched: {error}. Try --poll, which needs no such help."
+                ) from error
             if changes is None:
                 return
             for real, identity in before.items():

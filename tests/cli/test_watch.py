@@ -21,7 +21,20 @@ PATIENCE = 60
 @contextmanager
 def watching(model, *options):
     """The command, once it watches; it must end well."""
-    command = [sys.executable, "-m", "rotnet", "watch", "in", "-o", "out", "--model", model, "--settle", "0.3", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "rotnet",
+        "watch",
+        "in",
+        "-o",
+        "out",
+        "--model",
+        model,
+        "--settle",
+        "0.3",
+        *options,
+    ]
     with start(command) as process:
         try:
             assert process.stderr.readline() == "rotnet: watching in (Ctrl-C ends it)\n"

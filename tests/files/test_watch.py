@@ -34,9 +34,7 @@ class Watch:
         self.results, self.error = [], None
         self.stop, self._started = threading.Event(), threading.Event()
         options = {"settle": 0.3, "jobs": 1, **options}
-        self._watched = watch_files(
-            folders, output, predictor, stop=self.stop, started=self._started.set, **options
-        )
+        self._watched = watch_files(folders, output, predictor, stop=self.stop, started=self._started.set, **options)
         self._thread = threading.Thread(target=self._run)
 
     def _run(self):
