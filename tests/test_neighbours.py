@@ -1,4 +1,4 @@
-"""What docs/neighbours.md tells people to do beside other programs does what it says, with small stand-ins for these."""
+"""What docs/neighbours.md tells people to do beside other programs does what it says; stand-ins take their place."""
 
 import os
 import re

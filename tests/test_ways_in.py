@@ -1,4 +1,4 @@
-"""Ways in beside the package itself: the manual page, the container, the hook of pre-commit and the action of GitHub."""
+"""Ways in beside the package: the manual page, the container, the hook of pre-commit and the action of GitHub."""
 
 import argparse
 import os

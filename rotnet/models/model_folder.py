@@ -88,8 +88,9 @@ def model_card(preset: Preset | None, name: str, *, licence: str | None = None) 
 
 # {title}
 
-{what[0].upper()}{what[1:]}. It answers with 360 probabilities, one for each degree counter-clockwise that an upright picture has
-been turned by; decoder, calibration and thresholds stand in the metadata of `{MODEL_FILE}`.
+{what[0].upper()}{what[1:]}. It answers with 360 probabilities, one for each degree
+counter-clockwise that an upright picture has been turned by; decoder, calibration and thresholds stand in the metadata
+of `{MODEL_FILE}`.
 
 {known}
 
