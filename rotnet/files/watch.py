@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 SETTLE = 2.0  # seconds; cameras and networks pause while they write
 _STEP = 50  # milliseconds without a change after which changes are told
 _TICK = 250  # milliseconds without a change after which it is looked what has settled
+_POLL = 1000  # milliseconds between looks at all of it
 
 
 class Settling:
@@ -303,6 +304,7 @@ def _changes(watched: Watched, stop: threading.Event, *, poll: bool) -> Generato
         yield_on_timeout=True,
         stop_event=stop,
         force_polling=poll or None,
+        poll_delay_ms=_POLL,
     )
     with closing(told):
         while True:
