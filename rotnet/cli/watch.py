@@ -97,14 +97,14 @@ def run(options: argparse.Namespace) -> int:
 def ended_by_signals() -> Iterator[threading.Event]:
     """An event that Ctrl-C, or whoever ends a service, sets; a second Ctrl-C ends at once."""
     stop = threading.Event()
-    before = {}
+    before: dict[int, Any] = {}
 
     def end(number: int, _: Any) -> None:
         stop.set()
         signal.signal(number, before[number])
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, end)
+    for one in (signal.SIGINT, signal.SIGTERM):
+        before[one] = signal.signal(one, end)
     try:
         yield stop
     finally:

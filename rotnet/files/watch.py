@@ -191,7 +191,7 @@ def watch_files(
     watch = _Watch(Watched.of(folders, output), settle, journal, overwrite=overwrite)
     stop = stop or threading.Event()
 
-    def results(paths: Iterable[Path]) -> Iterator[FileCorrection]:
+    def results(paths: Iterable[Path]) -> Generator[FileCorrection, None, None]:
         targets: Targets = {}
         for path in paths:
             if failed := watch.plan(path, targets):
@@ -199,7 +199,7 @@ def watch_files(
         done = correct_targets(targets, predictor, options, how, journal=journal, jobs=jobs, overwrite=overwrite)
         with closing(done):
             for result in done:
-                if result.action != "failed" or watch.stands(result.path):
+                if watch.stands(result):
                     yield result
 
     def run() -> Generator[FileCorrection, None, None]:
@@ -281,10 +281,13 @@ class _Watch:
         targets[path] = target
         return None
 
-    def stands(self, path: Path) -> bool:
-        """Whether a failure is final; what has changed is looked at anew, and what has vanished is no failure."""
+    def stands(self, result: FileCorrection) -> bool:
+        """Whether a result is final: what has failed and changed is looked at anew, what has vanished is no failure."""
+        path = result.path
+        if result.seen is not None:  # it may have changed while it waited for its turn
+            self._handled[path] = result.seen
         found = stamp(path)
-        if found == self._handled.get(path):
+        if result.action != "failed" or found == self._handled.get(path):
             return True
         self._settling.notice(path)
         _log.info("%s %s", path, "has vanished" if found is None else "has changed, and is looked at anew")

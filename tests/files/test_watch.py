@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from trees import everything, save
 
+import rotnet.files.watch
 from rotnet.errors import ImageError, OutputError, UsageError
 from rotnet.files import Journal, watch_files
 from rotnet.files.watch import Settling, Watched
@@ -244,6 +245,23 @@ def test_picture_that_changes_amid_work_is_looked_at_anew(folder, compass, monke
         save("in/a.png", 30.0)
         watch.wait_for(1)
     assert watch.told() == [("in/a.png", "turned")] and watch.results[0].angle == pytest.approx(60.0, abs=1.0)
+
+
+def test_picture_that_changes_while_it_waits_is_taken_up_once(folder, compass, monkeypatch):
+    correct = rotnet.files.watch.correct_targets
+
+    def late(targets, *others, **options):
+        if Path("in/a.png") in targets:
+            save("in/a.png", 60.0)
+        return correct(targets, *others, **options)
+
+    monkeypatch.setattr("rotnet.files.watch.correct_targets", late)
+    with watching(compass) as watch:
+        save("in/a.png", 30.0)
+        watch.wait_for(1)
+        told = pass_by(watch)
+    assert told == [("in/a.png", "turned"), ("in/last.png", "turned")]
+    assert watch.results[0].angle == pytest.approx(60.0, abs=1.0)
 
 
 def test_without_notices_of_the_system(folder, compass):
