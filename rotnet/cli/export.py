@@ -42,8 +42,7 @@ def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     from rotnet.errors import UsageError
     from rotnet.images.finding import find_images
-    from rotnet.models.export import export_model
-    from rotnet.models.model_folder import save_folder
+    from rotnet.inference.model_folder import save_folder
 
     target = Path(options.output or Path(options.model).with_suffix(EXTENSIONS[options.format]).name)
     if target.exists() and options.output is None:
@@ -52,6 +51,8 @@ def run(options: argparse.Namespace) -> int:
         save_folder(options.model, target, licence=options.licence)
         print(f"{target}: describe the model in {target / 'README.md'} before you share it")
         return 0
+    from rotnet.models.export import export_model
+
     pictures = None if options.pictures is None else list(find_images(options.pictures))
     if pictures == []:
         raise UsageError(f"There are no pictures in {options.pictures}: name a picture, or a folder that holds some.")

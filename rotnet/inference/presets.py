@@ -95,7 +95,7 @@ def find(model: str | os.PathLike[str]) -> Path:
 
     Args:
         model: A path (it has an extension or a separator) that exists, or the name of a preset. A folder stands for the
-            `model.onnx` in it, as `rotnet.models.model_folder` and training runs leave one.
+            `model.onnx` in it, as `rotnet.inference.model_folder` and training runs leave one.
 
     Returns:
         The path of an existing file; that of a preset has the size and SHA-256 of the registry.

@@ -1,6 +1,7 @@
 """A model saved as a folder is what the Hub shows and what a predictor takes."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import rotnet
 from rotnet.cli.main import main
 from rotnet.errors import OutputError, UnknownPresetError, UsageError, WeightsError
 from rotnet.inference import presets
-from rotnet.models.model_folder import save_folder
+from rotnet.inference.model_folder import save_folder
 
 
 def metadata(folder):
@@ -72,7 +73,8 @@ def test_a_preset_comes_before_a_folder_of_its_name(folder):
     assert presets.find("photo").name == "photo.onnx" and presets.find("./photo") == Path("photo/model.onnx")
 
 
-def test_command(folder, capsys):
+def test_command_needs_no_keras(folder, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras", None)
     assert main(["export", "photo_int8", "--format", "folder", "-o", "hub"]) == 0
     assert "before you share it" in capsys.readouterr().out
     assert sorted(os.listdir("hub")) == ["README.md", "model.onnx"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 from rotnet import __version__
@@ -74,21 +75,21 @@ def model_card(preset: Preset | None, name: str, *, licence: str | None = None) 
     # each line of JSON is YAML as well
     metadata = "\n".join(f"{key}: {json.dumps(value)}" for key, value in facts.items() if value)
     known = "What it was taught with, how good it is and on which pictures: to be told."
-    if preset is not None:
+    if preset is not None and {"mean", "median", "protocol"} <= preset.errors.keys():
         errors = preset.errors
         known = (
             f"Taught with {preset.training_data}. Mean error {errors['mean']}°, median {errors['median']}° "
             f"({errors['protocol']})."
         )
     title = preset.name if preset is not None else name
-    what = preset.description if preset is not None else "tells by how many degrees a picture is turned"
+    kind = re.split("[,;]", preset.description)[0] if preset is not None else "pictures"
     return f"""---
 {metadata}
 ---
 
 # {title}
 
-{what[0].upper()}{what[1:]}. It answers with 360 probabilities, one for each degree
+Tells by how many degrees {kind} are turned. It answers with 360 probabilities, one for each degree
 counter-clockwise that an upright picture has been turned by; decoder, calibration and thresholds stand in the metadata
 of `{MODEL_FILE}`.
 
