@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from trees import everything, save, start
+from trees import bring, everything, save, start
 
 from rotnet.cli.main import main
 
@@ -59,7 +59,7 @@ def folder(folder):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ends_well_when_it_is_told_to(folder, model, how):
     with watching(model) as process:
-        save("in/a.png")
+        bring("in/a.png")
         line = process.stdout.readline()
         assert line.split()[0] == "turned" and "in/a.png -> out/a.png" in line
         status, err = end(process, how)
@@ -89,7 +89,7 @@ def test_begun_again_it_does_what_is_left_and_nothing_twice(folder, model):
     with watching(model, "--existing", "--format", "jsonl") as process:
         row = json.loads(process.stdout.readline())
         assert (row["path"], row["action"]) == ("in/b.png", "failed") and "not a picture" in row["error"]
-        save("in/c.png")
+        bring("in/c.png")
         assert json.loads(process.stdout.readline())["target"] == "out/c.png"
         status, err = end(process)
     assert status == 1 and err.startswith("1 turned") and "1 failed" in err

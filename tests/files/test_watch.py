@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from trees import everything, save
+from trees import bring, everything, save
 
 import rotnet.files.watch
 from rotnet.errors import ImageError, OutputError, UsageError
@@ -79,7 +79,7 @@ def folder(folder):
 
 def pass_by(watch, name="in/last.png", **options):
     """Wait until a picture that comes now is done, and so all that came before it."""
-    save(name, **options)
+    bring(name, **options)
     wait_until(lambda: (name, "turned") in watch.told())
     return watch.told()
 
@@ -126,10 +126,10 @@ def test_pictures_that_come_are_turned_and_the_others_left(folder, compass):
     save("in/before.png")
     original = everything("in")
     with watching(compass) as watch:
-        save("in/a.png", 30.0)
-        save("in/b.png", 0.0)
+        bring("in/a.png", 30.0)
+        bring("in/b.png", 0.0)
         Path("in/notes.txt").write_text("no picture")
-        save("in/.hidden.png")
+        bring("in/.hidden.png")
         watch.wait_for(2)
         told = pass_by(watch)
     assert sorted(told) == [("in/a.png", "turned"), ("in/b.png", "upright"), ("in/last.png", "turned")]
@@ -183,7 +183,7 @@ def test_renamed_into_place(folder, compass):
 def test_pictures_in_new_folders_are_seen_however_quickly_they_come(folder, compass):
     with watching(compass) as watch:
         for number in range(20):
-            save(f"in/{number}/deep/a.png")
+            bring(f"in/{number}/deep/a.png")
         watch.wait_for(20)
         told = pass_by(watch)
     assert len(told) == len(set(told)) == 21
@@ -204,7 +204,7 @@ def test_changed_picture_replaces_its_copy_on_request_only(folder, compass):
     with watching(compass) as watch:
         pass_by(watch, "in/a.png")
         before = Path("out/a.png").read_bytes()
-        save("in/a.png", 60.0)
+        bring("in/a.png", 60.0)
         watch.wait_for(2)
     assert watch.told()[1] == ("in/a.png", "failed") and "out/a.png is there already" in watch.results[1].error
     assert Path("out/a.png").read_bytes() == before
@@ -223,8 +223,8 @@ def test_vanished_files_are_no_failures(folder, compass, monkeypatch):
 
     monkeypatch.setattr(compass, "view", vanishing)
     with watching(compass) as watch:
-        save("in/gone.png")
-        save("in/early.png")
+        bring("in/gone.png")
+        bring("in/early.png")
         os.unlink("in/early.png")
         wait_until(lambda: not os.path.exists("in/gone.png"))
         assert pass_by(watch) == [("in/last.png", "turned")]
@@ -242,7 +242,7 @@ def test_picture_that_changes_amid_work_is_looked_at_anew(folder, compass, monke
 
     monkeypatch.setattr(compass, "view", changing)
     with watching(compass) as watch:
-        save("in/a.png", 30.0)
+        bring("in/a.png", 30.0)
         watch.wait_for(1)
     assert watch.told() == [("in/a.png", "turned")] and watch.results[0].angle == pytest.approx(60.0, abs=1.0)
 
@@ -252,12 +252,12 @@ def test_picture_that_changes_while_it_waits_is_taken_up_once(folder, compass, m
 
     def late(targets, *others, **options):
         if Path("in/a.png") in targets:
-            save("in/a.png", 60.0)
+            bring("in/a.png", 60.0)
         return correct(targets, *others, **options)
 
     monkeypatch.setattr("rotnet.files.watch.correct_targets", late)
     with watching(compass) as watch:
-        save("in/a.png", 30.0)
+        bring("in/a.png", 30.0)
         watch.wait_for(1)
         told = pass_by(watch)
     assert told == [("in/a.png", "turned"), ("in/last.png", "turned")]
@@ -298,7 +298,7 @@ def test_restart_goes_on_where_the_last_one_ended(folder, compass):
 
 def test_stop_finishes_a_picture_and_leaves_the_others_to_the_next_run(folder, compass):
     for number in range(200):
-        save(f"in/{number:03}.png")
+        bring(f"in/{number:03}.png")
     with Journal("journal", resume=True) as journal:
         journal.begin({})
         with watching(compass, existing=True, journal=journal, settle=0.0) as watch:
@@ -328,8 +328,8 @@ def test_results_within_the_watched_folder_are_no_inputs(folder, compass):
 def test_watched_folder_within_the_results_is_no_target(folder, compass):
     os.makedirs("out/in")
     with watching(compass, "out/in") as watch:
-        save("out/in/in/a.png")  # its target would be out/in/a.png
-        save("out/in/b.png")
+        bring("out/in/in/a.png")  # its target would be out/in/a.png
+        bring("out/in/b.png")
         watch.wait_for(2)
     assert dict(watch.told()) == {"out/in/in/a.png": "failed", "out/in/b.png": "turned"}
     assert not os.path.exists("out/in/a.png") and os.path.exists("out/b.png")
@@ -338,8 +338,8 @@ def test_watched_folder_within_the_results_is_no_target(folder, compass):
 def test_two_folders_do_not_share_a_target(folder, compass):
     os.mkdir("other")
     with watching(compass, "in", "other") as watch:
-        save("in/a.png")
-        save("other/a.png", 60.0)
+        bring("in/a.png")
+        bring("other/a.png", 60.0)
         watch.wait_for(2)
     assert sorted(action for _, action in watch.told()) == ["failed", "turned"]
 
@@ -387,7 +387,7 @@ def test_full_disk_ends_the_watch_with_a_way_to_go_on(folder, compass, monkeypat
     monkeypatch.setattr("rotnet.images.writing.os.link", full)
     monkeypatch.setattr("rotnet.images.writing.os.replace", full)
     with watching(compass) as watch:
-        save("in/a.png")
+        bring("in/a.png")
         wait_until(lambda: watch.error is not None)
     assert isinstance(watch.error, OutputError)
     assert "No space left" in str(watch.error) and str(watch.error).endswith("start again with --existing")
