@@ -387,7 +387,7 @@ def test_full_disk_ends_the_watch_with_a_way_to_go_on(folder, compass, monkeypat
     monkeypatch.setattr("rotnet.images.writing.os.link", full)
     monkeypatch.setattr("rotnet.images.writing.os.replace", full)
     with watching(compass) as watch:
-        bring("in/a.png")
+        save("in/a.png")
         wait_until(lambda: watch.error is not None)
     assert isinstance(watch.error, OutputError)
     assert "No space left" in str(watch.error) and str(watch.error).endswith("start again with --existing")
