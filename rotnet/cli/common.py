@@ -46,9 +46,11 @@ LENIENT = "take what is left of damaged JPEG files"
 LENIENT_TURNS = "look at damaged JPEG files too, and make quarter turns of them by their orientation tag, no others"
 
 
-def add_pictures(parser: argparse.ArgumentParser, *, lenient: str = LENIENT) -> None:
+def add_pictures(
+    parser: argparse.ArgumentParser, *, lenient: str = LENIENT, paths: str = "a picture, or a folder that is walked"
+) -> None:
     """Declare pictures to look at, and the model that does."""
-    parser.add_argument("paths", nargs="+", type=path, metavar="PATH", help="a picture, or a folder that is walked")
+    parser.add_argument("paths", nargs="+", type=path, metavar="PATH", help=paths)
     parser.add_argument(
         "--max-pixels",
         type=count,
