@@ -58,15 +58,14 @@ LENIENT = "take what is left of damaged JPEG files"
 LENIENT_TURNS = "look at damaged JPEG files too, and make quarter turns of them by their orientation tag, no others"
 
 
-def add_pictures(parser: argparse.ArgumentParser, *, lenient: str = LENIENT) -> None:
+def add_pictures(
+    parser: argparse.ArgumentParser,
+    *,
+    lenient: str = LENIENT,
+    paths: str = "a picture, a folder that is walked, or - for a picture from standard input",
+) -> None:
     """Declare pictures to look at, and the model that does."""
-    parser.add_argument(
-        "paths",
-        nargs="+",
-        type=path,
-        metavar="PATH",
-        help="a picture, a folder that is walked, or - for a picture from standard input",
-    )
+    parser.add_argument("paths", nargs="+", type=path, metavar="PATH", help=paths)
     parser.add_argument(
         "--max-pixels",
         type=count,

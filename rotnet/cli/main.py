@@ -18,6 +18,7 @@ from rotnet.cli import (
     apply,
     check,
     classify,
+    completion,
     correct,
     evaluate,
     export,
@@ -28,13 +29,30 @@ from rotnet.cli import (
     sample,
     serve,
     train,
+    watch,
 )
 from rotnet.cli.common import Complaints, complain
 from rotnet.cli.quiet import quiet_frameworks
 from rotnet.errors import RotNetError
 
 # in the order in which help lists them
-COMMANDS = (predict, check, correct, apply, merge, sample, serve, models, evaluate, prepare, train, classify, export)
+COMMANDS = (
+    predict,
+    check,
+    correct,
+    apply,
+    watch,
+    merge,
+    sample,
+    serve,
+    models,
+    evaluate,
+    prepare,
+    train,
+    classify,
+    export,
+    completion,
+)
 
 EXAMPLES = """examples:
   rotnet predict photo.jpg
@@ -61,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logger, complaints = logging.getLogger("rotnet"), Complaints(logging.WARNING)
     logger.addHandler(complaints)
     try:
-        options = _parser().parse_args(arguments)
+        options = make_parser().parse_args(arguments)
         # models of these kinds bring a framework that talks
         talks = str(getattr(options, "model", "")).lower().endswith((".keras", ".tflite"))
         with quiet_frameworks(verbose=not talks), warnings.catch_warnings():
@@ -143,7 +161,8 @@ class Parser(argparse.ArgumentParser):
         super().error(f"{message}; did you mean {close[0]!r}?" if close else message)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """All of the command line, as completion, manual and tests want it too."""
     parser = Parser(
         prog="rotnet",
         description="Tell how far pictures are turned, and turn them upright.",
@@ -151,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"rotnet {__version__}")
-    commands = parser.add_subparsers(metavar="command", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="command", required=True)
     for command in COMMANDS:
         command.add(commands)
     return parser
