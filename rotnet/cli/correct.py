@@ -66,13 +66,33 @@ def add(commands: Any) -> None:
     where.add_argument("--backup", type=_suffix, metavar="SUFFIX", help="in place: keep the originals, SUFFIX appended")
     where.add_argument("--overwrite", action="store_true", help="replace files that are in OUT already")
     how = parser.add_argument_group("how pictures are turned")
-    how.add_argument("--crop", choices=("inscribed", "expand", "same"), default="inscribed", help="default: inscribed")
+    how.add_argument(
+        "--crop",
+        choices=("fit", "keep", "same", "aspect", "inscribed", "expand"),
+        default="fit",
+        metavar="CROP",
+        help="what is kept: fit, the largest rectangle without empty corners; aspect, the largest of the picture's "
+        "proportions; keep, everything, on a larger canvas; same, what lies in a canvas of its own size; default: fit",
+    )
     how.add_argument(
         "--fill",
-        type=_pixel_values,
+        type=_fill,
         default=0,
-        metavar="VALUE",
-        help="pixel value of empty corners: 255, or 255,0,0",
+        metavar="FILL",
+        help="what empty corners are filled with: mirror, the picture's mirror image; blur, that fading into a blur; "
+        "or a colour such as white, 255 or 255,0,0; default: 0, black",
+    )
+    how.add_argument(
+        "--max-loss",
+        type=share,
+        metavar="SHARE",
+        help="the largest share of its area that a picture may lose to the crop, from 0 to 1; default: any",
+    )
+    how.add_argument(
+        "--beyond",
+        choices=("keep", "leave"),
+        default="keep",
+        help="beyond --max-loss: keep everything, or leave the picture as it is; default: keep",
     )
     how.add_argument(
         "--quarter-turns",
@@ -110,6 +130,8 @@ def run(options: argparse.Namespace) -> int:
         options.max_pixels or MAX_PIXELS,
         options.backup,
         strict=not options.lenient,
+        max_loss=options.max_loss,
+        beyond=options.beyond,
     )
     if _streams(options):
         return _run_stream(options, how)
@@ -202,7 +224,7 @@ def _planned_rows(
 
     rows: list[dict[str, Any]] = []
     targets = _plan(options, part=shard.has)
-    decisions = decide_files(targets, predictor, asked, max_pixels=how.max_pixels, strict=how.strict, jobs=options.jobs)
+    decisions = decide_files(targets, predictor, asked, how, jobs=options.jobs)
     with closing(with_digests(decisions, jobs=options.jobs)) as signed:
         follow(
             signed,
@@ -227,9 +249,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     if options.preview:
         check_replaceable(options.preview, targets)
     with open_report(options.report, targets) as report:
-        decisions = decide_files(
-            targets, predictor, asked, max_pixels=how.max_pixels, strict=how.strict, jobs=options.jobs
-        )
+        decisions = decide_files(targets, predictor, asked, how, jobs=options.jobs)
         decisions = with_digests(decisions, jobs=options.jobs)
         if options.preview:
             decisions = write_preview(decisions, options.preview, how, jobs=options.jobs)
@@ -346,12 +366,28 @@ def _suffix(text: str) -> str:
     return text
 
 
-def _pixel_values(text: str) -> float | tuple[float, ...]:
-    """One pixel value, or several with commas between, as an argument's type."""
+def _fill(text: str) -> float | tuple[float, ...] | str:
+    """What empty corners are filled with, as an argument's type."""
+    from rotnet.geometry.filling import FILLS
+
+    if text in FILLS:
+        return text
     try:
         values = tuple(float(value) for value in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number, or one a channel such as 255,0,0, not {text!r}") from None
+        return _colour(text)
     if len(values) not in (1, 3, 4):
         raise argparse.ArgumentTypeError(f"must be one number, three or four, not {len(values)}")
     return values if len(values) > 1 else values[0]
+
+
+def _colour(text: str) -> tuple[float, ...]:
+    """Red, green and blue of a colour by its name, or as #ffffff."""
+    from PIL import ImageColor
+
+    try:
+        return tuple(map(float, ImageColor.getrgb(text)))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be mirror, blur, a colour such as white, a number, or one a channel such as 255,0,0, not {text!r}"
+        ) from None

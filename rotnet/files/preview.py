@@ -19,13 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rotnet.files.correct import Turning
-from rotnet.files.decide import FileCorrection
+from rotnet.files.decide import FILE_ACTIONS, FileCorrection
+from rotnet.files.options import Turning
 from rotnet.files.report import row_of
 from rotnet.images import reading
 from rotnet.images.prefetch import JOBS, ahead
 from rotnet.images.writing import atomic_file, make_folder
-from rotnet.inference.decision import ACTIONS
 
 THUMBNAIL = 168  # pixels of the longer side
 _CARDS, _SUMMARY, _FRAME, _SCRIPT = (f"<!-- {name} -->" for name in ("cards", "summary", "frame", "script"))
@@ -89,7 +88,7 @@ def _template(counts: Counter[str]) -> str:
         package.joinpath(*parts).read_text(encoding="utf-8")
         for parts in (("files", "preview.html"), ("files", "preview.js"), ("web", "frame.js"))
     )
-    summary = json.dumps({action: counts[action] for action in (*ACTIONS, "failed")})
+    summary = json.dumps({action: counts[action] for action in (*FILE_ACTIONS, "failed")})
     page = page.replace(_FRAME, frame.replace("export function", "function"))
     return page.replace(_SCRIPT, script).replace(_SUMMARY, summary)
 

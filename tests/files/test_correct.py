@@ -109,7 +109,7 @@ def test_crooked_is_turned_and_the_rest_copied_byte_for_byte(folder, compass):
     assert after["out/unsure.png"] == before["in/unsure.png"]
     assert angle_difference(predict_angle("out/crooked.jpg", model=compass).angle, 0.0) < 1
     row = results["in/crooked.jpg"].as_dict()
-    assert list(row) == ["path", "target", "action", "angle", "confidence", "reason", "method"]
+    assert list(row) == ["path", "target", "action", "angle", "confidence", "reason", "method", "crop", "lost"]
     assert (row["path"], row["target"], row["action"]) == ("in/crooked.jpg", "out/crooked.jpg", "turned")
 
 

@@ -70,7 +70,7 @@ def test_plan_is_read_back(folder, compass):
     assert all(row["schema"] == 2 and set(row) <= {*COLUMNS, "planned"} for row in rows)
     decisions, read = read_plan("plan.jsonl")
     assert decisions == list(plan(compass))
-    assert (read.crop, list(read.fill), read.quarter_turns, read.backup) == ("expand", [255, 0, 0], "pixels", ".orig")
+    assert (read.crop, list(read.fill), read.quarter_turns, read.backup) == ("keep", [255, 0, 0], "pixels", ".orig")
 
 
 def test_kept_rows_are_carried_out(folder, compass):
@@ -222,7 +222,7 @@ def test_page_holds_every_row_the_least_sure_first(folder, compass):
     assert decisions == list(plan(compass)) and len(rows) == 4
     assert [row["confidence"] for row in rows] == sorted(row["confidence"] for row in rows)
     assert page.count("data:image/jpeg;base64,") == 4, "the page turns them itself"
-    assert '{"turned": 2, "upright": 1, "slight tilt": 0, "unsure": 1, "failed": 0}' in page
+    assert '{"turned": 2, "upright": 1, "slight tilt": 0, "unsure": 1, "left": 0, "failed": 0}' in page
     assert sorted(os.listdir(".")) == ["in", "sheet.html"], "nothing else is written"
 
 
