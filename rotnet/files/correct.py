@@ -197,8 +197,8 @@ def carry_out(
         if finished := _recorded(decision.path, decision.target, journal):
             return finished
         try:
-            decision = with_crop(decision, how)  # a person may have turned it otherwise than was planned
-            return _finish(decision, decision.target, how, journal, overwrite=overwrite)
+            # of a plan, a person may have turned it otherwise
+            return _finish(with_crop(decision, how), decision.target, how, journal, overwrite=overwrite)
         except Exception as error:
             if isinstance(cause := error.__cause__, OSError) and cause.errno in _FATAL:
                 raise OutputError(f"{error}; what was finished is whole, go on with --resume") from cause

@@ -67,8 +67,8 @@ class FileCorrection:
     def failed(self, error: Exception) -> FileCorrection:
         """The same, had it failed."""
         error_text = why_failed(self.path, error)
-        nothing = dict.fromkeys(("target", "reason", "method", "crop", "lost", "sha256"))
-        return replace(self, action="failed", error=error_text, **nothing)
+        failed = FileCorrection(self.path, None, "failed", self.angle, self.confidence, error=error_text)
+        return replace(failed, decided=self.decided, seen=self.seen)
 
 
 def decide_files(

@@ -13,7 +13,7 @@ A crop is named by what is kept of a picture that is turned:
 from __future__ import annotations
 
 import math
-from typing import Literal, TypeAlias, cast, get_args
+from typing import Literal, TypeAlias, get_args
 
 from numpy.typing import NDArray
 
@@ -39,7 +39,7 @@ def named_crop(name: object) -> Crop:
     found = OLDER.get(name, name) if isinstance(name, str) else name
     if found not in CROPS:
         raise ValueError(f"crop must be one of {CROPS}. Received: crop={name!r}.")
-    return cast(Crop, found)
+    return found
 
 
 def chosen_crop(

@@ -35,7 +35,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rotnet.errors import ImageError, RotNetError, UsageError
-from rotnet.geometry.cropping import CROPS, OLDER
+from rotnet.geometry.cropping import CROPS, OLDER, named_crop
 from rotnet.geometry.filling import FILLS, Fill
 from rotnet.images import reading
 from rotnet.images.orientation import shown_orientation
@@ -139,7 +139,7 @@ class Service:
             upright, _ = turn_bytes(
                 data,
                 used,
-                crop=crop,
+                crop=named_crop(crop),
                 fill=fill,
                 tolerance=0.0,
                 max_pixels=self._limits.pixels,
