@@ -45,7 +45,7 @@ def correct_files(
     turns: Turns | None = None,
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
-    level: bool = False,
+    level: bool | None = None,
     refine: Refine | None = "lines",
     crop: CropName = "fit",
     fill: Fill = 0,
@@ -75,7 +75,8 @@ def correct_files(
             four where one leaves doubt.
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)`; None allows all angles.
         right_angles: Answer 0, 90, 180 or 270 degrees only.
-        level: Correct slight tilts too, of which the model is sure; otherwise they are left.
+        level: Slight tilts, which may be meant so, are corrected where lines tell the level (None), wherever the model
+            is sure of them (True), or not (False).
         refine: `"lines"` refines a sure answer by the straight lines of the picture; None leaves what the network says.
         crop: `"fit"` cuts to the largest rectangle without empty corners, `"aspect"` to the largest of the picture's
             proportions; `"keep"` keeps every pixel, and `"same"` the size, and they fill the corners. The older names
