@@ -31,15 +31,31 @@ export function drawTurned(context, image, [width, height], [w, h], angle, fill)
     context.restore();
   }
   if (fill === "blur") {
+    const sharp = edged(canvas, context, turn, width, height);
     context.save();
     context.resetTransform();
     context.filter = `blur(${(Math.max(w, h) * scale) / 16}px)`;
     context.drawImage(canvas, 0, 0);
+    context.filter = "none";
+    context.drawImage(sharp, 0, 0);
     context.restore();
   }
   context.transform(...turn);
   context.drawImage(image, -width / 2, -height / 2, width, height);
   context.restore();
+}
+
+// What is on a canvas within and around a picture, fading away with the distance from it, so that no seam is seen.
+function edged(canvas, context, turn, width, height) {
+  const layer = new OffscreenCanvas(canvas.width, canvas.height), mask = layer.getContext("2d");
+  const here = context.getTransform(), band = 0.06 * Math.min(width, height); // as rotnet.geometry.filling has it
+  mask.drawImage(canvas, 0, 0);
+  mask.globalCompositeOperation = "destination-in";
+  mask.filter = `blur(${(band / 4) * Math.hypot(here.a, here.b)}px)`;
+  mask.setTransform(here);
+  mask.transform(...turn);
+  mask.fillRect(-width / 2 - band / 2, -height / 2 - band / 2, width + band, height + band);
+  return layer;
 }
 
 // exactly for a quarter turn, of which the sine is not
