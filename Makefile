@@ -1,5 +1,5 @@
 # make demo   turn the sample photographs upright
-# make test   lint, types, tests, and the wheel tried in a fresh environment
+# make test   lint, types, tests, and source archive and wheel tried in a fresh environment
 # make page   the page without a server, in dist/page; needs npm
 # make constraints  write the versions of what is installed, once the tests have passed with them
 # make clean  remove what these made
@@ -33,10 +33,11 @@ lint: $(VENV)/dev
 unit: $(VENV)/dev
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-# the wheel must work without the source tree beside it: the trial runs elsewhere, from a folder with one photograph
+# the wheel is built of the source archive, so that both are tried at once. It must work without the source tree beside it:
+# the trial runs elsewhere, from a folder with one photograph
 wheel: $(VENV)/dev
 	rm -rf build && mkdir build
-	$(BIN)/python -m build --wheel --no-isolation --outdir $(WHEELS) . >build/log 2>&1 || { cat build/log; exit 1; }
+	$(BIN)/python -m build --no-isolation --outdir $(WHEELS) . >build/log 2>&1 || { cat build/log; exit 1; }
 	.ci/make-venv $(TRIAL)
 	$(TRIAL)/bin/python -m pip --disable-pip-version-check install --quiet $(WHEELS)/*.whl
 	.ci/try-wheel $(TRIAL)/bin examples/photos/astronaut.jpg

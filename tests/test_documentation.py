@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import rotnet
-from rotnet.cli.main import _parser, main
+from rotnet.cli.main import main, make_parser
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -37,12 +37,12 @@ def assert_understood(line):
     """The command takes this line as a shell would hand it over."""
     words = shlex.split(re.split(r"\s[#<>|]", line)[0])
     try:
-        _parser().parse_args(words[1:])
+        make_parser().parse_args(words[1:])
     except SystemExit as end:
         assert end.code == 0, line
 
 
-COMMANDS = dict(walk(_parser()))
+COMMANDS = dict(walk(make_parser()))
 every_command = pytest.mark.parametrize("name", COMMANDS)
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

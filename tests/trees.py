@@ -19,6 +19,14 @@ def save(path, angle=30.0):
     path.write_bytes(encoded(picture, "JPEG", quality=95) if path.suffix.lower() == ".jpg" else encoded(picture))
 
 
+def bring(path, angle=30.0):
+    """As `save`, into a folder that is watched: there all at once, however busy the machine is."""
+    path, beside = Path(path), Path(f"coming{Path(path).suffix}")
+    save(beside, angle)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(beside, path)
+
+
 def save_flat(path):
     """A picture that has no up."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)

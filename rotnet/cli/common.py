@@ -46,9 +46,11 @@ LENIENT = "take what is left of damaged JPEG files"
 LENIENT_TURNS = "look at damaged JPEG files too, and make quarter turns of them by their orientation tag, no others"
 
 
-def add_pictures(parser: argparse.ArgumentParser, *, lenient: str = LENIENT) -> None:
+def add_pictures(
+    parser: argparse.ArgumentParser, *, lenient: str = LENIENT, paths: str = "a picture, or a folder that is walked"
+) -> None:
     """Declare pictures to look at, and the model that does."""
-    parser.add_argument("paths", nargs="+", type=path, metavar="PATH", help="a picture, or a folder that is walked")
+    parser.add_argument("paths", nargs="+", type=path, metavar="PATH", help=paths)
     parser.add_argument(
         "--max-pixels",
         type=count,
@@ -131,6 +133,33 @@ def seed(text: str) -> int:
     if not text.isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {2**32 - 1}, not {text!r}")
     return int(text)
+
+
+def fill(text: str) -> float | tuple[float, ...] | str:
+    """What empty corners are filled with, as an argument's type."""
+    from rotnet.geometry.filling import FILLS
+
+    if text in FILLS:
+        return text
+    try:
+        values = tuple(float(value) for value in text.split(","))
+    except ValueError:
+        return _colour(text)
+    if len(values) not in (1, 3, 4):
+        raise argparse.ArgumentTypeError(f"must be one number, three or four, not {len(values)}")
+    return values if len(values) > 1 else values[0]
+
+
+def _colour(text: str) -> tuple[float, ...]:
+    """Red, green and blue of a colour by its name, or as #ffffff."""
+    from PIL import ImageColor
+
+    try:
+        return tuple(map(float, ImageColor.getrgb(text)))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be mirror, blur, a colour such as white, a number, or one a channel such as 255,0,0, not {text!r}"
+        ) from None
 
 
 def path(text: str) -> str:

@@ -17,6 +17,7 @@ from rotnet.cli.common import (
     add_pictures,
     add_shard,
     complain,
+    fill,
     path,
     share,
 )
@@ -60,11 +61,23 @@ def add(commands: Any) -> None:
     )
     add_pictures(parser, lenient=LENIENT_TURNS)
     add_allowed_angles(parser)
+    _add_where(parser)
+    add_turning(parser)
+    _add_look_first(parser)
+    add_progress(parser)
+    add_shard(parser.add_argument_group("one of many machines; --report then names a folder of Parquet tables"))
+
+
+def _add_where(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument_group("where the results go")
     where.add_argument("-o", "--output", type=path, metavar="OUT", help="folder of the results; - is standard output")
     where.add_argument("--in-place", action="store_true", help="put each turned picture in the place of its original")
     where.add_argument("--backup", type=_suffix, metavar="SUFFIX", help="in place: keep the originals, SUFFIX appended")
     where.add_argument("--overwrite", action="store_true", help="replace files that are in OUT already")
+
+
+def add_turning(parser: argparse.ArgumentParser) -> None:
+    """Declare how crooked pictures are turned, and from when on the model is believed."""
     how = parser.add_argument_group("how pictures are turned")
     how.add_argument(
         "--crop",
@@ -76,7 +89,7 @@ def add(commands: Any) -> None:
     )
     how.add_argument(
         "--fill",
-        type=_fill,
+        type=fill,
         default=0,
         metavar="FILL",
         help="what empty corners are filled with: mirror, the picture's mirror image; blur, that fading into a blur; "
@@ -112,31 +125,20 @@ def add(commands: Any) -> None:
         metavar="P",
         help="below it a picture is left as it is; default: the model's own",
     )
+
+
+def _add_look_first(parser: argparse.ArgumentParser) -> None:
     first = parser.add_argument_group("look first")
     first.add_argument("--dry-run", action="store_true", help="print plan and predictions, and write no picture")
     first.add_argument(
         "--preview", type=path, metavar="FILE", help="likewise, and write a page to review; see `rotnet apply`"
     )
-    add_progress(parser)
-    add_shard(parser.add_argument_group("one of many machines; --report then names a folder of Parquet tables"))
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     _check(options)
-    from rotnet.files import Turning
-    from rotnet.images.reading import MAX_PIXELS
-
-    how = Turning(
-        options.crop,
-        options.fill,
-        options.quarter_turns,
-        options.max_pixels or MAX_PIXELS,
-        options.backup,
-        strict=not options.lenient,
-        max_loss=options.max_loss,
-        beyond=options.beyond,
-    )
+    how = turning_of(options, backup=options.backup)
     if _streams(options):
         return _run_stream(options, how)
     others = _others(options.paths)  # before there are backups
@@ -154,7 +156,7 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.inference.predictor import as_predictor
 
     predictor = as_predictor(options.model)
-    asked = _asked(options)
+    asked = asked_of(options)
     predictor.check(asked)  # before an earlier run is forgotten
     output = os.path.realpath(options.output) if options.output else "in place"
     place = options.journal or journal_path(output, *map(os.path.realpath, options.paths))
@@ -182,7 +184,7 @@ def _run_shard(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.inference.predictor import as_predictor
 
     predictor = as_predictor(options.model)
-    asked = _asked(options)
+    asked = asked_of(options)
     predictor.check(asked)
     shard = Shard(*options.shard)
     task = "plan" if options.dry_run else "correct"
@@ -247,7 +249,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.inference.predictor import as_predictor
 
     predictor = as_predictor(options.model)
-    asked = _asked(options)
+    asked = asked_of(options)
     predictor.check(asked)
     targets = _plan(options)
     if options.preview:
@@ -281,7 +283,7 @@ def _run_stream(options: argparse.Namespace, how: Turning) -> int:
     with open_file(sys.stdin.buffer if source == "-" else source) as file:
         data = file.read()
     name = "standard input" if source == "-" else source
-    upright, done = correct_bytes(data, predictor, _asked(options), how, name=name)
+    upright, done = correct_bytes(data, predictor, asked_of(options), how, name=name)
     sys.stdout.buffer.write(upright)
     complain(shown_plan(done))
     return 0
@@ -295,7 +297,24 @@ def _others(paths: list[str]) -> str:
     return ", ".join(kinds[:5]) + ", ..." * (len(kinds) > 5)
 
 
-def _asked(options: argparse.Namespace) -> Options:
+def turning_of(options: argparse.Namespace, *, backup: str | None = None) -> Turning:
+    """How crooked pictures are turned."""
+    from rotnet.files import Turning
+    from rotnet.images.reading import MAX_PIXELS
+
+    return Turning(
+        options.crop,
+        options.fill,
+        options.quarter_turns,
+        options.max_pixels or MAX_PIXELS,
+        backup,
+        strict=not options.lenient,
+        max_loss=options.max_loss,
+        beyond=options.beyond,
+    )
+
+
+def asked_of(options: argparse.Namespace) -> Options:
     """What the model is asked, and from when on it is believed."""
     from rotnet.inference.options import Options
 
@@ -368,30 +387,3 @@ def _suffix(text: str) -> str:
     if not text or os.path.basename(text) != text or os.path.splitext(f"name{text}")[1].lower() in EXTENSIONS:
         raise argparse.ArgumentTypeError(f"must be the end of a name that is no picture's, like .orig, not {text!r}")
     return text
-
-
-def _fill(text: str) -> float | tuple[float, ...] | str:
-    """What empty corners are filled with, as an argument's type."""
-    from rotnet.geometry.filling import FILLS
-
-    if text in FILLS:
-        return text
-    try:
-        values = tuple(float(value) for value in text.split(","))
-    except ValueError:
-        return _colour(text)
-    if len(values) not in (1, 3, 4):
-        raise argparse.ArgumentTypeError(f"must be one number, three or four, not {len(values)}")
-    return values if len(values) > 1 else values[0]
-
-
-def _colour(text: str) -> tuple[float, ...]:
-    """Red, green and blue of a colour by its name, or as #ffffff."""
-    from PIL import ImageColor
-
-    try:
-        return tuple(map(float, ImageColor.getrgb(text)))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be mirror, blur, a colour such as white, a number, or one a channel such as 255,0,0, not {text!r}"
-        ) from None

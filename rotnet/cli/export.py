@@ -8,7 +8,7 @@ from typing import Any
 
 from rotnet.cli.common import add_command, path
 
-EXTENSIONS = {"onnx": ".onnx", "litert": ".tflite", "keras": ".keras"}
+EXTENSIONS = {"onnx": ".onnx", "litert": ".tflite", "keras": ".keras", "folder": ""}
 
 
 def add(commands: Any) -> None:
@@ -20,9 +20,16 @@ def add(commands: Any) -> None:
         "write a model in another file format, checked to answer alike on photographs",
         "rotnet export photo --format litert",
         "rotnet export runs/mine/best.keras --format onnx -o mine.onnx",
+        "rotnet export runs/mine/model.onnx --format folder -o mine --licence cc-by-4.0",
     )
     parser.add_argument("model", type=path, metavar="MODEL", help="a preset, or an .onnx or .keras file")
-    parser.add_argument("--format", choices=tuple(EXTENSIONS), default="onnx", help="default: onnx")
+    parser.add_argument(
+        "--format",
+        choices=tuple(EXTENSIONS),
+        default="onnx",
+        help="folder is the layout of a Hugging Face repository, model.onnx and a card in README.md; default: onnx",
+    )
+    parser.add_argument("--licence", metavar="ID", help="folder: of the weights, as mit; default: that of the preset")
     parser.add_argument(
         "-o", "--output", type=path, metavar="FILE", help="default: the model's name, with the extension of the format"
     )
@@ -35,11 +42,17 @@ def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     from rotnet.errors import UsageError
     from rotnet.images.finding import find_images
-    from rotnet.models.export import export_model
+    from rotnet.inference.model_folder import save_folder
 
     target = Path(options.output or Path(options.model).with_suffix(EXTENSIONS[options.format]).name)
     if target.exists() and options.output is None:
         raise UsageError(f"{target} is there already: name the file with -o.")
+    if options.format == "folder":
+        save_folder(options.model, target, licence=options.licence)
+        print(f"{target}: describe the model in {target / 'README.md'} before you share it")
+        return 0
+    from rotnet.models.export import export_model
+
     pictures = None if options.pictures is None else list(find_images(options.pictures))
     if pictures == []:
         raise UsageError(f"There are no pictures in {options.pictures}: name a picture, or a folder that holds some.")

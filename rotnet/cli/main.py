@@ -11,12 +11,42 @@ import warnings
 from collections.abc import Sequence
 
 from rotnet import __version__
-from rotnet.cli import apply, check, correct, evaluate, export, merge, models, predict, prepare, sample, serve, train
+from rotnet.cli import (
+    apply,
+    check,
+    completion,
+    correct,
+    evaluate,
+    export,
+    merge,
+    models,
+    predict,
+    prepare,
+    sample,
+    serve,
+    train,
+    watch,
+)
 from rotnet.cli.common import Complaints, complain
 from rotnet.errors import RotNetError
 
 # in the order in which help lists them
-COMMANDS = (predict, check, correct, apply, merge, sample, serve, models, evaluate, prepare, train, export)
+COMMANDS = (
+    predict,
+    check,
+    correct,
+    apply,
+    watch,
+    merge,
+    sample,
+    serve,
+    models,
+    evaluate,
+    prepare,
+    train,
+    export,
+    completion,
+)
 
 EXAMPLES = """examples:
   rotnet predict photo.jpg
@@ -42,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logger, complaints = logging.getLogger("rotnet"), Complaints(logging.WARNING)
     logger.addHandler(complaints)
     try:
-        options = _parser().parse_args(arguments)
+        options = make_parser().parse_args(arguments)
         with warnings.catch_warnings():
             # Pillow warns of damaged metadata; what matters to a picture is an error of ours
             warnings.filterwarnings("ignore", module="PIL")
@@ -108,7 +138,8 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """All of the command line, as completion, manual and tests want it too."""
     parser = argparse.ArgumentParser(
         prog="rotnet",
         description="Tell how far pictures are turned, and turn them upright.",
@@ -116,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"rotnet {__version__}")
-    commands = parser.add_subparsers(metavar="command", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="command", required=True)
     for command in COMMANDS:
         command.add(commands)
     return parser

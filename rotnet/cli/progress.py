@@ -25,16 +25,21 @@ def add_progress(parser: argparse.ArgumentParser) -> None:
     run = parser.add_argument_group("the run")
     run.add_argument("--report", type=path, metavar="FILE", help="write JSON lines, or CSV into a FILE.csv")
     run.add_argument("--list-unsure", action="store_true", help="print the pictures that the model was not sure of")
+    add_jobs(run)
+    run.add_argument("--resume", action="store_true", help="go on with a run that was interrupted or killed")
     run.add_argument(
+        "--journal", type=path, metavar="FILE", help="where the run is recorded; default: in ~/.local/state"
+    )
+
+
+def add_jobs(to: Any) -> None:
+    """Declare `--jobs`."""
+    to.add_argument(
         "--jobs",
         type=count,
         default=JOBS,
         metavar="N",
         help="pictures at once; default: one a core, 4 at most",
-    )
-    run.add_argument("--resume", action="store_true", help="go on with a run that was interrupted or killed")
-    run.add_argument(
-        "--journal", type=path, metavar="FILE", help="where the run is recorded; default: in ~/.local/state"
     )
 
 
@@ -82,10 +87,7 @@ def follow(
     finally:
         took, left = _duration(time.monotonic() - started), total - sum(counts.values())
         print(
-            f"{counts['turned']} turned, {counts['upright']} upright, {counts['slight tilt']} with a slight tilt, "
-            f"{counts['unsure']} unsure, "
-            + (f"{counts['left']} left for what their crop would lose, " if counts["left"] else "")
-            + f"{counts['failed']} failed in {took}",
+            f"{shown_counts(counts)} in {took}",
             *["(planned, nothing is written yet)"] * planned,
             *[f"({left} left, go on with --resume)"] * (left > 0 and not planned),
             file=sys.stderr if show else sys.stdout,
@@ -102,6 +104,16 @@ def follow(
             file=sys.stderr,
         )
     return 1 if counts["failed"] else 0
+
+
+def shown_counts(counts: Mapping[str, int]) -> str:
+    """How many pictures there were of each verdict."""
+    return (
+        f"{counts['turned']} turned, {counts['upright']} upright, {counts['slight tilt']} with a slight tilt, "
+        f"{counts['unsure']} unsure, "
+        + (f"{counts['left']} left for what their crop would lose, " if counts["left"] else "")
+        + f"{counts['failed']} failed"
+    )
 
 
 @contextmanager

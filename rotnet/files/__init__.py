@@ -15,6 +15,7 @@ from rotnet.files.journal import Journal, journal_path
 from rotnet.files.options import Turning
 from rotnet.files.plan import check_targets, is_nested, plan_in_place, plan_targets
 from rotnet.files.predict import FilePrediction, predict_files
+from rotnet.files.watch import watch_files
 
 __all__ = [
     "FileCorrection",
@@ -32,5 +33,6 @@ __all__ = [
     "plan_in_place",
     "plan_targets",
     "predict_files",
+    "watch_files",
     "with_digests",
 ]

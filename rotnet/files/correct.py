@@ -31,6 +31,7 @@ from rotnet.inference.predictor import DEFAULT, Model, Predictor, as_predictor
 
 # what no other file would fare better with
 _FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+GO_ON = "go on with --resume"
 
 
 def correct_files(
@@ -202,7 +203,7 @@ def carry_out(
             return _finish(with_crop(decision, how), decision.target, how, journal, overwrite=overwrite)
         except Exception as error:
             if isinstance(cause := error.__cause__, OSError) and cause.errno in _FATAL:
-                raise OutputError(f"{error}; what was finished is whole, go on with --resume") from cause
+                raise OutputError(f"{error}; what was finished is whole, {GO_ON}") from cause
             return decision.failed(error)
 
     return ahead(finish, decisions, jobs=jobs)

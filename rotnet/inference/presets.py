@@ -23,6 +23,7 @@ from rotnet.errors import UnknownPresetError, WeightsError, require
 
 __all__ = ["Preset", "find", "load_tensors", "presets", "save_tensors", "sha256", "weights_dirs"]
 
+MODEL_FILE = "model.onnx"  # of a model that is a folder
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -93,7 +94,8 @@ def find(model: str | os.PathLike[str]) -> Path:
     """Find the file of a preset, verified, or of a path.
 
     Args:
-        model: A path (it has an extension or a separator) that exists, or the name of a preset.
+        model: A path (it has an extension or a separator) that exists, or the name of a preset. A folder stands for the
+            `model.onnx` in it, as `rotnet.inference.model_folder` and training runs leave one.
 
     Returns:
         The path of an existing file; that of a preset has the size and SHA-256 of the registry.
@@ -115,8 +117,10 @@ def find(model: str | os.PathLike[str]) -> Path:
     known = presets()
     if name in known:
         return _verified(known[name])
+    if os.path.isfile(path / MODEL_FILE):
+        return path / MODEL_FILE
     if is_path:
-        problem = "is a folder, not a file" if os.path.isdir(path) else "does not exist"
+        problem = f"is a folder without a {MODEL_FILE}" if os.path.isdir(path) else "does not exist"
         raise WeightsError(f"{name} {problem}: give a model file or a preset's name")
     close = difflib.get_close_matches(name[:100], known, n=1)
     meant = f", did you mean {close[0]!r}?" if close else ""
