@@ -17,7 +17,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/base
-	$(BIN)/rotnet correct examples/photos -o straight --overwrite --report straight/report.jsonl
+	$(BIN)/rotnet correct examples/photos -o straight --overwrite --max-loss 0.25 --fill blur --report straight/report.jsonl
 	@$(BIN)/python examples/contact_sheet.py examples/photos straight
 
 page: $(VENV)/base

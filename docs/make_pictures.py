@@ -24,7 +24,8 @@ def before_and_after(paths):
     """A column a picture: crooked above, upright below."""
     sheet = Image.new("RGB", (len(paths) * (TILE + GAP) - GAP, 2 * TILE + GAP), "white")
     for column, path in enumerate(paths):
-        for row, picture in enumerate((Image.open(path), rotnet.correct_rotation(path, min_confidence=0.8))):
+        upright = rotnet.correct_rotation(path, min_confidence=0.8, max_loss=0.25, fill="blur")
+        for row, picture in enumerate((Image.open(path), upright)):
             tile = ImageOps.contain(picture.convert("RGB"), (TILE, TILE), Image.Resampling.LANCZOS)
             left, top = column * (TILE + GAP) + (TILE - tile.width) // 2, row * (TILE + GAP) + (TILE - tile.height) // 2
             sheet.paste(tile, (left, top))

@@ -1,6 +1,6 @@
 """Show what `rotnet correct` did: every picture before and after on one sheet, and a table of its angles.
 
-    rotnet correct examples/photos -o straight --report straight/report.jsonl
+    rotnet correct examples/photos -o straight --max-loss 0.25 --fill blur --report straight/report.jsonl
     python examples/contact_sheet.py examples/photos straight
 
 A file `truth.csv` among the pictures (columns `file` and `angle`) adds the true angles.

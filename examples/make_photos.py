@@ -41,7 +41,7 @@ def main() -> None:
         table.writerow(["file", "angle"])
         for name, (load, angle) in PHOTOS.items():
             upright = np.asarray(load())
-            turned = rotnet.rotate(upright, angle, crop="inscribed", interpolation="cubic")
+            turned = rotnet.rotate(upright, angle, crop="fit", interpolation="cubic")
             Image.fromarray(turned).save(folder / f"{name}.jpg", quality=90)
             table.writerow([f"{name}.jpg", angle])
             print(f"{name}.jpg: {angle:5.1f} degrees, {turned.shape[1]} x {turned.shape[0]} pixels")

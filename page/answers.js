@@ -31,7 +31,7 @@ const ask = (task, ...given) =>
   });
 
 export const look = (file) => ask("look", file);
-export const correct = (file, angle, crop) => ask("correct", file, angle, crop);
+export const correct = (file, angle, crop, fill) => ask("correct", file, angle, crop, fill);
 
 // keeps the page for the next time, without a network
 navigator.serviceWorker?.register("service_worker.js").catch(() => {});

@@ -24,4 +24,4 @@ def correct_planned(targets, predictor, *, journal=None, jobs=2, overwrite=False
 def decide(targets, predictor, *, jobs=2, **keywords):
     """As `rotnet.files.decide_files`."""
     options, how = asked(**keywords)
-    return decide_files(targets, predictor, options, max_pixels=how.max_pixels, jobs=jobs)
+    return decide_files(targets, predictor, options, how, jobs=jobs)

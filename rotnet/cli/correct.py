@@ -17,6 +17,7 @@ from rotnet.cli.common import (
     add_pictures,
     add_shard,
     complain,
+    fill,
     path,
     share,
 )
@@ -78,13 +79,33 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
 def add_turning(parser: argparse.ArgumentParser) -> None:
     """Declare how crooked pictures are turned, and from when on the model is believed."""
     how = parser.add_argument_group("how pictures are turned")
-    how.add_argument("--crop", choices=("inscribed", "expand", "same"), default="inscribed", help="default: inscribed")
+    how.add_argument(
+        "--crop",
+        choices=("fit", "keep", "same", "aspect", "inscribed", "expand"),
+        default="fit",
+        metavar="CROP",
+        help="what is kept: fit, the largest rectangle without empty corners; aspect, the largest of the picture's "
+        "proportions; keep, everything, on a larger canvas; same, what lies in a canvas of its own size; default: fit",
+    )
     how.add_argument(
         "--fill",
-        type=_pixel_values,
+        type=fill,
         default=0,
-        metavar="VALUE",
-        help="pixel value of empty corners: 255, or 255,0,0",
+        metavar="FILL",
+        help="what empty corners are filled with: mirror, the picture's mirror image; blur, that fading into a blur; "
+        "or a colour such as white, 255 or 255,0,0; default: 0, black",
+    )
+    how.add_argument(
+        "--max-loss",
+        type=share,
+        metavar="SHARE",
+        help="the largest share of its area that a picture may lose to the crop, from 0 to 1; default: any",
+    )
+    how.add_argument(
+        "--beyond",
+        choices=("keep", "leave"),
+        default="keep",
+        help="beyond --max-loss: keep everything, or leave the picture as it is; default: keep",
     )
     how.add_argument(
         "--quarter-turns",
@@ -209,7 +230,7 @@ def _planned_rows(
 
     rows: list[dict[str, Any]] = []
     targets = _plan(options, part=shard.has)
-    decisions = decide_files(targets, predictor, asked, max_pixels=how.max_pixels, strict=how.strict, jobs=options.jobs)
+    decisions = decide_files(targets, predictor, asked, how, jobs=options.jobs)
     with closing(with_digests(decisions, jobs=options.jobs)) as signed:
         follow(
             signed,
@@ -234,9 +255,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     if options.preview:
         check_replaceable(options.preview, targets)
     with open_report(options.report, targets) as report:
-        decisions = decide_files(
-            targets, predictor, asked, max_pixels=how.max_pixels, strict=how.strict, jobs=options.jobs
-        )
+        decisions = decide_files(targets, predictor, asked, how, jobs=options.jobs)
         decisions = with_digests(decisions, jobs=options.jobs)
         if options.preview:
             decisions = write_preview(decisions, options.preview, how, jobs=options.jobs)
@@ -290,6 +309,8 @@ def turning_of(options: argparse.Namespace, *, backup: str | None = None) -> Tur
         options.max_pixels or MAX_PIXELS,
         backup,
         strict=not options.lenient,
+        max_loss=options.max_loss,
+        beyond=options.beyond,
     )
 
 
@@ -366,14 +387,3 @@ def _suffix(text: str) -> str:
     if not text or os.path.basename(text) != text or os.path.splitext(f"name{text}")[1].lower() in EXTENSIONS:
         raise argparse.ArgumentTypeError(f"must be the end of a name that is no picture's, like .orig, not {text!r}")
     return text
-
-
-def _pixel_values(text: str) -> float | tuple[float, ...]:
-    """One pixel value, or several with commas between, as an argument's type."""
-    try:
-        values = tuple(float(value) for value in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number, or one a channel such as 255,0,0, not {text!r}") from None
-    if len(values) not in (1, 3, 4):
-        raise argparse.ArgumentTypeError(f"must be one number, three or four, not {len(values)}")
-    return values if len(values) > 1 else values[0]

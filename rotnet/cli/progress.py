@@ -65,12 +65,17 @@ def follow(
     """
     from tqdm import tqdm
 
+    from rotnet.geometry.cropping import NOTABLE_LOSS
+
     counts: Counter[str] = Counter()
+    losses: list[tuple[float, str]] = []
     started = time.monotonic()
     try:
         with tqdm(results, total=total, unit="picture", disable=None, leave=False) as progress:
             for result in progress:
                 counts[result.action] += 1
+                if result.action == "turned" and (result.lost or 0.0) > NOTABLE_LOSS:
+                    losses.append((result.lost or 0.0, str(result.path)))
                 write(result)
                 line = show(result) if show else None
                 if result.error is not None or line is not None:
@@ -91,6 +96,13 @@ def follow(
         print(
             f"{counts['slight tilt']} with a slight tilt are left as they are: --level corrects them", file=sys.stderr
         )
+    if losses:
+        most, name = max(losses)
+        print(
+            f"{len(losses)} of the turned lose more than {NOTABLE_LOSS:.0%} of their area to the crop, "
+            f"{most:.0%} at the most ({on_one_line(name)}): --crop keep loses nothing, --max-loss sets a limit",
+            file=sys.stderr,
+        )
     return 1 if counts["failed"] else 0
 
 
@@ -98,7 +110,9 @@ def shown_counts(counts: Mapping[str, int]) -> str:
     """How many pictures there were of each verdict."""
     return (
         f"{counts['turned']} turned, {counts['upright']} upright, {counts['slight tilt']} with a slight tilt, "
-        f"{counts['unsure']} unsure, {counts['failed']} failed"
+        f"{counts['unsure']} unsure, "
+        + (f"{counts['left']} left for what their crop would lose, " if counts["left"] else "")
+        + f"{counts['failed']} failed"
     )
 
 
@@ -143,7 +157,8 @@ def shown_plan(result: FileCorrection) -> str | None:
         return None
     line = f"{result.action:<11}{shown_angle(result.angle):>8} {result.confidence:>5.2f}  {result.path}"
     line = line if result.target == result.path else f"{line} -> {result.target}"
-    return on_one_line(f"{line}  ({result.reason})")
+    lost = f", {result.lost:.0%} cut off" if result.lost and result.action == "turned" else ""
+    return on_one_line(f"{line}  ({result.reason}{lost})")
 
 
 def shown_unsure(result: FileCorrection) -> str | None:

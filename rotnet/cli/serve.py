@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
         "open a page on which pictures are dropped and turned upright",
         "rotnet serve",
         "curl --data-binary @crooked.jpg http://127.0.0.1:8360/predict",
-        "curl --data-binary @crooked.jpg 'http://127.0.0.1:8360/correct?crop=expand' -o upright.jpg",
+        "curl --data-binary @crooked.jpg 'http://127.0.0.1:8360/correct?crop=keep' -o upright.jpg",
     )
     add_model(parser)
     add_lenient(parser, LENIENT_TURNS)

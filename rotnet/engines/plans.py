@@ -11,7 +11,7 @@ from typing import Any
 from rotnet.engines.tables import key, manifest_of, path_columns, read_rows
 from rotnet.errors import UsageError
 from rotnet.files import FileCorrection, Turning
-from rotnet.files.report import SCHEMA, read_row, turning_of
+from rotnet.files.report import LATER, SCHEMA, read_row, turning_of
 from rotnet.images.reading import StrPath
 
 __all__ = ["plan_row", "read_plan"]
@@ -62,7 +62,8 @@ def _options(path: Path) -> dict[str, Any]:
     try:
         if (task := manifest["job"]["task"]) != "plan":
             raise UsageError(f"{path} is of rotnet {task}: apply takes a table of --dry-run --shard.")
-        return {field.name: manifest["job"]["options"][field.name] for field in fields(Turning)}
+        options, names = manifest["job"]["options"], [field.name for field in fields(Turning)]
+        return {name: options[name] for name in names if name in options or name not in LATER}
     except (KeyError, TypeError) as error:
         raise UsageError(f"The options in {path} are not those of a plan: {error}.") from error
 
@@ -70,5 +71,5 @@ def _options(path: Path) -> dict[str, Any]:
 def _as_report(row: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """A row as it stands in a plan of JSON lines."""
     names = {"path": os.fsdecode(key(row)), "target": os.fsdecode(row.get("target_bytes") or row.get("target") or "")}
-    told = {name: row.get(name) for name in ("action", "angle", "confidence", "reason")}
+    told = {name: row.get(name) for name in ("action", "angle", "confidence", "reason", "crop", "lost")}
     return {"schema": SCHEMA, **names, **told, "planned": {"sha256": row.get("sha256"), **options}}

@@ -7,6 +7,7 @@
 | `angle`, `confidence`, `action`, `reason`, `error` | | as in `rotnet.engines.batch`; null where not known |
 | `width`, `height` | pixels | of `rotnet predict` only |
 | `target`, `method` | text | of `rotnet correct` only, as in its report |
+| `crop`, `lost` | | of `rotnet correct` and of a plan, as in the report |
 | `target`, `target_bytes`, `sha256` | | of a plan only: where the successor goes, as `path`; digest of the input |
 
 Rows are sorted by the bytes of the name. The metadata `rotnet` of a file is the manifest of its job, as JSON.
@@ -41,13 +42,15 @@ _TYPES = {
     "target": "string",
     "target_bytes": "binary",
     "method": "string",
+    "crop": "string",
+    "lost": "double",
     "sha256": "string",
 }
 _COMMON = ("path", "path_bytes", "angle", "confidence", "action", "reason", "error")
 COLUMNS = {
     "predict": (*_COMMON, "width", "height"),
-    "correct": (*_COMMON, "target", "method"),
-    "plan": (*_COMMON, "target", "target_bytes", "sha256"),
+    "correct": (*_COMMON, "target", "method", "crop", "lost"),
+    "plan": (*_COMMON, "target", "target_bytes", "crop", "lost", "sha256"),
 }
 _GROUP = 16_384  # rows that are in memory, and in a row group
 

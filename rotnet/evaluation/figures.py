@@ -94,7 +94,7 @@ def display_examples(
     rotated = [turned(angle, image) for angle, image in zip(angles, upright, strict=True)]
     answers = [prediction.angle for prediction in predictor.predict(rotated)]
     corrected = [
-        rotate(image, -answer, crop="inscribed" if crop_largest_rect else "same")
+        rotate(image, -answer, crop="fit" if crop_largest_rect else "same")
         for image, answer in zip(rotated, answers, strict=True)
     ]
     figure = new_figure(1.9 * len(chosen) + 0.4, 5.7 * size[0] / size[1] + 1.0)

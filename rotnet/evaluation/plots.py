@@ -90,7 +90,7 @@ def plot_level(image: Source, prediction: AnglePrediction) -> Figure:
         before.plot(level.segments[:, ::2].T, level.segments[:, 1::2].T, color=ACCENT, linewidth=1)
     said = f"{shown_angle(network)} says the network"
     before.set_title(said + (f", {shown_angle(prediction.angle)} with lines" if level else ""), loc="left")
-    upright = turn_back(picture, prediction.angle, crop="expand", fill=255)
+    upright = turn_back(picture, prediction.angle, crop="keep", fill=255)
     after.imshow(upright)
     height, width = upright.shape[:2]
     for share in np.arange(1, 8) / 8:

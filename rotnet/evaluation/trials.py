@@ -152,7 +152,7 @@ def _window(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
 
 def _turn(image: NDArray[np.uint8], angle: float) -> NDArray[np.uint8]:
     try:
-        return rotate(image, angle, crop="inscribed", interpolation="cubic")
+        return rotate(image, angle, crop="fit", interpolation="cubic")
     except ValueError as error:  # too long a side
         raise ImageError(f"the picture cannot be turned: {error}") from error
 

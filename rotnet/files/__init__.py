@@ -5,7 +5,6 @@ plan_targets ─▶ decide_files ─▶ carry_out       each picture's target, a
 """
 
 from rotnet.files.correct import (
-    Turning,
     carry_out,
     correct_bytes,
     correct_files,
@@ -13,6 +12,7 @@ from rotnet.files.correct import (
 )
 from rotnet.files.decide import FileCorrection, decide_files, with_digests
 from rotnet.files.journal import Journal, journal_path
+from rotnet.files.options import Turning
 from rotnet.files.plan import check_targets, is_nested, plan_in_place, plan_targets
 from rotnet.files.predict import FilePrediction, predict_files
 from rotnet.files.watch import watch_files

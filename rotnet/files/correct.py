@@ -9,15 +9,17 @@ import os
 import shutil
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from rotnet.errors import ImageError, OutputError, UsageError
-from rotnet.files.decide import FileCorrection, decide_files, planned
+from rotnet.files.decide import FileCorrection, decide_files, planned, with_crop
 from rotnet.files.journal import Journal, spare_of
+from rotnet.files.options import Turning
 from rotnet.files.plan import Targets, backup_of, place_of, plan_in_place, plan_targets
-from rotnet.geometry.warping import Crop, Fill
+from rotnet.geometry.cropping import Beyond, CropName
+from rotnet.geometry.filling import Fill
 from rotnet.images import reading, turn_file, writing
 from rotnet.images.finding import stamp
 from rotnet.images.prefetch import JOBS, ahead
@@ -30,39 +32,6 @@ from rotnet.inference.predictor import DEFAULT, Model, Predictor, as_predictor
 # what no other file would fare better with
 _FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 GO_ON = "go on with --resume"
-
-
-@dataclass(frozen=True)
-class Turning:
-    """How crooked pictures are turned: the options of these names of `correct_files`, checked once.
-
-    Attributes:
-        crop, fill, quarter_turns, max_pixels, strict: What to make of a picture.
-        backup: End of the name under which the original of a picture turned in place is kept; None does not keep it.
-
-    Raises:
-        UsageError: An option is not as described.
-    """
-
-    crop: Crop = "inscribed"
-    fill: Fill = 0
-    quarter_turns: QuarterTurns = "auto"
-    max_pixels: int | None = reading.MAX_PIXELS
-    backup: str | None = None
-    strict: bool = True
-
-    def __post_init__(self) -> None:
-        turn_file.check_options(
-            crop=self.crop,
-            fill=self.fill,
-            interpolation="cubic",
-            quarter_turns=self.quarter_turns,
-            tolerance=0.0,
-        )
-        if self.backup is not None and (not self.backup or os.path.basename(self.backup) != self.backup):
-            raise UsageError(f"backup must be the end of a name, as .orig. Received: backup={self.backup!r}.")
-        if not isinstance(self.strict, bool):
-            raise UsageError(f"strict must be True or False. Received: strict={self.strict!r}.")
 
 
 def correct_files(
@@ -79,8 +48,10 @@ def correct_files(
     right_angles: bool = False,
     level: bool | None = None,
     refine: Refine | None = "lines",
-    crop: Crop = "inscribed",
+    crop: CropName = "fit",
     fill: Fill = 0,
+    max_loss: float | None = None,
+    beyond: Beyond = "keep",
     quarter_turns: QuarterTurns = "auto",
     max_pixels: int | None = reading.MAX_PIXELS,
     strict: bool = True,
@@ -108,10 +79,13 @@ def correct_files(
         level: Slight tilts, which may be meant so, are corrected where lines tell the level (None), wherever the model
             is sure of them (True), or not (False).
         refine: `"lines"` refines a sure answer by the straight lines of the picture; None leaves what the network says.
-        crop: `"inscribed"` cuts to the largest rectangle without empty corners, `"expand"` keeps every pixel and fills
-            the corners, `"same"` keeps the size.
+        crop: `"fit"` cuts to the largest rectangle without empty corners, `"aspect"` to the largest of the picture's
+            proportions; `"keep"` keeps every pixel, and `"same"` the size, and they fill the corners. The older names
+            `"inscribed"` and `"expand"` stand for `"fit"` and `"keep"`.
         fill: Pixel value, from 0 to 255, of what lies outside the picture: one number for every channel, or one a
-            channel.
+            channel; `"mirror"` for the picture's mirror image, `"blur"` for that fading into a blur.
+        max_loss: The largest share of a picture's area, from 0 to 1, that the crop may lose; None for any.
+        beyond: What is done where it would lose more: `"keep"` keeps everything, `"leave"` leaves the picture as it is.
         quarter_turns: How pictures within 3 degrees of a quarter turn are turned: `"auto"` without loss, `"exif"` by
             their orientation tag, `"pixels"`, or `"off"` like any other.
         max_pixels: Refuse larger pictures; None for no limit.
@@ -135,7 +109,7 @@ def correct_files(
     """
     if (output is None) != in_place:
         raise UsageError("correct_files needs either output, a folder of the results, or in_place=True.")
-    how = Turning(crop, fill, quarter_turns, max_pixels, backup, strict)
+    how = Turning(crop, fill, quarter_turns, max_pixels, backup, strict, max_loss, beyond)
     options = Options(
         turns=turns,
         angle_range=angle_range,
@@ -190,7 +164,7 @@ def correct_targets(
             remaining[source] = target
         else:
             yield finished
-    decisions = decide_files(remaining, predictor, options, max_pixels=how.max_pixels, strict=how.strict, jobs=jobs)
+    decisions = decide_files(remaining, predictor, options, how, jobs=jobs)
     with closing(decisions):
         yield from carry_out(decisions, how, journal=journal, jobs=jobs, overwrite=overwrite)
 
@@ -225,7 +199,8 @@ def carry_out(
         if finished := _recorded(decision.path, decision.target, journal):
             return finished
         try:
-            return _finish(decision, decision.target, how, journal, overwrite=overwrite)
+            # of a plan, a person may have turned it otherwise
+            return _finish(with_crop(decision, how), decision.target, how, journal, overwrite=overwrite)
         except Exception as error:
             if isinstance(cause := error.__cause__, OSError) and cause.errno in _FATAL:
                 raise OutputError(f"{error}; what was finished is whole, {GO_ON}") from cause
@@ -258,7 +233,7 @@ def correct_bytes(
     """
     view = predictor.view(data, max_pixels=how.max_pixels, strict=how.strict)
     answer = next(predictor.predict_views([view], options))
-    decision = planned(Path(name), Path(name), predictor.decide(answer, options))
+    decision = with_crop(planned(Path(name), Path(name), predictor.decide(answer, options)), how, data)
     return _turn(data, decision, how) if decision.action == "turned" else (data, decision)
 
 
@@ -268,7 +243,7 @@ def _turn(data: bytes, decision: FileCorrection, how: Turning) -> tuple[bytes, F
     upright, method = turn_file.turn_bytes(
         data,
         decision.angle,
-        crop=how.crop,
+        crop=decision.crop or how.crop,
         fill=how.fill,
         quarter_turns=how.quarter_turns,
         tolerance=0.0,  # the decision has taken quarter turns for such already

@@ -9,14 +9,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from rotnet.files.options import Turning
 from rotnet.files.plan import Targets
 from rotnet.files.predict import answer_files, as_row, why_failed
+from rotnet.geometry.cropping import Crop, chosen_crop, named_crop
 from rotnet.images import reading
 from rotnet.images.finding import Stamp, stamp
 from rotnet.images.prefetch import JOBS, ahead
-from rotnet.inference.decision import Action, Decision
+from rotnet.inference.decision import ACTIONS, Action, Decision
 from rotnet.inference.options import Options
 from rotnet.inference.predictor import DEFAULT, Predictor
+
+FILE_ACTIONS = (*ACTIONS, "left")  # of a file that did not fail
 
 
 @dataclass(frozen=True)
@@ -26,14 +30,16 @@ class FileCorrection:
     Attributes:
         path: The input.
         target: Where its successor lies, the input itself in place; None if it failed.
-        action: As in `rotnet.inference.decision.Decision`, or `"failed"`. All but `"turned"` and `"failed"` are
-            byte-for-byte copies, and in place nothing at all.
+        action: As in `rotnet.inference.decision.Decision`; `"left"`, as its crop would lose too much; or `"failed"`.
+            All but `"turned"` and `"failed"` are byte-for-byte copies, and in place nothing at all.
         angle: Degrees that it is, or seems, turned by, to three decimals; None if it failed before.
         confidence: Probability of the verdict, to four decimals; None likewise, and where a person decided otherwise
             than the model.
         reason: Why, in words a person understands; None likewise.
         method: How it was turned: `"exif"` (by the orientation tag), `"pixels"` (by an exact quarter turn) or
             `"resampled"`; None if it was not.
+        crop: What is kept of it where it is resampled, or would be where it is `"left"`; else None.
+        lost: The share of its area that this crop loses, to four decimals, 0 for a quarter turn; else None.
         error: Why it failed.
         decided: `"person"` where a person has decided, on the page of `--preview`; None where the model has.
         sha256: Of the bytes that were looked at, in a plan for later: what has changed since is refused.
@@ -42,11 +48,13 @@ class FileCorrection:
 
     path: Path
     target: Path | None
-    action: Action | Literal["failed"]
+    action: Action | Literal["left", "failed"]
     angle: float | None = None
     confidence: float | None = None
     reason: str | None = None
     method: str | None = None
+    crop: Crop | None = None
+    lost: float | None = None
     error: str | None = None
     decided: Literal["person"] | None = None
     sha256: str | None = None
@@ -59,16 +67,16 @@ class FileCorrection:
     def failed(self, error: Exception) -> FileCorrection:
         """The same, had it failed."""
         error_text = why_failed(self.path, error)
-        return replace(self, target=None, action="failed", reason=None, method=None, error=error_text, sha256=None)
+        failed = FileCorrection(self.path, None, "failed", self.angle, self.confidence, error=error_text)
+        return replace(failed, decided=self.decided, seen=self.seen)
 
 
 def decide_files(
     targets: Targets,
     predictor: Predictor,
     options: Options = DEFAULT,
+    how: Turning | None = None,
     *,
-    max_pixels: int | None = reading.MAX_PIXELS,
-    strict: bool = True,
     jobs: int = JOBS,
 ) -> Generator[FileCorrection, None, None]:
     """Say what is to become of each picture; nothing is written.
@@ -77,13 +85,13 @@ def decide_files(
         targets: Target by input, from `plan_targets` or `plan_in_place`.
         predictor: The model.
         options: What is asked of it.
-        max_pixels: Refuse larger pictures; None for no limit.
-        strict: Refuse damaged pictures too; False decides by what is left of them.
+        how: How pictures are to be turned; None for the defaults.
         jobs: Threads that decode.
 
     Yields:
         One result a file; one that cannot be read gives its error and the others go on.
     """
+    how = how or Turning()
     seen: dict[Path, Stamp | None] = {}
 
     def stamped() -> Iterator[Path]:
@@ -91,14 +99,51 @@ def decide_files(
             seen[path] = stamp(path)
             yield path
 
-    answers = answer_files(stamped(), predictor, max_pixels=max_pixels, strict=strict, jobs=jobs, options=options)
+    answers = answer_files(
+        stamped(), predictor, max_pixels=how.max_pixels, strict=how.strict, jobs=jobs, options=options
+    )
     with closing(answers):
         for path, answer in answers:
             if isinstance(answer, str):
                 yield FileCorrection(path, None, "failed", error=answer)
             else:
                 decided = planned(path, targets[path], predictor.decide(answer, options))
-                yield replace(decided, seen=seen.pop(path))
+                decided = replace(decided, seen=seen.pop(path))
+                try:
+                    yield with_crop(decided, how)
+                except Exception as error:  # it may have gone meanwhile
+                    yield decided.failed(error)
+
+
+def with_crop(decision: FileCorrection, how: Turning, data: bytes | None = None) -> FileCorrection:
+    """A decision with the crop that is taken and what it loses; `"left"` where that is too much.
+
+    A crop that the decision has already is taken. What a person wants turned is turned.
+
+    Args:
+        decision: About a file.
+        how: How it is to be turned.
+        data: The file, where its path is not that of one.
+
+    Raises:
+        ImageError: It cannot be opened.
+    """
+    if decision.action != "turned" or decision.angle is None:
+        return decision
+    if decision.angle % 90.0 == 0.0:
+        return replace(decision, crop=None, lost=0.0)
+    with reading.opened(decision.path if data is None else data, str(decision.path), how.max_pixels) as image:
+        width, height = image.size  # as stored, which the loss is the same for
+    asked = decision.crop or named_crop(how.crop)
+    limit = None if decision.crop or (decision.decided and how.beyond == "leave") else how.max_loss
+    crop, lost = chosen_crop(width, height, decision.angle, asked, limit, how.beyond)
+    told = f"{asked} would lose {lost:.0%} of its area"
+    if crop is None:
+        reason = f"{decision.reason}, but left: {told}"
+        return replace(decision, action="left", crop=asked, lost=round(lost, 4), reason=reason)
+    if crop != asked:
+        return replace(decision, crop=crop, lost=0.0, reason=f"{decision.reason}, kept whole: {told}")
+    return replace(decision, crop=crop, lost=round(lost, 4))
 
 
 def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Generator[FileCorrection, None, None]:

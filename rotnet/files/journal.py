@@ -376,9 +376,9 @@ def _checked(value: Any, kind: type) -> Any:
 
 
 def _checked_outcome(outcome: Any) -> dict[str, Any]:
-    """What a run records of a picture: words, and numbers for the angle and the confidence."""
+    """What a run records of a picture: words, and numbers for angle, confidence and loss."""
     for name, value in _checked(outcome, dict).items():
-        if name in ("angle", "confidence"):
+        if name in ("angle", "confidence", "lost"):
             if not isinstance(value, (int, float)) or not math.isfinite(value):
                 raise ValueError
         else:

@@ -149,5 +149,6 @@ def as_row(result: Any) -> dict[str, Any]:
     as_json = {
         "angle": lambda angle: round(angle, 3) % 360.0,  # 359.9996 does not become 360
         "confidence": lambda confidence: round(confidence, 4),
+        "lost": lambda lost: lost,
     }
     return {name: as_json.get(name, str)(value) for name, value in values.items() if value is not None}

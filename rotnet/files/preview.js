@@ -3,7 +3,8 @@
 const $ = (id) => document.getElementById(id), grid = document.querySelector("main");
 const cards = [...grid.querySelectorAll("article")], failed = [...grid.querySelectorAll(".failed")];
 const LONGEST = 320; // pixels of a turned thumbnail
-const decisions = new Map(); // card -> { verdict: "turn" | "leave" | "out", angle }
+const CROPS = ["fit", "aspect", "keep", "same"];
+const decisions = new Map(); // card -> { verdict: "turn" | "leave" | "out", angle, crop }, the crop where it was chosen
 const done = []; // for undo: of each step, the cards and what had been decided of them
 let current = cards[0], action = "all", isSaved = true;
 
@@ -25,12 +26,18 @@ function lineOf(card) {
   if (made.verdict === "out") return "";
   const was = proposed(card);
   row.decided = "person";
-  if (made.verdict !== was.verdict || (made.verdict === "turn" && made.angle !== was.angle)) {
-    delete row.confidence; // the model's, of another verdict
+  const isOther = made.verdict !== was.verdict || (made.verdict === "turn" && made.angle !== was.angle);
+  if (isOther) delete row.confidence; // the model's, of another verdict
+  if (isOther && made.verdict === "leave") {
+    Object.assign(row, { action: "upright", angle: 0, reason: "left as it is by a person" });
+    delete row.crop;
     delete row.lost;
-    if (made.verdict === "turn")
-      Object.assign(row, { action: "turned", angle: made.angle, reason: `turned by ${shown(made.angle)} by a person` });
-    else Object.assign(row, { action: "upright", angle: 0, reason: "left as it is by a person" });
+  } else if (isOther || (made.verdict === "turn" && made.crop && made.crop !== row.crop && !isWhole(made.angle))) {
+    const what = isOther ? `turned by ${shown(made.angle)}` : `turned by ${shown(made.angle)}, cropped`;
+    Object.assign(row, { action: "turned", angle: made.angle, reason: `${what} by a person` });
+    delete row.lost; // which apply finds anew
+    if (isWhole(made.angle)) delete row.crop;
+    else row.crop = cropOf(card);
   }
   return JSON.stringify(row) + "\n";
 }
@@ -58,41 +65,35 @@ function changed(chosen) {
 
 // Pictures -------------------------------------------------------------------------------------------------------------
 
-// The crop of a picture, as rotnet.geometry.cropping chooses it.
-function cropOf(width, height, angle, { crop, max_loss: most }) {
-  if (angle % 90 === 0) return "keep"; // has no corners
-  const [w, h] = frame(width, height, angle, crop);
-  const isCut = !["keep", "expand", "same"].includes(crop);
-  return isCut && 1 - (w * h) / (width * height) > (most ?? 1) ? "keep" : crop;
+const isWhole = (angle) => angle % 90 === 0;
+const plannedOf = (card) => rowOf(card).planned ?? { crop: "fit", fill: 0 }; // rows of a table are no plan
+const lossOf = (card, angle, crop) => shareLost(...card.dataset.size.split(" ").map(Number), angle, crop);
+const today = (crop) => ({ inscribed: "fit", expand: "keep" })[crop] ?? crop;
+
+// The crop of a picture: the one that was decided or planned, else as rotnet.geometry.cropping chooses it.
+function cropOf(card) {
+  const { angle, crop } = stateOf(card), row = rowOf(card), how = plannedOf(card);
+  if (crop ?? (row.angle === angle && row.crop)) return today(crop ?? row.crop);
+  const asked = today(how.crop), isTooMuch = lossOf(card, angle, asked) > (how.max_loss ?? 1) + 1e-9;
+  return isTooMuch && how.beyond !== "leave" ? "keep" : asked;
 }
 
-function draw(canvas, image, angle, how, longest) {
-  const width = image.naturalWidth, height = image.naturalHeight;
-  const [w, h] = frame(width, height, angle, cropOf(width, height, angle, how));
+function draw(card, canvas, image, longest) {
+  const size = [image.naturalWidth, image.naturalHeight], { angle } = stateOf(card), { fill } = plannedOf(card);
+  const [w, h] = frame(...size, angle, cropOf(card));
   const scale = Math.min(1, longest / Math.max(w, h)), context = canvas.getContext("2d");
   canvas.width = Math.max(1, Math.round(w * scale));
   canvas.height = Math.max(1, Math.round(h * scale));
-  if (how.fill === "blur") {
-    context.filter = `blur(${Math.max(canvas.width, canvas.height) / 24}px)`;
-    context.drawImage(image, 0, 0, canvas.width, canvas.height);
-    context.filter = "none";
-  } else if (how.fill !== "mirror") {
-    const values = [how.fill].flat();
-    context.fillStyle = `rgb(${values.length > 1 ? values.slice(0, 3) : [values[0], values[0], values[0]]})`;
-    context.fillRect(0, 0, canvas.width, canvas.height);
-  }
   context.translate(canvas.width / 2, canvas.height / 2);
   context.scale(scale, scale);
-  context.rotate((angle * Math.PI) / 180); // clockwise, as the picture is turned counter-clockwise
-  const reach = how.fill === "mirror" ? 1 : 0;
-  for (let down = -reach; down <= reach; down++)
-    for (let right = -reach; right <= reach; right++) {
-      context.save();
-      context.translate(right * width, down * height);
-      context.scale(right ? -1 : 1, down ? -1 : 1);
-      context.drawImage(image, -width / 2, -height / 2);
-      context.restore();
-    }
+  const shades = [fill, fill, fill].flat().slice(0, 3);
+  drawTurned(context, image, size, [w, h], angle, typeof fill === "string" ? fill : `rgb(${shades})`);
+}
+
+// What the crop takes away, in words.
+function toldLoss(card) {
+  const lost = Math.round(100 * lossOf(card, stateOf(card).angle, cropOf(card)));
+  return lost ? `${lost}% cut off` : "nothing cut off";
 }
 
 // What a card shows of its decision, where it has controls.
@@ -107,7 +108,13 @@ function paint(card) {
       if (["turn", "leave", "out"].includes(button.dataset.do)) button.ariaPressed = verdict === button.dataset.do;
     const image = card.querySelector("img");
     canvas.ariaLabel = `${verdict === "turn" ? "" : "would be "}turned by ${shown(angle)}`;
-    image.decode().then(() => draw(canvas, image, angle, rowOf(card).planned, LONGEST), () => {});
+    const choice = card.querySelector("select");
+    choice.disabled = isWhole(angle);
+    image.decode().then(() => {
+      draw(card, canvas, image, LONGEST);
+      choice.value = cropOf(card);
+      card.querySelector("output").textContent = toldLoss(card);
+    }, () => {});
   }
   if ($("zoom").open && card === current) zoom();
 }
@@ -120,8 +127,7 @@ const watcher = new IntersectionObserver((seen) => {
       card.append($("controls").content.cloneNode(true));
       paint(card);
     } else if (!isIntersecting && controls && !card.contains(document.activeElement)) {
-      card.querySelector("canvas").remove();
-      controls.remove();
+      for (const part of card.querySelectorAll("canvas, .controls")) part.remove();
     }
   }
 }, { rootMargin: "400px" });
@@ -129,12 +135,12 @@ const watcher = new IntersectionObserver((seen) => {
 function zoom() {
   const box = $("zoom"), [image, canvas] = box.querySelectorAll("img, canvas"), link = box.querySelector("a");
   const card = current, { angle, verdict } = stateOf(card), small = card.querySelector("img");
-  const told = { turn: `turned by ${shown(angle)}`, leave: "left as it is", out: "left out" }[verdict];
+  const told = { turn: `turned by ${shown(angle)}, ${toldLoss(card)}`, leave: "left as it is", out: "left out" }[verdict];
   const isNew = !box.open || link.getAttribute("href") !== card.dataset.file;
   $("zoomed").textContent = `${card.querySelector("h2").textContent}: ${told}`;
   link.href = card.dataset.file;
   canvas.ariaLabel = `turned by ${shown(angle)}`;
-  const show = () => draw(canvas, image, angle, rowOf(card).planned, 1600);
+  const show = () => draw(card, canvas, image, 1600);
   image.onload = show;
   image.onerror = () => {
     box.querySelector("span").textContent = "It cannot be shown here; this is its thumbnail.";
@@ -192,17 +198,18 @@ const columns = () => getComputedStyle(grid).gridTemplateColumns.split(" ").leng
 // What a person does ----------------------------------------------------------------------------------------------------
 
 const deeds = {
-  turn: (card) => ({ verdict: "turn", angle: stateOf(card).angle }),
-  leave: (card) => ({ verdict: "leave", angle: stateOf(card).angle }),
-  out: (card) => ({ verdict: "out", angle: stateOf(card).angle }),
+  turn: (card) => ({ ...stateOf(card), verdict: "turn" }),
+  leave: (card) => ({ ...stateOf(card), verdict: "leave" }),
+  out: (card) => ({ ...stateOf(card), verdict: "out" }),
   accept: proposed,
-  left: (card) => ({ verdict: "turn", angle: (stateOf(card).angle + 270) % 360 }),
-  right: (card) => ({ verdict: "turn", angle: (stateOf(card).angle + 90) % 360 }),
+  left: (card) => ({ ...stateOf(card), verdict: "turn", angle: (stateOf(card).angle + 270) % 360 }),
+  right: (card) => ({ ...stateOf(card), verdict: "turn", angle: (stateOf(card).angle + 90) % 360 }),
+  crop: (card) => ({ ...stateOf(card), verdict: "turn", crop: CROPS[(CROPS.indexOf(cropOf(card)) + 1) % CROPS.length] }),
 };
 
 function act(card, name) {
   decide([card], deeds[name]);
-  if (!["left", "right"].includes(name)) next(card); // more quarter turns may follow
+  if (!["left", "right", "crop"].includes(name)) next(card); // more of these may follow
 }
 
 function next(card) {
@@ -211,7 +218,7 @@ function next(card) {
 }
 
 const keys = {
-  a: "accept", t: "turn", enter: "turn", l: "leave", x: "out", "[": "left", "]": "right",
+  a: "accept", t: "turn", enter: "turn", l: "leave", x: "out", "[": "left", "]": "right", c: "crop",
 };
 const ways = {
   arrowright: () => 1, arrowleft: () => -1, j: () => 1, k: () => -1, arrowdown: columns, arrowup: () => -columns(),
@@ -219,12 +226,12 @@ const ways = {
 
 document.onkeydown = (event) => {
   const key = event.key.toLowerCase(), { target } = event;
-  const isTyping = target.matches("input:not([type=checkbox])");
+  const isTyping = target.matches("input:not([type=checkbox]), select");
   if (!isTyping && (key === "u" || (key === "z" && (event.ctrlKey || event.metaKey)))) return event.preventDefault(), undo();
   if (event.ctrlKey || event.metaKey || event.altKey || !current || current.hidden) return;
   if (isTyping) {
     const card = target.closest("article");
-    if (card && (key === "enter" || key === "escape")) {
+    if (card && target.matches("input") && (key === "enter" || key === "escape")) {
       event.preventDefault();
       if (key === "escape") paint(card), card.focus();
       else if (take(card)) next(card);
@@ -246,13 +253,14 @@ function take(card) {
   const isValid = Number.isFinite(typed) && Math.abs(typed) <= 360;
   if (!isValid) paint(card);
   else if (field.value === signed(stateOf(card).angle).toFixed(1)) decide([card], deeds.turn);
-  else decide([card], () => ({ verdict: "turn", angle: ((typed % 360) + 360) % 360 }));
+  else decide([card], (card) => ({ ...stateOf(card), verdict: "turn", angle: ((typed % 360) + 360) % 360 }));
   return isValid;
 }
 
 grid.onchange = ({ target }) => {
   const card = target.closest("article");
-  if (card && card === current) take(card);
+  if (target.matches("select")) decide([card], () => ({ ...stateOf(card), verdict: "turn", crop: target.value }));
+  else if (card && card === current) take(card);
 };
 grid.onfocusin = ({ target }) => {
   const card = target.closest("article");
@@ -264,7 +272,7 @@ grid.onclick = ({ target }) => {
   at(card);
   if (button) decide([card], deeds[button.dataset.do]);
   else if (target.matches("img, canvas")) zoom();
-  else if (!target.matches("input")) card.focus();
+  else if (!target.matches("input, select, label")) card.focus();
 };
 $("undo").onclick = undo;
 $("accept").onclick = () => {
@@ -294,7 +302,7 @@ function tell() {
   $("undo").disabled = done.length === 0;
 }
 
-const names = { all: "all", turned: "turned", upright: "upright", "slight tilt": "slight tilt", unsure: "not sure", failed: "failed" };
+const names = { all: "all", turned: "turned", upright: "upright", "slight tilt": "slight tilt", unsure: "not sure", left: "too much lost", failed: "failed" };
 const counts = JSON.parse($("counts").textContent);
 for (const [name, told] of Object.entries(names)) {
   const count = name === "all" ? cards.length + counts.failed : counts[name];

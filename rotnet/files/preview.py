@@ -19,16 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rotnet.files.correct import Turning
-from rotnet.files.decide import FileCorrection
+from rotnet.files.decide import FILE_ACTIONS, FileCorrection
+from rotnet.files.options import Turning
 from rotnet.files.report import row_of
 from rotnet.images import reading
 from rotnet.images.prefetch import JOBS, ahead
 from rotnet.images.writing import atomic_file, make_folder
-from rotnet.inference.decision import ACTIONS
 
 THUMBNAIL = 168  # pixels of the longer side
-_CARDS, _SUMMARY, _FRAME, _SCRIPT = (f"<!-- {name} -->" for name in ("cards", "summary", "frame", "script"))
+_CARDS, _SUMMARY, _SHARED, _SCRIPT = (f"<!-- {name} -->" for name in ("cards", "summary", "shared", "script"))
 
 
 def write_preview(
@@ -85,12 +84,12 @@ def write_preview(
 def _template(counts: Counter[str]) -> str:
     """The page without cards: markup, and the scripts in it."""
     package = files("rotnet")
-    page, script, frame = (
+    page, script, *shared = (
         package.joinpath(*parts).read_text(encoding="utf-8")
-        for parts in (("files", "preview.html"), ("files", "preview.js"), ("web", "frame.js"))
+        for parts in (("files", "preview.html"), ("files", "preview.js"), ("web", "frame.js"), ("web", "turned.js"))
     )
-    summary = json.dumps({action: counts[action] for action in (*ACTIONS, "failed")})
-    page = page.replace(_FRAME, frame.replace("export function", "function"))
+    summary = json.dumps({action: counts[action] for action in (*FILE_ACTIONS, "failed")})
+    page = page.replace(_SHARED, "".join(shared).replace("export function", "function"))
     return page.replace(_SCRIPT, script).replace(_SUMMARY, summary)
 
 
@@ -101,10 +100,13 @@ def _card(decision: FileCorrection, how: Turning, folder: Path) -> str:
         return f'<p class="failed">{html.escape(decision.error or "")}</p>\n'
     row = html.escape(json.dumps(row_of(decision, how)))
     pixels = reading.read_image(decision.path, short_side=THUMBNAIL, max_pixels=how.max_pixels, strict=how.strict)
+    with reading.opened(decision.path, str(decision.path), how.max_pixels) as picture:
+        width, height = picture.size  # as stored; which is which makes no difference to what a crop loses
     kind = decision.action.replace(" ", "-")
     told = html.escape(decision.reason or decision.action)
     return (
-        f'<article class="{kind}" title="{path}" data-file="{_link(decision.path, folder)}" data-row="{row}">'
+        f'<article class="{kind}" title="{path}" data-file="{_link(decision.path, folder)}" data-row="{row}" '
+        f'data-size="{width} {height}">'
         f"{_thumbnail(pixels)}<h2>{name}</h2>"
         f"<p><span>{told}</span><em>{decision.confidence:.0%}</em></p></article>\n"
     )

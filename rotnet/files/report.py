@@ -7,11 +7,13 @@ A report is one JSON object a line, in this schema, whose number grows when a fi
 | `schema` | 2 | |
 | `path` | text | the input, as it was named |
 | `target` | text | where its successor lies, in place the input itself; absent if it failed |
-| `action` | text | `turned`; `upright`, `slight tilt` or `unsure`, all left as they are; `failed` |
+| `action` | text | `turned`; `upright`, `slight tilt`, `unsure`, `left` (for `--max-loss`), all as they are; `failed` |
 | `angle` | degrees | counter-clockwise, in [0, 360), that the picture was turned by; absent if it could not be read |
 | `confidence` | 0 to 1 | probability of the verdict; absent likewise, and where a person decided otherwise |
 | `reason` | text | why, in words; absent likewise |
 | `method` | text | how it was turned: `exif`, `pixels` or `resampled`; absent if it was not |
+| `crop` | text | what is kept: `fit`, `keep`, `same`, `aspect`; absent if it was not resampled; a plan's is obeyed |
+| `lost` | 0 to 1 | share of the picture's area that the crop loses; absent if it was not to be turned |
 | `error` | text | why it failed, and what to do; absent if it did not |
 | `decided` | text | `person` where a person has decided, on the page of `--preview`; absent where the model has |
 | `planned` | object | only where nothing was done yet: what `rotnet apply` goes by, `sha256` of the input and options |
@@ -32,12 +34,27 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from rotnet.errors import OutputError, UsageError
-from rotnet.files.correct import Turning
-from rotnet.files.decide import FileCorrection
-from rotnet.inference.decision import ACTIONS
+from rotnet.files.decide import FILE_ACTIONS, FileCorrection
+from rotnet.files.options import Turning
+from rotnet.geometry.cropping import CROPS, OLDER, named_crop
 
 SCHEMA = 2
-COLUMNS = ("schema", "path", "target", "action", "angle", "confidence", "reason", "method", "error", "decided")
+COLUMNS = (
+    "schema",
+    "path",
+    "target",
+    "action",
+    "angle",
+    "confidence",
+    "reason",
+    "method",
+    "crop",
+    "lost",
+    "error",
+    "decided",
+)
+
+LATER = {"max_loss", "beyond"}  # options that plans of before do not have
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 
@@ -182,14 +199,16 @@ def read_row(row: dict[str, Any], where: str) -> tuple[FileCorrection, dict[str,
     plan = dict(field("planned", lambda value: isinstance(value, dict), "an object"))
     sha256 = field("sha256", lambda value: isinstance(value, str), "the digest that the plan was made with", plan)
     del plan["sha256"]
-    if names := plan.keys() ^ {one.name for one in fields(Turning)}:
+    if names := (plan.keys() ^ {one.name for one in fields(Turning)}) - (LATER - plan.keys()):
         raise UsageError(f"{where}: planned must have the options of a plan, but these differ: {', '.join(names)}.")
     decided = field("decided", lambda value: value in (None, "person"), '"person", or be left out')
     is_person = decided == "person"
+    names_of_crops = (None, *CROPS, *OLDER)
+    crop = field("crop", lambda value: value in names_of_crops, f"one of {', '.join(CROPS)}, or be left out")
     decision = FileCorrection(
         source,
         target,
-        field("action", lambda value: value in ACTIONS, f"one of {', '.join(ACTIONS)}"),
+        field("action", lambda value: value in FILE_ACTIONS, f"one of {', '.join(FILE_ACTIONS)}"),
         # people are shown angles from -180 to 180
         field("angle", lambda value: _is_number(value, -360.0, 360.0), "degrees, a number from -360 to 360") % 360.0,
         field(
@@ -198,6 +217,8 @@ def read_row(row: dict[str, Any], where: str) -> tuple[FileCorrection, dict[str,
             "a number from 0 to 1",
         ),
         field("reason", lambda value: value is None or isinstance(value, str), "text") or "",
+        crop=None if crop is None else named_crop(crop),
+        lost=field("lost", lambda value: value is None or _is_number(value, 0.0, 1.0), "a number from 0 to 1"),
         decided=decided,
         sha256=sha256,
     )

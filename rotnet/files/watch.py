@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rotnet.errors import ImageError, OutputError, UsageError, require
-from rotnet.files.correct import GO_ON, Turning, correct_targets
+from rotnet.files.correct import GO_ON, correct_targets
 from rotnet.files.decide import FileCorrection
 from rotnet.files.journal import Journal
+from rotnet.files.options import Turning
 from rotnet.files.plan import Targets, check_targets
 from rotnet.images.finding import Stamp, find_images, stamp
 from rotnet.images.prefetch import JOBS

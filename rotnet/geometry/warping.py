@@ -9,13 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rotnet.geometry.cropping import crop_around_center, largest_rotated_rect, rotated_bounds
+from rotnet.geometry.cropping import (
+    CropName,
+    crop_around_center,
+    crop_size,
+    has_corners,
+    largest_rotated_rect,
+    named_crop,
+)
+from rotnet.geometry.filling import FILLS, Fill, faded
 
 Interpolation: TypeAlias = Literal["nearest", "bilinear", "cubic", "lanczos"]
 INTERPOLATIONS: dict[Interpolation, int] = {
@@ -24,12 +32,8 @@ INTERPOLATIONS: dict[Interpolation, int] = {
     "cubic": cv2.INTER_CUBIC,
     "lanczos": cv2.INTER_LANCZOS4,
 }
-Crop: TypeAlias = Literal["inscribed", "expand", "same"]
-CROPS: tuple[Crop, ...] = get_args(Crop)
 MAX_WARP_SIDE = 32766  # OpenCV addresses the pixels of a warp with 16 bits
 MAX_SPACING = 1.5  # source pixels between samples, beyond which a finer grid is averaged
-
-Fill = float | tuple[float, ...]
 
 
 def rotate(
@@ -38,7 +42,7 @@ def rotate(
     resize: bool = False,
     *,
     preserve_range: Literal[True] = True,
-    crop: Crop | None = None,
+    crop: CropName | None = None,
     fill: Fill = 0,
     interpolation: Interpolation = "bilinear",
 ) -> NDArray:
@@ -50,11 +54,14 @@ def rotate(
         image: `(H, W)` or `(H, W, C)` with 1 to 4 channels; uint8, uint16, int16, float32, float64 or bool.
         angle: Degrees, any finite value. Multiples of 90 are exactly `np.rot90`, without resampling,
             unless `crop` is `"same"` and the quarter turn does not fit its canvas.
-        resize: Grow the canvas until the whole picture fits; the same as `crop="expand"`.
+        resize: Grow the canvas until the whole picture fits; the same as `crop="keep"`.
         preserve_range: True, for pixel values are never rescaled.
-        crop: `"same"` keeps the size of the canvas; `"expand"` grows it until the whole picture fits; `"inscribed"`
-            keeps the largest rectangle without a corner of the fill. None is `"expand"` with `resize`, else `"same"`.
-        fill: Pixel value outside the picture, one number or one a channel.
+        crop: `"same"` keeps the size of the canvas; `"keep"` grows it until the whole picture fits; `"fit"` keeps the
+            largest rectangle without a corner of the fill, `"aspect"` the largest of the picture's proportions. None is
+            `"keep"` with `resize`, else `"same"`. The older names `"expand"` and `"inscribed"` stand for `"keep"` and
+            `"fit"`.
+        fill: Pixel value outside the picture, one number or one a channel; `"mirror"` for its mirror image, `"blur"`
+            for that fading into a blur.
         interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
 
     Returns:
@@ -71,26 +78,21 @@ def rotate(
     _check_image(image)
     if preserve_range is not True:
         raise ValueError(f"preserve_range must be True: values stay. Received: preserve_range={preserve_range!r}.")
-    if resize and crop not in (None, "expand"):
-        raise ValueError(f"crop must be None or 'expand' with resize=True. Received: crop={crop!r}.")
-    if crop is None:
-        crop = "expand" if resize else "same"
-    if crop not in CROPS:
-        raise ValueError(f"crop must be one of {CROPS}. Received: crop={crop!r}.")
+    how = named_crop(crop if crop is not None else "keep" if resize else "same")
+    if resize and how != "keep":
+        raise ValueError(f"crop must be None or 'keep' with resize=True. Received: crop={crop!r}.")
     if not math.isfinite(angle):
         raise ValueError(f"angle must be finite degrees. Received: angle={angle}.")
     height, width = image.shape[:2]
     quarters, rest = divmod(angle, 90.0)
-    if rest == 0.0 and (crop != "same" or quarters % 2 == 0 or width == height):
+    if rest == 0.0 and (how != "same" or quarters % 2 == 0 or width == height):
         return np.rot90(image, int(quarters % 4)).copy()
-    angle_rad = math.radians(angle % 360.0)
-    if crop == "expand":
-        w, h = (math.ceil(side - 1e-6) for side in rotated_bounds(width, height, angle_rad))
-    elif crop == "inscribed":
-        w, h = (max(1, math.floor(side + 1e-6)) for side in largest_rotated_rect(width, height, angle_rad))
+    sides = crop_size(width, height, math.radians(angle % 360.0), how)
+    if how == "keep":
+        w, h = (math.ceil(side - 1e-6) for side in sides)
     else:
-        w, h = width, height
-    around = None if crop == "inscribed" else fill
+        w, h = (max(1, math.floor(side + 1e-6)) for side in sides)
+    around = fill if has_corners(how) else None
     return warp_view(image, angle, (h, w), view_size=(h, w), fill=around, interpolation=interpolation)
 
 
@@ -118,8 +120,9 @@ def warp_view(
         view_size: `(height, width)` of the window, source pixels.
         offset: `(down, right)` from the centre of the rotated picture to that of the window, source pixels.
         flip: Mirror the picture left to right before it is rotated.
-        fill: Pixel value outside the picture, one number or one a channel; None repeats the edge, for a window that
-            lies inside, so that no kernel reaches for a colour that is not there.
+        fill: Pixel value outside the picture, one number or one a channel; `"mirror"` for its mirror image, `"blur"`
+            for that fading into a blur; None repeats the edge, for a window that lies inside, so that no kernel reaches
+            for a colour that is not there.
         interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`; a finer grid is sampled bilinearly, for
             averaging hides the kernel.
 
@@ -138,9 +141,7 @@ def warp_view(
     if not math.isfinite(angle):
         raise ValueError(f"angle must be finite degrees. Received: angle={angle}.")
     channels = 1 if image.ndim == 2 else image.shape[2]
-    values = [0.0] if fill is None else [float(value) for value in np.ravel(fill)]
-    if len(values) not in (1, channels) or not np.isfinite(values).all():
-        raise ValueError(f"fill must be one finite number or one a channel, {channels} here. Received: fill={fill!r}.")
+    values, border = _border(fill, channels)
     full = 255.0 if image.dtype == bool else 1.0
     work = image.astype(np.uint8) * 255 if image.dtype == bool else image
     ratios = view_size[0] / size[0], view_size[1] / size[1]
@@ -166,9 +167,11 @@ def warp_view(
         matrix,
         (width, height),
         flags=kernel | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE if fill is None else cv2.BORDER_CONSTANT,
+        borderMode=border,
         borderValue=[full * value for value in (4 * values)[:4]],
     )
+    if isinstance(fill, str) and fill == "blur":
+        warped = faded(warped, matrix, work.shape[:2])
     if reduction > 1:
         warped = cv2.resize(warped, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     if rgb:
@@ -317,6 +320,24 @@ def _exact_sin_cos(angle: float) -> tuple[float, float]:
     quarters, rest = divmod(angle, 90.0)
     sin, cos = math.sin(math.radians(rest)), math.cos(math.radians(rest))
     return ((sin, cos), (cos, -sin), (-sin, -cos), (-cos, sin))[int(quarters) % 4]
+
+
+def _border(fill: Fill | None, channels: int) -> tuple[list[float], int]:
+    """Pixel value outside a picture, and OpenCV's number for what lies there."""
+    if fill is None:
+        return [0.0], cv2.BORDER_REPLICATE
+    if isinstance(fill, str) and fill in FILLS:
+        return [0.0], cv2.BORDER_REFLECT_101
+    try:
+        values = [float(value) for value in np.ravel(fill)]
+    except (TypeError, ValueError):
+        values = []
+    if len(values) not in (1, channels) or not np.isfinite(values).all():
+        raise ValueError(
+            f"fill must be one finite number or one a channel, {channels} here, or one of {FILLS}. "
+            f"Received: fill={fill!r}."
+        )
+    return values, cv2.BORDER_CONSTANT
 
 
 def _check_size(size: tuple[int, int]) -> None:

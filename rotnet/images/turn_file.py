@@ -29,7 +29,9 @@ from numpy.typing import NDArray
 
 from rotnet.errors import ImageError, RotNetError, UsageError
 from rotnet.geometry.angles import QUARTER_WITHIN, quarter_turn
-from rotnet.geometry.warping import Crop, Fill, Interpolation
+from rotnet.geometry.cropping import CropName
+from rotnet.geometry.filling import Fill
+from rotnet.geometry.warping import Interpolation
 from rotnet.images import reading
 from rotnet.images.formats import containers, jpeg
 from rotnet.images.formats.exif import Facts
@@ -54,7 +56,7 @@ def turn_bytes(
     data: bytes,
     angle: float,
     *,
-    crop: Crop = "inscribed",
+    crop: CropName = "fit",
     fill: Fill = 0,
     interpolation: Interpolation = "lanczos",
     quarter_turns: QuarterTurns = "auto",
@@ -69,10 +71,13 @@ def turn_bytes(
         data: JPEG, PNG, TIFF, WebP, BMP, AVIF, HEIC where `rotnet[heif]` is installed, or what else `rotnet.read_image`
             reads.
         angle: Degrees, counter-clockwise as seen, that the picture as shown has been turned by.
-        crop: `"inscribed"` cuts to the largest rectangle without empty corners, `"expand"` keeps every pixel and fills
-            the corners, `"same"` keeps the size.
+        crop: `"fit"` cuts to the largest rectangle without empty corners, `"aspect"` to the largest of the picture's
+            proportions; `"keep"` keeps every pixel, and `"same"` the size, and they fill the corners. Of a quarter
+            turn everything is kept, whatever is asked for. The older names `"inscribed"` and `"expand"` stand for
+            `"fit"` and `"keep"`.
         fill: Pixel value, from 0 to 255, of what lies outside the picture: one number for every channel, or one a
-            channel. Pictures of 16 bits get the same shade.
+            channel; pictures of 16 bits get the same shade. `"mirror"` for the picture's mirror image, `"blur"` for
+            that fading into a blur.
         interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`, which blurs least.
         quarter_turns: What to do about angles that are a quarter turn, or several, within the tolerance: `"exif"` turns
             by the orientation tag alone, the pixels are the same bytes; `"pixels"` moves pixels, exactly, and a JPEG or
@@ -113,8 +118,9 @@ def turn_bytes(
                 "anew would lose what may still be restored; leave it out, or restore it from a backup"
             )
         exact = angle if quarter is None else quarter
+        kept = crop if exact % 90.0 else "keep"
         turned = _turned_pixels(
-            original, max_pixels, lambda one: _turn(one, exact, crop=crop, fill=fill, interpolation=interpolation)
+            original, max_pixels, lambda one: _turn(one, exact, crop=kept, fill=fill, interpolation=interpolation)
         )
         return turned, "resampled" if quarter is None else "pixels"
     except ImageError as error:
@@ -208,11 +214,11 @@ def _turned_pixels(original: Original, max_pixels: int | None, turn: Callable[[O
     return result
 
 
-def _turn(original: Original, angle: float, *, crop: Crop, fill: Fill, interpolation: Interpolation) -> Any:
+def _turn(original: Original, angle: float, *, crop: CropName, fill: Fill, interpolation: Interpolation) -> Any:
     """The pixels of one picture turned back by an angle."""
     picture = original.picture
     is_deep = original.deep is not None or picture.mode.startswith("I;16")
-    if is_deep:
+    if is_deep and not isinstance(fill, str):
         fill = tuple(257.0 * value for value in fill) if isinstance(fill, (tuple, list)) else 257.0 * fill
     options: dict[str, Any] = {"crop": crop, "fill": fill, "interpolation": interpolation}
     if original.deep is not None:

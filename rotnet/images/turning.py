@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rotnet.errors import ImageError, UsageError
-from rotnet.geometry.warping import CROPS, INTERPOLATIONS, Crop, Fill, Interpolation, rotate
+from rotnet.geometry.cropping import BEYOND, Crop, CropName, has_corners, named_crop
+from rotnet.geometry.filling import FILLS, Fill, FillName
+from rotnet.geometry.warping import INTERPOLATIONS, Interpolation, rotate
 
-__all__ = ["check_options", "turn_back"]
+__all__ = ["check_loss", "check_options", "turn_back"]
 
 # types that the warp knows; others go through one that holds all their values
 _WARPED = (np.uint8, np.uint16, np.int16, np.float32, np.float64, bool)
@@ -32,7 +34,7 @@ def turn_back(
     image: NDArray[Any] | Image.Image,
     angle: float,
     *,
-    crop: Crop = "inscribed",
+    crop: CropName = "fit",
     fill: Fill = 0,
     interpolation: Interpolation = "cubic",
 ) -> Any:
@@ -44,10 +46,10 @@ def turn_back(
     Args:
         image: `(H, W)` or `(H, W, C)` array, or a PIL image.
         angle: Degrees, counter-clockwise as seen, that the picture has been turned by.
-        crop: `"inscribed"` cuts to the largest rectangle without empty corners, `"expand"` keeps every pixel and fills
-            the corners, `"same"` keeps the size.
+        crop: `"fit"` cuts to the largest rectangle without empty corners, `"aspect"` to the largest of the picture's
+            proportions; `"keep"` keeps every pixel, and `"same"` the size, and they fill the corners.
         fill: Pixel value of what lies outside the picture: one number for every channel, one a channel, or red, green
-            and blue.
+            and blue; `"mirror"` for its mirror image, `"blur"` for that fading into a blur.
         interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
 
     Returns:
@@ -61,7 +63,7 @@ def turn_back(
         >>> turn_back(np.zeros((2, 3), np.int64), 90.0).shape
         (3, 2)
     """
-    check_options(crop, fill, interpolation)
+    crop = check_options(crop, fill, interpolation)
     if angle % 360.0 == 0.0:
         return image.copy()
     if isinstance(image, np.ndarray):
@@ -87,10 +89,10 @@ def turn_back(
 
 
 def _turn_array(
-    image: NDArray[Any], angle: float, crop: Crop, fill: tuple[float, ...], interpolation: Interpolation
+    image: NDArray[Any], angle: float, crop: Crop, fill: tuple[float, ...] | FillName, interpolation: Interpolation
 ) -> NDArray[Any]:
     dtype = image.dtype
-    if dtype.kind in "iu":
+    if dtype.kind in "iu" and not isinstance(fill, str):
         fill = tuple(np.rint(np.clip(fill, np.iinfo(dtype).min, np.iinfo(dtype).max)).tolist())
     wide = image if dtype in _WARPED else image.astype(_WIDER.get(dtype.name, np.float64))
     try:
@@ -100,14 +102,16 @@ def _turn_array(
     if dtype.kind == "b":
         return turned
     # some kernels overshoot, to values that the picture does not have
-    values = (image.min(), image.max(), *(() if crop == "inscribed" else fill))
+    values = (image.min(), image.max(), *(fill if has_corners(crop) and not isinstance(fill, str) else ()))
     low, high = min(values), max(values)
     turned = np.clip(turned, wide.dtype.type(low), wide.dtype.type(high))
     return (np.rint(turned) if dtype.kind in "iu" and turned.dtype.kind == "f" else turned).astype(dtype, copy=False)
 
 
-def _fill_values(fill: Fill, channels: int, opaque: float) -> tuple[float, ...]:
-    """`fill` as one pixel value a channel, the second or fourth of which is alpha."""
+def _fill_values(fill: Fill, channels: int, opaque: float) -> tuple[float, ...] | FillName:
+    """`fill` as one pixel value a channel, the second or fourth of which is alpha, or its name."""
+    if isinstance(fill, str):
+        return fill
     values = tuple(np.ravel(fill).tolist())
     if np.ndim(fill) == 0:
         return values * channels
@@ -119,11 +123,13 @@ def _fill_values(fill: Fill, channels: int, opaque: float) -> tuple[float, ...]:
     return (*colour, opaque) if channels in (2, 4) else colour
 
 
-def _fill_of_mode(fill: Fill, mode: str) -> tuple[float, ...]:
+def _fill_of_mode(fill: Fill, mode: str) -> tuple[float, ...] | FillName:
     """`fill` for the channels of a PIL mode."""
+    if isinstance(fill, str):
+        return fill
     if mode == "CMYK" and np.size(fill) in (1, 3):  # inks take light away
         return (*(255.0 - value for value in np.broadcast_to(np.ravel(fill), 3).tolist()), 0.0)
-    values = _fill_values(fill, len(Image.new(mode, (1, 1)).getbands()), 255.0)
+    values = cast(tuple[float, ...], _fill_values(fill, len(Image.new(mode, (1, 1)).getbands()), 255.0))
     if mode == "1":
         return (values[0] / 255.0,)
     if mode in ("La", "RGBa"):
@@ -138,14 +144,27 @@ def _opaque(image: NDArray[Any]) -> float:
     return 65535.0 if image.dtype.kind == "u" and image.dtype.itemsize == 2 else 255.0
 
 
-def check_options(crop: str, fill: Fill, interpolation: str) -> None:
-    if crop not in CROPS:
-        raise UsageError(f"crop must be one of {CROPS}. Received: crop={crop!r}.")
+def check_loss(max_loss: float | None, beyond: str) -> None:
+    """Check how much of a picture a crop may lose; else a `UsageError`."""
+    is_share = isinstance(max_loss, (int, float)) and not isinstance(max_loss, bool) and 0.0 <= max_loss <= 1.0
+    if max_loss is not None and not is_share:
+        raise UsageError(f"max_loss must be None or a share from 0 to 1. Received: max_loss={max_loss!r}.")
+    if beyond not in BEYOND:
+        raise UsageError(f"beyond must be one of {BEYOND}. Received: beyond={beyond!r}.")
+
+
+def check_options(crop: str, fill: Fill, interpolation: str) -> Crop:
+    """Check how a picture is to be turned; its crop, by the name of today."""
+    try:
+        named = named_crop(crop)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     if interpolation not in tuple(INTERPOLATIONS):
         raise UsageError(f"interpolation must be one of {tuple(INTERPOLATIONS)}. Received: {interpolation!r}.")
     try:
-        valid = np.ndim(fill) < 2 and bool(np.isfinite(fill).all())
+        valid = fill in FILLS if isinstance(fill, str) else np.ndim(fill) < 2 and bool(np.isfinite(fill).all())
     except (TypeError, ValueError):
         valid = False
     if not valid:
-        raise UsageError(f"fill must be one finite number or one a channel. Received: fill={fill!r}.")
+        raise UsageError(f"fill must be one finite number, one a channel, or one of {FILLS}. Received: fill={fill!r}.")
+    return named

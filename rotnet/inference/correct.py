@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 
-from rotnet.geometry.warping import Crop, Fill, Interpolation
+from rotnet.geometry.cropping import NOTABLE_LOSS, Beyond, CropName, chosen_crop
+from rotnet.geometry.filling import Fill
+from rotnet.geometry.warping import Interpolation
 from rotnet.images import reading
-from rotnet.images.turning import check_options, turn_back
+from rotnet.images.turning import check_loss, check_options, turn_back
 from rotnet.inference.allowed_angles import AngleRange
 from rotnet.inference.options import Options, Refine, Turns
 from rotnet.inference.predictor import Model, as_predictor, each, is_many
+
+_log = logging.getLogger(__name__)
 
 
 def correct_rotation(
     image: Any,
     *,
     model: Model = "photo",
-    crop: Crop = "inscribed",
+    crop: CropName = "fit",
     fill: Fill = 0,
+    max_loss: float | None = None,
+    beyond: Beyond = "keep",
     interpolation: Interpolation = "lanczos",
     min_confidence: float | None = None,
     turns: Turns | None = None,
@@ -38,11 +45,15 @@ def correct_rotation(
         image: A path, bytes, file object, PIL image or array, as `rotnet.read_image` takes, or a list (or 4-D array) of
             them.
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
-        crop: `"inscribed"` cuts to the largest rectangle without empty corners, `"expand"` keeps every pixel and fills
-            the corners, `"same"` keeps the size.
+        crop: `"fit"` cuts to the largest rectangle without empty corners, `"aspect"` to the largest of the picture's
+            proportions; `"keep"` keeps every pixel, and `"same"` the size, and they fill the corners. The older names
+            `"inscribed"` and `"expand"` stand for `"fit"` and `"keep"`.
         fill: Pixel value of what lies outside the picture, on the picture's own scale. One number is for every channel,
             alpha too, so that 0 is transparent where there is alpha. Several are one a channel, or red, green and blue,
-            which become gray where there is no colour, and opaque.
+            which become gray where there is no colour, and opaque. `"mirror"` for the picture's mirror image, `"blur"`
+            for that fading into a blur.
+        max_loss: The largest share of the picture's area, from 0 to 1, that the crop may lose; None for any.
+        beyond: What is done where it would lose more: `"keep"` keeps everything, `"leave"` does not turn the picture.
         interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
         min_confidence: Below it the picture comes back unturned; 0 turns whatever does not stand upright within 2
             degrees. None takes the model's own threshold and, unless `angle_range` says that the pictures are tilted,
@@ -71,7 +82,8 @@ def correct_rotation(
         >>> upright.shape
         (60, 80, 3)
     """
-    check_options(crop, fill, interpolation)
+    asked = check_options(crop, fill, interpolation)
+    check_loss(max_loss, beyond)
     predictor = as_predictor(model)
     options = Options(
         turns=turns,
@@ -87,7 +99,11 @@ def correct_rotation(
         loaded = one if isinstance(one, np.ndarray) else reading.open_pil(one, strict=strict)
         prediction = next(predictor.predict_views([predictor.view(loaded)], options))
         turn = predictor.decide(prediction, options).turn
-        upright = turn_back(loaded, turn, crop=crop, fill=fill, interpolation=interpolation)
+        height, width = loaded.shape[:2] if isinstance(loaded, np.ndarray) else loaded.size[::-1]
+        taken, lost = chosen_crop(width, height, turn, asked, max_loss, beyond)
+        if max_loss is None and lost > NOTABLE_LOSS:
+            _log.warning("the crop loses %.0f %% of a picture's area: crop='keep' or max_loss keeps it", 100 * lost)
+        upright = turn_back(loaded, turn if taken else 0.0, crop=taken or asked, fill=fill, interpolation=interpolation)
         return (upright, prediction) if return_prediction else upright
 
     return list(each(image, correct)) if is_many(image) else correct(image)

@@ -8,9 +8,9 @@ export async function look(file) {
   return { picture, prediction: await (await ask("/predict", file)).json() };
 }
 
-// The upright picture as a file, turned clockwise by an angle.
-export async function correct(file, angle, crop) {
-  const upright = await ask(`/correct?angle=${angle}&crop=${crop}`, file);
+// The upright picture as a file, turned clockwise by an angle; its corners are "black", "mirror" or "blur".
+export async function correct(file, angle, crop, fill = "black") {
+  const upright = await ask(`/correct?angle=${angle}&crop=${crop}&fill=${fill === "black" ? 0 : fill}`, file);
   return new File([await upright.blob()], file.name);
 }
 

@@ -1,6 +1,7 @@
 import { degrees, signed } from "./angles.js";
 import { correct, look, note } from "./answers.js";
 import { dial } from "./dial.js";
+import { shareLost } from "./frame.js";
 import { paint } from "./painting.js";
 import { zip } from "./zip.js";
 
@@ -11,6 +12,7 @@ let current = null;
 let queue = Promise.resolve(); // pictures are looked at one after the other
 
 const crop = () => document.querySelector("input[name=crop]:checked").value;
+const fill = () => document.querySelector("input[name=fill]:checked").value;
 const filter = () => document.querySelector("input[name=filter]:checked")?.value ?? "all";
 
 // Pictures come and go --------------------------------------------------------------------------------------------------
@@ -71,7 +73,7 @@ function remove(gone) {
   count();
 }
 
-const corrected = (picture) => correct(picture.file, picture.angle, crop());
+const corrected = (picture) => correct(picture.file, picture.angle, crop(), fill());
 
 // The strip of all pictures --------------------------------------------------------------------------------------------
 
@@ -97,7 +99,7 @@ function drawTile(picture) {
     const canvas = document.createElement("canvas");
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `${file.name} as it will be`);
-    paint(canvas, THUMB, image, angle, crop());
+    paint(canvas, THUMB, image, angle, crop(), fill());
     thumb.replaceChildren(canvas);
   }
 }
@@ -175,10 +177,13 @@ function draw() {
   if (document.activeElement !== $("angle")) $("angle").value = angle;
   $("dial").innerHTML = dial(prediction?.probabilities, angle);
   for (const canvas of [$("before"), $("after")]) canvas.width = 0;
+  $("lost").textContent = "";
   if (!image) return;
   const box = $("stage").getBoundingClientRect();
   paint($("before"), box, image, 0, "same");
-  paint($("after"), box, image, angle, crop());
+  paint($("after"), box, image, angle, crop(), fill());
+  const lost = Math.round(100 * shareLost(image.naturalWidth, image.naturalHeight, angle, crop()));
+  $("lost").textContent = lost ? `${lost} % of the picture is cut off` : "";
 }
 
 function turnByPointer(event) {
@@ -268,8 +273,9 @@ $("predicted").onclick = () => turn(current.prediction.angle);
 $("untouched").onclick = () => turn(0);
 $("remove").onclick = () => remove([current]);
 $("clear").onclick = () => remove(pictures);
-for (const choice of document.querySelectorAll("input[name=crop]"))
+for (const choice of document.querySelectorAll("input[name=crop], input[name=fill]"))
   choice.onchange = () => {
+    $("corners").hidden = !["keep", "same"].includes(crop());
     draw();
     pictures.forEach(drawTile);
   };

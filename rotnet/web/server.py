@@ -9,8 +9,9 @@ A picture is the body of a request, whatever its content type. Errors come as `{
 
 `POST /correct`
     The upright picture in its own format, with its metadata; byte for byte what came if it is not to be turned.
-    Parameters: `angle`, degrees that the picture is turned by, instead of the model's; `crop`, `inscribed` (the
-    default), `expand` or `same`. The header `Rotnet-Angle` tells the angle.
+    Parameters: `angle`, degrees that the picture is turned by, instead of the model's; `crop`, `fit` (the default),
+    `aspect`, `keep` or `same`; `fill`, `mirror`, `blur` or a pixel value (0, the default), of what corners are filled
+    with. The header `Rotnet-Angle` tells the angle.
 
 `POST /preview`
     A JPEG of at most 1600 pixels, upright as its EXIF orientation says, for pictures that no browser shows.
@@ -34,7 +35,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rotnet.errors import ImageError, RotNetError, UsageError
-from rotnet.geometry.warping import CROPS
+from rotnet.geometry.cropping import CROPS, OLDER, named_crop
+from rotnet.geometry.filling import FILLS, Fill
 from rotnet.images import reading
 from rotnet.images.orientation import shown_orientation
 from rotnet.images.turn_file import turn_bytes
@@ -124,19 +126,21 @@ class Service:
 
     async def correct(self, request: Request) -> Response:
         """The picture upright."""
-        if unknown := set(request.query_params) - {"angle", "crop"}:
-            raise UsageError(f"/correct takes angle and crop. Received: {', '.join(sorted(unknown))}.")
-        crop = request.query_params.get("crop", "inscribed")
-        if crop not in CROPS:
+        if unknown := set(request.query_params) - {"angle", "crop", "fill"}:
+            raise UsageError(f"/correct takes angle, crop and fill. Received: {', '.join(sorted(unknown))}.")
+        crop = request.query_params.get("crop", "fit")
+        if crop not in (*CROPS, *OLDER):
             raise UsageError(f"crop must be one of {', '.join(CROPS)}. Received: {crop!r}.")
         angle = _angle(request.query_params.get("angle"))
+        fill = _fill(request.query_params.get("fill", "0"))
 
         def turned(data: bytes) -> Response:
             used = self._prediction(data)["turn"] if angle is None else angle
             upright, _ = turn_bytes(
                 data,
                 used,
-                crop=crop,
+                crop=named_crop(crop),
+                fill=fill,
                 tolerance=0.0,
                 max_pixels=self._limits.pixels,
                 strict=self._strict,
@@ -250,6 +254,18 @@ def _angle(text: str | None) -> float | None:
     if not -360.0 <= angle <= 360.0:
         raise UsageError(f"angle must be degrees from -360 to 360. Received: {text!r}.")
     return angle
+
+
+def _fill(text: str) -> Fill:
+    if text in FILLS:
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0.0 <= value <= 255.0:
+        raise UsageError(f"fill must be {', '.join(FILLS)} or a pixel value from 0 to 255. Received: {text!r}.")
+    return value
 
 
 def _media_type(data: bytes) -> str:

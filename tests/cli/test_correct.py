@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import re
 import signal
@@ -22,8 +23,12 @@ from trees import everything, make_traps, save, save_flat, start
 from rotnet import angle_difference, predict_angle
 from rotnet.cli.main import main
 from rotnet.geometry.angles import shown_angle
+from rotnet.geometry.cropping import share_lost
 
 COMMAND = [sys.executable, "-m", "rotnet"]
+LOSSES = re.compile(
+    r"(\d+) of the turned lose more than 25% of their area to the crop, (\d+)% at the most \((.*)\): .*\n"
+)
 SUMMARY = re.compile(r"(\d+) turned, (\d+) upright, 0 with a slight tilt, (\d+) unsure, (\d+) failed in [\d.]+ s\n")
 
 
@@ -38,12 +43,13 @@ def folder(folder):
 
 @pytest.fixture
 def rotnet(model, capsys):
-    """The command with the test's model: exit status, standard output and error."""
+    """The command with the test's model: exit status, standard output and error, less the sentence about crops."""
 
     def call(command, *arguments):
         given = ["--model", model] if command == "correct" and "--model" not in arguments else []
         status = main([command, *given, *arguments])
-        return status, *capsys.readouterr()
+        out, err = capsys.readouterr()
+        return status, out, LOSSES.sub("", err)
 
     return call
 
@@ -80,6 +86,8 @@ def test_upright_copies_a_summary_and_a_report(folder, rotnet, model):
         "angle": 0,
         "confidence": 0,
         "method": "resampled",
+        "crop": "same",
+        "lost": pytest.approx(share_lost(64, 48, math.radians(rows[0]["angle"]), "same"), abs=1e-4),
     }
 
 
@@ -98,6 +106,46 @@ def test_unsure_pictures_are_listed(folder, rotnet):
     status, out, err = rotnet("correct", "in", "-o", "out", "--list-unsure")
     assert (status, out) == (0, "in/flat\\n.png  (not sure which way: 30.0° is the best of many)\n")
     assert SUMMARY.fullmatch(err).groups() == ("2", "0", "1", "0")
+
+
+@pytest.mark.parametrize("look", [[], ["--dry-run"]])
+def test_what_the_crop_takes_away_is_told(folder, model, capsys, look):
+    save("in/quarter.png", 90.0)
+    assert main(["correct", "in", "-o", "out", "--model", model, *look]) == 0
+    out, err = capsys.readouterr()
+    assert LOSSES.search(err).groups() == ("2", "57", "in/a.png")
+    assert not look or [line.rpartition(", ")[2] for line in out.splitlines()][:2] == ["57% cut off)", "44% cut off)"]
+    for options in (["--crop", "keep"], ["--max-loss", "0.3"], ["--max-loss", "0.3", "--beyond", "leave"]):
+        assert main(["correct", "in", "-o", "out", "--overwrite", "--model", model, *look, *options]) == 0
+        out, err = capsys.readouterr()
+        assert not LOSSES.search(err)
+        assert ("1 turned, " in out + err and "2 left for what their crop would lose, " in out + err) == (
+            len(options) == 4
+        )
+
+
+def test_crops_limits_and_fills(folder, rotnet):
+    save("in/quarter.png", 90.0)
+    run = ["correct", "in", "-o", "out", "--overwrite", "--report", "report.jsonl"]
+
+    def found(*options):
+        assert rotnet(*run, *options)[0] == 0
+        with Image.open("out/a.png") as turned:
+            return rows_of("report.jsonl")[0], turned.size, turned.convert("RGB").getpixel((0, 0))
+
+    assert found()[:2] == found("--crop", "inscribed")[:2] and found()[0]["crop"] == "fit"
+    assert found("--crop", "keep")[1:] == found("--crop", "expand")[1:] == ((80, 74), (0, 0, 0))
+    row, (width, height), _ = found("--crop", "aspect")
+    assert row["crop"] == "aspect" and abs(width - height * 4 / 3) <= 2
+    row, size, corner = found("--max-loss", "0.5", "--fill", "white")
+    assert (row["crop"], row["lost"], size, corner) == ("keep", 0.0, (80, 74), (255, 255, 255))
+    assert "kept whole: fit would lose 57% of its area" in row["reason"]
+    assert found("--crop", "keep", "--fill", "#102030")[2] == (16, 32, 48)
+    for fill in ("mirror", "blur"):
+        assert min(found("--crop", "keep", "--fill", fill)[2]) > 30
+    row, size, _ = found("--max-loss", "0.5", "--beyond", "leave")
+    assert (row["action"], row["crop"], size) == ("left", "fit", (64, 48)) and row["lost"] > 0.5
+    assert [row.get("lost") for row in rows_of("report.jsonl")] == [row["lost"], pytest.approx(0.44, abs=0.01), 0.0]
 
 
 @pytest.mark.parametrize("look", [[], ["--dry-run"]])
@@ -344,7 +392,10 @@ def test_errors_are_one_sentence(folder, rotnet, arguments, status, sentence):
         [],
         ["in", "-o", ""],
         ["in", "-o", "out", "--crop", "tight"],
-        ["in", "-o", "out", "--fill", "red"],
+        ["in", "-o", "out", "--fill", "reddish"],
+        ["in", "-o", "out", "--fill", "1,2"],
+        ["in", "-o", "out", "--max-loss", "30"],
+        ["in", "-o", "out", "--beyond", "crop"],
         ["in", "-o", "out", "--quarter-turns", "some"],
         ["in", "-o", "out", "--min-confidence", "2"],
         ["in", "-o", "out", "--min-confidence", "nan"],
@@ -377,7 +428,7 @@ def test_interrupted_run_ends_soon_and_is_taken_up_again(folder, model):
         "turn_file.turn_bytes = lambda *data, **options: time.sleep(0.3) or turn(*data, **options)\n"
         "sys.exit(main(sys.argv[1:]))"
     )
-    arguments = ["correct", "many", "-o", "out", "--model", model, "--report", "report.jsonl"]
+    arguments = ["correct", "many", "-o", "out", "--crop", "keep", "--model", model, "--report", "report.jsonl"]
     command = [sys.executable, "-c", slowly, *arguments]
     with start(command) as process:
         deadline = time.monotonic() + 60
@@ -448,6 +499,9 @@ def test_disk_that_fills_up(folder, rotnet):
 
 def test_progress_is_for_terminals_alone(folder, model):
     run = subprocess.run(
-        [*COMMAND, "correct", "in", "-o", "out", "--model", model], capture_output=True, text=True, timeout=60
+        [*COMMAND, "correct", "in", "-o", "out", "--crop", "keep", "--model", model],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert run.returncode == 0 and run.stderr == "" and SUMMARY.fullmatch(run.stdout)

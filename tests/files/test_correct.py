@@ -1,7 +1,9 @@
 """Trees of files: every picture gets its successor or a reason, and no original is ever touched."""
 
 import errno
+import math
 import os
+import re
 import stat
 import subprocess
 import threading
@@ -12,13 +14,14 @@ import numpy as np
 import pytest
 from compass import crooked
 from pictures import exif_with
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 from runs import correct_planned
 from trees import everything, make_traps, save, save_flat
 
 from rotnet import angle_difference, predict_angle
 from rotnet.errors import OutputError, UsageError
 from rotnet.files import FilePrediction, Turning, plan_in_place, plan_targets, predict_files
+from rotnet.geometry.cropping import share_lost
 from rotnet.images import turn_file
 
 # Predict --------------------------------------------------------------------------------------------------------------
@@ -109,16 +112,61 @@ def test_crooked_is_turned_and_the_rest_copied_byte_for_byte(folder, compass):
     assert after["out/unsure.png"] == before["in/unsure.png"]
     assert angle_difference(predict_angle("out/crooked.jpg", model=compass).angle, 0.0) < 1
     row = results["in/crooked.jpg"].as_dict()
-    assert list(row) == ["path", "target", "action", "angle", "confidence", "reason", "method"]
+    assert list(row) == ["path", "target", "action", "angle", "confidence", "reason", "method", "crop", "lost"]
     assert (row["path"], row["target"], row["action"]) == ("in/crooked.jpg", "out/crooked.jpg", "turned")
 
 
-@pytest.mark.parametrize(("crop", "size"), [("inscribed", (47, 27)), ("expand", (80, 74)), ("same", (64, 48))])
+@pytest.mark.parametrize(
+    ("crop", "size"), [("fit", (47, 27)), ("keep", (80, 74)), ("same", (64, 48)), ("aspect", (41, 31))]
+)
 def test_crop_is_as_for_one_picture(folder, compass, crop, size):
     save("a.png", 30.25)
     correct(["a.png"], compass, crop=crop)
     with Image.open("out/a.png") as turned:
         assert turned.size == size
+
+
+@pytest.mark.parametrize("options", [{"max_loss": 0.5}, {"max_loss": 0.5, "beyond": "leave"}, {"max_loss": 0.6}])
+def test_what_a_crop_may_lose(folder, compass, options):
+    save("in/a.png", 30.25)
+    save("in/quarter.png", 90.0)
+    save("in/upright.png", 0.0)
+    before = everything("in")
+    results = correct(["in"], compass, **options)
+    result, quarter = results["in/a.png"], results["in/quarter.png"]
+    with Image.open("out/a.png") as turned:
+        if options["max_loss"] == 0.6:
+            assert (result.action, result.crop, turned.size) == ("turned", "fit", (47, 27))
+            assert result.lost == pytest.approx(share_lost(64, 48, math.radians(result.angle), "fit"), abs=1e-4)
+            assert abs(result.lost - (1 - 47 * 27 / (64 * 48))) < (47 + 27 + 1) / (64 * 48)
+        elif "beyond" in options:
+            assert (result.action, result.crop, turned.size) == ("left", "fit", (64, 48))
+            assert everything("out")["out/a.png"] == before["in/a.png"]
+            assert re.fullmatch(r"turned by 30\.\d°, but left: fit would lose 57% of its area", result.reason)
+        else:
+            assert (result.action, result.crop, result.lost, turned.size) == ("turned", "keep", 0.0, (80, 74))
+            assert re.fullmatch(r"turned by 30\.\d°, kept whole: fit would lose 57% of its area", result.reason)
+    assert (quarter.action, quarter.crop, quarter.lost) == ("turned", None, 0.0)
+    assert results["in/upright.png"].lost is None
+
+
+@pytest.mark.parametrize("quarter_turns", ["auto", "pixels", "off"])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+def test_a_quarter_turn_is_whole_whatever_the_crop(folder, compass, quarter_turns, name):
+    save(name, 90.0)
+    (result,) = correct([name], compass, crop="same", quarter_turns=quarter_turns).values()
+    if result.angle == 90.0:
+        with Image.open(f"out/{name}") as turned:
+            assert ImageOps.exif_transpose(turned).size == (48, 64) and result.lost == 0.0
+
+
+def test_older_names_of_crops_are_the_same(folder, compass):
+    save("a.png", 30.0)
+    for older, today in (("inscribed", "fit"), ("expand", "keep")):
+        assert Turning(crop=older) == Turning(crop=today)
+        for name in (older, today):
+            correct(["a.png"], compass, output=name, crop=name)
+        assert everything(older)[f"{older}/a.png"] == everything(today)[f"{today}/a.png"]
 
 
 def test_metadata_and_time_survive_the_turn(folder, compass):
@@ -221,7 +269,17 @@ def test_limit_of_pixels_is_for_one_file(folder, compass):
     assert "more than" in results["in/b.png"].error
 
 
-@pytest.mark.parametrize("options", [{"crop": "tight"}, {"quarter_turns": "some"}, {"fill": "red"}, {"backup": "../x"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"crop": "tight"},
+        {"quarter_turns": "some"},
+        {"fill": "red"},
+        {"backup": "../x"},
+        {"max_loss": 2},
+        {"beyond": "crop"},
+    ],
+)
 def test_turning_is_checked_before_any_file(options):
     with pytest.raises(UsageError):
         Turning(**options)

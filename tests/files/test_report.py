@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import math
 import os
 import re
 from html import unescape
@@ -19,6 +20,7 @@ from rotnet.errors import OutputError, UsageError
 from rotnet.files import FileCorrection, Turning, carry_out, decide_files, plan_in_place, plan_targets, with_digests
 from rotnet.files.preview import write_preview
 from rotnet.files.report import COLUMNS, open_report, read_plan, row_of
+from rotnet.geometry.cropping import share_lost
 
 
 @pytest.fixture
@@ -33,12 +35,12 @@ def folder(folder):
 
 def plan(compass, how=None, *, in_place=False):
     targets = plan_in_place(["in"]) if in_place else plan_targets(["in"], "out")
-    return with_digests(decide_files(targets, compass))
+    return with_digests(decide_files(targets, compass, how=how))
 
 
 def write_plan(compass, path="plan.jsonl", how=None, **options):
     with open_report(path) as write:
-        for decision in plan(compass, **options):
+        for decision in plan(compass, how, **options):
             write(row_of(decision, how or Turning()))
     return [json.loads(line) for line in Path(path).read_text().splitlines()]
 
@@ -69,8 +71,51 @@ def test_plan_is_read_back(folder, compass):
     assert [row["action"] for row in rows] == ["turned", "turned", "upright", "unsure"]
     assert all(row["schema"] == 2 and set(row) <= {*COLUMNS, "planned"} for row in rows)
     decisions, read = read_plan("plan.jsonl")
-    assert decisions == list(plan(compass))
-    assert (read.crop, list(read.fill), read.quarter_turns, read.backup) == ("expand", [255, 0, 0], "pixels", ".orig")
+    assert decisions == list(plan(compass, how))
+    assert (read.crop, list(read.fill), read.quarter_turns, read.backup) == ("keep", [255, 0, 0], "pixels", ".orig")
+
+
+@pytest.mark.parametrize(
+    ("crop", "size"), [("keep", (80, 73)), ("same", (64, 48)), ("aspect", (41, 31)), (None, (47, 28))]
+)
+def test_the_crop_of_a_row_is_obeyed(folder, compass, crop, size):
+    row, *_ = write_plan(compass)
+    assert (row["crop"], row["planned"]["crop"]) == ("fit", "fit") and 0.5 < row["lost"] < 0.6
+    del row["lost"]
+    row = {name: value for name, value in (row | {"crop": crop}).items() if value is not None}
+    Path("plan.jsonl").write_text(json.dumps(row))
+    (result,) = carry_out(*read_plan("plan.jsonl"))
+    with Image.open("out/a.png") as turned:
+        assert abs(turned.width - size[0]) <= 1 and abs(turned.height - size[1]) <= 1
+    assert result.crop == (crop or "fit")
+    assert result.lost == pytest.approx(share_lost(64, 48, math.radians(result.angle), crop or "fit"), abs=1e-4)
+
+
+def test_plans_of_before_there_were_limits_are_read(folder, compass):
+    row, *_ = write_plan(compass)
+    planned = {name: row["planned"][name] for name in row["planned"] if name not in ("max_loss", "beyond")}
+    older = {name: row[name] for name in row if name not in ("crop", "lost")} | {
+        "planned": planned | {"crop": "expand"}
+    }
+    Path("plan.jsonl").write_text(json.dumps(older))
+    decisions, how = read_plan("plan.jsonl")
+    assert (how.crop, how.max_loss) == ("keep", None)
+    (result,) = carry_out(decisions, how)
+    assert (result.crop, result.lost) == ("keep", 0.0)
+
+
+def test_what_is_left_for_its_crop_may_be_turned_by_a_person(folder, compass):
+    how = Turning(max_loss=0.3, beyond="leave")
+    rows = write_plan(compass, how=how)
+    assert [row["action"] for row in rows] == ["left", "left", "upright", "unsure"]
+    decisions, read = read_plan("plan.jsonl")
+    assert read == how and [one.action for one in carry_out(decisions, read)] == ["left", "left", "upright", "unsure"]
+    turned = rows[0] | {"action": "turned", "decided": "person", "target": "by hand/a.png"}
+    for crop, taken in (("fit", "fit"), ("keep", "keep"), (None, "fit")):
+        row = {name: value for name, value in (turned | {"crop": crop}).items() if value is not None}
+        Path("plan.jsonl").write_text(json.dumps(row))
+        (result,) = carry_out(*read_plan("plan.jsonl"), overwrite=True)
+        assert (result.action, result.crop) == ("turned", taken)
 
 
 def test_kept_rows_are_carried_out(folder, compass):
@@ -123,6 +168,12 @@ def test_picture_that_has_changed_is_left_as_it_is(folder, compass):
         (lambda row: row | {"confidence": None}, ": confidence must be a number from 0 to 1, but it is None"),
         (lambda row: row | {"decided": "dog"}, ": decided must be \"person\", or be left out, but it is 'dog'"),
         (lambda row: row | {"reason": 5}, ": reason must be text"),
+        (
+            lambda row: row | {"crop": "tight"},
+            ": crop must be one of fit, keep, same, aspect, or be left out, but it is 'ti",
+        ),
+        (lambda row: row | {"crop": ["fit"]}, ": crop must be "),
+        (lambda row: row | {"lost": 7}, ": lost must be a number from 0 to 1, but it is 7"),
         (lambda row: "[" * 100_000, "is not JSON"),
         (lambda row: row | {"path": "in/a.png", "target": "out/a.png"}, "names in/a.png a second time"),
         (lambda row: row | {"planned": row["planned"] | {"crop": "same"}}, "comes from another run"),
@@ -163,7 +214,18 @@ def test_what_a_person_decided_is_done(folder, compass, in_place):
         assert [one.action for one in again] == ["failed", "upright", "failed"]
 
 
-@pytest.mark.parametrize("wrong", [{"max_pixels": "many"}, {"fill": {"a": 1}}, {"crop": []}, {"backup": 5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_pixels": "many"},
+        {"fill": {"a": 1}},
+        {"crop": []},
+        {"max_loss": "half"},
+        {"beyond": 1},
+        {"fill": "red"},
+        {"backup": 5},
+    ],
+)
 def test_options_that_are_none_are_told(folder, compass, wrong):
     first, *_ = write_plan(compass)
     Path("plan.jsonl").write_text(json.dumps(first | {"planned": first["planned"] | wrong}))
@@ -211,7 +273,7 @@ def test_report_on_a_full_disk_is_told():
 
 def preview(compass, **options):
     how = Turning(**options)
-    decisions = list(write_preview(plan(compass), "sheet.html", how))
+    decisions = list(write_preview(plan(compass, how), "sheet.html", how))
     page = Path("sheet.html").read_text()
     rows = [json.loads(unescape(row)) for row in re.findall(r'data-row="([^"]*)"', page)]
     return decisions, page, rows
@@ -222,7 +284,7 @@ def test_page_holds_every_row_the_least_sure_first(folder, compass):
     assert decisions == list(plan(compass)) and len(rows) == 4
     assert [row["confidence"] for row in rows] == sorted(row["confidence"] for row in rows)
     assert page.count("data:image/jpeg;base64,") == 4, "the page turns them itself"
-    assert '{"turned": 2, "upright": 1, "slight tilt": 0, "unsure": 1, "failed": 0}' in page
+    assert '{"turned": 2, "upright": 1, "slight tilt": 0, "unsure": 1, "left": 0, "failed": 0}' in page
     assert sorted(os.listdir(".")) == ["in", "sheet.html"], "nothing else is written"
 
 

@@ -83,6 +83,74 @@ def test_bounds_reach_exactly_the_outermost_corners(width, height, angle_rad):
     assert h == pytest.approx(2 * (x * math.sin(angle_rad) + y * math.cos(angle_rad)).max(), rel=1e-9)
 
 
+# Names, and what is lost ----------------------------------------------------------------------------------------------
+
+
+@given(SIDES, SIDES, RADIANS)
+def test_similar_rectangle_keeps_the_proportions_and_lies_inside(width, height, angle_rad):
+    w, h = cropping.largest_similar_rect(width, height, angle_rad)
+    sin, cos = abs(math.sin(angle_rad)), abs(math.cos(angle_rad))
+    upright = (width, height) if cos >= sin else (height, width)
+    if abs(cos - sin) > 1e-6:
+        assert w * upright[1] == pytest.approx(h * upright[0], rel=1e-9)
+    across, down = (w * cos + h * sin) / width, (w * sin + h * cos) / height
+    assert max(across, down) == pytest.approx(1, rel=1e-9), "it touches a side, and reaches beyond none"
+    best_w, best_h = cropping.largest_rotated_rect(width, height, angle_rad)
+    assert w * h <= best_w * best_h * (1 + 1e-9)
+
+
+def share_outside(width, height, angle, crop):
+    """The share of a picture's area outside of a crop, by 90,000 of its points."""
+    w, h = cropping.crop_size(width, height, math.radians(angle), crop)
+    x, y = np.meshgrid(*((np.arange(300) + 0.5) / 300 * side - side / 2 for side in (width, height)))
+    sin, cos = math.sin(math.radians(angle)), math.cos(math.radians(angle))
+    right, up = x * cos - y * sin, x * sin + y * cos
+    return 1 - np.mean((abs(right) <= w / 2 * (1 + 1e-9)) & (abs(up) <= h / 2 * (1 + 1e-9)))
+
+
+@given(SIDES, SIDES, DEGREES, st.sampled_from(cropping.CROPS))
+def test_what_is_lost_is_what_is_not_kept(width, height, angle, crop):
+    assume(0.02 < width / height < 50)
+    lost = cropping.share_lost(width, height, math.radians(angle), crop)
+    assert 0 <= lost <= 1
+    assert lost == pytest.approx(share_outside(width, height, angle, crop), abs=0.02)
+    turned_source = cropping.share_lost(height, width, math.radians(angle), crop)
+    # at 45 degrees either way up is as good as the other
+    assert lost == pytest.approx(turned_source, abs=1e-6), "however its pixels are stored"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 3), (3, 4), (50, 1)])
+@pytest.mark.parametrize("angle", [0, 90, 180, 270, 360, -90])
+def test_quarter_turns_lose_nothing_unless_their_canvas_is_too_small(size, angle):
+    for crop in cropping.CROPS:
+        lost = cropping.share_lost(*size, math.radians(angle), crop)
+        is_cut = crop == "same" and angle % 180
+        assert lost == pytest.approx(1 - min(size) / max(size) if is_cut else 0.0, abs=1e-9)
+
+
+def test_names_of_crops():
+    assert cropping.CROPS == ("fit", "keep", "same", "aspect")
+    named = {name: cropping.named_crop(name) for name in (*cropping.CROPS, *cropping.OLDER)}
+    assert named == {**{name: name for name in cropping.CROPS}, "inscribed": "fit", "expand": "keep"}
+    for wrong in ("tight", "", None, ["fit"], 1):
+        with pytest.raises(
+            ValueError, match=r"crop must be one of \('fit', 'keep', 'same', 'aspect'\). Received: crop="
+        ):
+            cropping.named_crop(wrong)
+
+
+@given(SIDES, SIDES, DEGREES, st.sampled_from(cropping.CROPS), st.floats(0, 1))
+def test_a_limit_is_never_passed(width, height, angle, crop, limit):
+    lost = cropping.share_lost(width, height, math.radians(angle), crop)
+    kept = cropping.chosen_crop(width, height, angle, crop, limit)
+    left = cropping.chosen_crop(width, height, angle, crop, limit, "leave")
+    assert kept[1] == left[1] == lost and cropping.chosen_crop(width, height, angle, crop) == (crop, lost)
+    if lost <= limit:
+        assert kept[0] == left[0] == crop
+    elif lost > limit + 1e-6:
+        assert (kept[0], left[0]) == ("keep", None)
+
+
 # Crops ----------------------------------------------------------------------------------------------------------------
 
 

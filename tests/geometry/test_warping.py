@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rotnet.datasets.augmentation import Augmentation, random_view
@@ -60,7 +60,7 @@ def centroid(image):
 def test_quarter_turns_are_exact(dtype, tail):
     image = noise(5, 8, *tail, dtype=dtype)
     for quarters in range(-5, 6):
-        for crop in ("expand", "inscribed") if quarters % 2 else warping.CROPS:
+        for crop in ("keep", "fit", "aspect") if quarters % 2 else cropping.CROPS:
             turned = warping.rotate(image, 90 * quarters, crop=crop)
             np.testing.assert_array_equal(turned, np.rot90(image, quarters))
             assert turned.dtype == image.dtype and turned.flags.c_contiguous and not np.shares_memory(turned, image)
@@ -77,7 +77,7 @@ def test_quarter_turn_on_a_canvas_that_does_not_fit():
     assert turned.shape == (6, 10) and (turned[:, [0, 1, 8, 9]] == 9).all()
 
 
-@pytest.mark.parametrize("crop", warping.CROPS)
+@pytest.mark.parametrize("crop", cropping.CROPS)
 @pytest.mark.parametrize("angle", [10, 45, 80, 100, 170, 200, 300, 359])
 def test_direction_is_counter_clockwise_as_seen(angle, crop):
     image = np.pad(arrow(), 15)  # for the inscribed crop to leave it whole
@@ -139,7 +139,7 @@ def test_same_keeps_the_canvas(angle, shape):
 @pytest.mark.parametrize("tail", TAILS)
 def test_every_type_is_kept(dtype, tail):
     image = noise(30, 40, *tail, dtype=dtype)
-    for crop in warping.CROPS:
+    for crop in cropping.CROPS:
         turned = warping.rotate(image, 33.3, crop=crop)
         assert turned.dtype == image.dtype and turned.shape[2:] == tail
         assert turned.min() >= image.min() and turned.max() <= image.max()
@@ -150,7 +150,7 @@ def test_every_type_is_kept(dtype, tail):
 )
 def test_levels_of_deep_pictures_survive(dtype, level):
     image = np.full((20, 30), level, dtype)
-    for crop in warping.CROPS:
+    for crop in cropping.CROPS:
         assert (warping.rotate(image, 20, crop=crop, fill=level) == image.dtype.type(level)).all()
 
 
@@ -342,3 +342,80 @@ def test_an_oblong_view_shows_the_angle_that_oblong_examples_have():
     example = warping.generate_rotated_image(stripe, 0.0, size)
     for view in (warping.square_view(stripe, size), shown, example):
         assert slope(view) == pytest.approx(30, abs=1)
+
+
+# Crops and fills ------------------------------------------------------------------------------------------------------
+
+FILLINGS = st.sampled_from([0, 7, "mirror", "blur"])
+
+
+@settings(max_examples=300)
+@given(
+    *(st.integers(1, 30), st.integers(1, 30), DEGREES, st.sampled_from(cropping.CROPS), FILLINGS),
+    *(st.sampled_from(TAILS), st.sampled_from(DTYPES)),
+)
+def test_the_smallest_pictures_are_cropped_and_filled(height, width, angle, crop, fill, tail, dtype):
+    image = noise(height, width, *tail, dtype=dtype)
+    turned = warping.rotate(image, angle, crop=crop, fill=fill)
+    assert turned.dtype == image.dtype and turned.shape[2:] == image.shape[2:]
+    sides = cropping.crop_size(width, height, math.radians(angle), crop)
+    for found, side in zip(turned.shape[1::-1], sides, strict=True):
+        assert abs(found - side) < 1 + 1e-5 or found == 1
+    lost = cropping.share_lost(width, height, math.radians(angle), crop)
+    if crop in ("fit", "aspect"):  # the rest of a pixel along each side
+        assert abs(1 - turned.shape[0] * turned.shape[1] / image.shape[0] / image.shape[1] - lost) <= (
+            1e-4 + (sum(sides) + 1) / (width * height)
+        )
+    if dtype is not bool:
+        values = [float(value) for value in (image.min(), image.max(), *(() if isinstance(fill, str) else (fill,)))]
+        assert min(values) - 1 <= float(turned.min()) and float(turned.max()) <= max(values) + 1
+    older = next((name for name, today in cropping.OLDER.items() if today == crop), crop)
+    np.testing.assert_array_equal(turned, warping.rotate(image, angle, crop=older, fill=fill))
+
+
+@given(st.integers(1, 300), st.integers(1, 300), DEGREES)
+def test_aspect_is_that_of_the_picture_to_a_pixel(height, width, angle):
+    assume(abs(abs(math.sin(math.radians(angle))) - abs(math.cos(math.radians(angle)))) > 1e-6)
+    rows, columns = warping.rotate(white(height, width), angle, crop="aspect").shape
+    upright = (height, width) if abs(math.cos(math.radians(angle))) > math.sqrt(0.5) else (width, height)
+    assert abs(rows - columns * upright[0] / upright[1]) <= 1 + upright[0] / upright[1]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("fill", ["mirror", "blur"])
+def test_fills_leave_the_picture_as_it_is(dtype, fill):
+    """What lies a pixel inside of the edge is the same whatever surrounds it, and no seam is seen at the edge."""
+    image = smooth(60, 90, 3, dtype=np.uint8)
+    image = image > 127 if dtype is bool else image.astype(dtype)
+    plain, filled = (warping.rotate(image, 25, crop="keep", fill=one) for one in (0, fill))
+    inside = warping.rotate(np.pad(white(56, 86), 2), 25, crop="keep") == 255
+    np.testing.assert_array_equal(filled[inside], plain[inside])
+    assert not (filled == plain).all()
+    if dtype is not bool:
+        near = warping.rotate(np.pad(white(60, 90), 4, mode="edge"), 25, crop="keep")
+        edge = (near[: filled.shape[0], : filled.shape[1]] == 255)[2:-2, 2:-2]
+        steps = np.abs(np.diff(filled.astype(float), axis=0))[2:-1, 2:-2][edge[: len(filled) - 3]]
+        assert steps.max() < 30
+
+
+def test_mirror_is_the_reflected_picture():
+    image = smooth(40, 60)
+    around = np.pad(image, 60, mode="reflect")
+    expected = cropping.crop_around_center(warping.rotate(around, 30, crop="same"), *reversed((65, 72)))
+    found = cropping.crop_around_center(warping.rotate(image, 30, crop="keep", fill="mirror"), 72, 65)
+    assert np.abs(found.astype(int) - expected).max() <= 3
+
+
+def test_blur_is_smooth_far_from_the_picture_and_of_its_colours():
+    image = np.zeros((200, 300, 3), np.uint8)
+    image[::8], image[:, :150, 0] = 255, 200
+    corners = [warping.rotate(image, 45, crop="keep", fill=fill)[:50, :50].astype(int) for fill in ("mirror", "blur")]
+    sharp, soft = (np.abs(np.diff(corner, axis=0)).max() for corner in corners)
+    assert soft < 8 < sharp
+    assert np.abs(corners[1].mean((0, 1)) - corners[0].mean((0, 1))).max() < 40
+
+
+@pytest.mark.parametrize("fill", ["red", "", "mirrored", [1, 2], math.nan, {}])
+def test_fill_that_is_none_is_told(fill):
+    with pytest.raises(ValueError, match=r"or one of \('mirror', 'blur'\)"):
+        warping.rotate(IMAGE, 20, crop="keep", fill=fill)

@@ -15,7 +15,14 @@ from rotnet.images.turning import turn_back
 
 # 30.25 is not decoded exactly, so that every picture goes through the warp
 ANGLE = 30.25
-SIZES = {"inscribed": (27, 47), "expand": (74, 80), "same": (48, 64)}
+SIZES = {
+    "fit": (27, 47),
+    "keep": (74, 80),
+    "same": (48, 64),
+    "aspect": (31, 41),
+    "inscribed": (27, 47),
+    "expand": (74, 80),
+}
 
 
 # Arrays ---------------------------------------------------------------------------------------------------------------
@@ -29,7 +36,7 @@ def as_type(image, dtype):
     return (image.astype(np.float64) * scale).astype(dtype)
 
 
-@pytest.mark.parametrize("crop", ["inscribed", "expand", "same"])
+@pytest.mark.parametrize("crop", ["fit", "keep", "same", "aspect"])
 @pytest.mark.parametrize("channels", [None, 1, 2, 3, 4])
 @pytest.mark.parametrize(
     "dtype", ["uint8", "uint16", ">u2", "uint32", "int16", "int64", "float16", "float32", "float64", "bool"]
@@ -59,7 +66,7 @@ def test_no_kernel_leaves_the_levels_of_the_picture(dtype, interpolation):
     image = (np.indices((40, 40)).sum(0) // 5 % 2).astype(dtype) * 200
     if dtype.startswith("float"):
         image /= 200
-    for crop in ("inscribed", "expand"):
+    for crop in ("fit", "keep"):
         turned = turn_back(image, 33.0, crop=crop, interpolation=interpolation)
         assert turned.min() == 0 and turned.max() == image.max()
     predict_angle(turned)  # what came out can go in
@@ -79,6 +86,29 @@ def test_list_and_stack_give_lists(compass):
     assert correct_rotation([], model=compass) == []
     with pytest.raises(ImageError, match=r"^images\[1\]: nowhere\.jpg"):
         correct_rotation([crooked(0.0), "nowhere.jpg"], model=compass)
+
+
+@pytest.mark.parametrize(("older", "today"), [("inscribed", "fit"), ("expand", "keep")])
+def test_older_names_of_crops_are_the_same(compass, older, today):
+    image = crooked(ANGLE)
+    by_name = [correct_rotation(image, model=compass, crop=name) for name in (older, today)]
+    np.testing.assert_array_equal(*by_name)
+    assert by_name[0].shape[:2] == SIZES[today]
+
+
+def test_what_a_crop_may_lose(compass, caplog):
+    image = crooked(ANGLE)  # of which fit loses 57 %
+    given = {"max_loss": 0.5}
+    assert correct_rotation(image, model=compass, **given).shape[:2] == SIZES["keep"]
+    left = correct_rotation(image, model=compass, **given, beyond="leave")
+    assert left is not image and np.array_equal(left, image)
+    assert correct_rotation(Image.fromarray(image), model=compass, **given).size == SIZES["keep"][::-1]
+    assert correct_rotation(image, model=compass, **given, crop="same").shape[:2] == SIZES["same"]
+    assert correct_rotation(image, model=compass, max_loss=0.6).shape[:2] == SIZES["fit"]
+    assert not caplog.records, "who sets a limit needs no warning"
+    correct_rotation(image, model=compass)
+    (record,) = caplog.records
+    assert record.getMessage() == "the crop loses 57 % of a picture's area: crop='keep' or max_loss keeps it"
 
 
 # PIL ------------------------------------------------------------------------------------------------------------------
@@ -104,7 +134,7 @@ def in_mode(mode):
 MODES = ["1", "L", "LA", "P", "P, clear", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "I;16", "I", "F"]
 
 
-@pytest.mark.parametrize("crop", ["inscribed", "expand", "same"])
+@pytest.mark.parametrize("crop", ["fit", "keep", "same", "aspect"])
 @pytest.mark.parametrize("mode", MODES)
 def test_pil_image_gives_one_of_its_mode(mode, crop):
     picture = in_mode(mode)
@@ -153,6 +183,21 @@ def test_fill_is_the_colour_of_the_corners(mode, fill, corner):
     # colours under transparency are held in fewer levels
     atol = 2 if mode in ("LA", "RGBA") and corner[-1] not in (0, 255) else 0
     np.testing.assert_allclose(turned.getpixel((2, 2)), corner, atol=atol)
+
+
+@pytest.mark.parametrize("fill", ["mirror", "blur"])
+@pytest.mark.parametrize("mode", MODES)
+def test_fills_are_of_the_pictures_own_colours(mode, fill):
+    """Of a picture of one colour, and one transparency, the corners are just that."""
+    plain = in_mode(mode)
+    plain = plain.crop((5, 5, 6, 6)).resize((40, 30))
+    if mode in ("RGBA", "LA"):
+        plain.putalpha(128)
+    turned = turn_back(plain, 30.0, crop="keep", fill=fill)
+    corners = {turned.getpixel(at) for at in ((0, 0), (turned.width - 1, 3), (2, turned.height - 1))}
+    for pixel in corners:
+        np.testing.assert_allclose(pixel, turned.getpixel((turned.width // 2, turned.height // 2)), atol=1)
+        assert mode not in ("RGBA", "LA") or pixel[-1] == 128
 
 
 @pytest.mark.parametrize(
@@ -227,6 +272,11 @@ def test_min_confidence_decides(compass):
     "option",
     [
         {"crop": "tight"},
+        {"fill": "red"},
+        {"max_loss": 1.5},
+        {"max_loss": True},
+        {"max_loss": "half"},
+        {"beyond": "crop"},
         {"crop": None},
         {"crop": ["same"]},
         {"interpolation": "magic"},

@@ -1,6 +1,8 @@
 """The page of `rotnet correct --preview` in a browser: a person decides, and `rotnet apply` does just that."""
 
 import json
+import math
+import re
 from pathlib import Path
 
 import pytest
@@ -8,10 +10,12 @@ from accessibility import in_all_looks
 from chromium import texts, wait_for
 from PIL import Image
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 from trees import everything, save, save_flat
 
 from rotnet.cli.main import main
 from rotnet.geometry.angles import angle_difference
+from rotnet.geometry.cropping import share_lost
 
 
 @pytest.fixture
@@ -166,7 +170,10 @@ def test_a_picture_is_shown_large(browser, sheet):
 def test_turned_by_the_page_as_by_python(browser, folder, model):
     """What the page draws has the shape and the colours of what is written."""
     save("in/a.png")
-    for options in ([], ["--crop", "same"], ["--crop", "expand", "--fill", "255,0,0"]):
+    for options in (
+        *([], ["--crop", "same"], ["--crop", "aspect"], ["--crop", "expand", "--fill", "255,0,0"]),
+        *(["--crop", "keep", "--fill", "mirror"], ["--max-loss", "0.2", "--fill", "blur"]),
+    ):
         base = ["correct", "in/a.png", "-o", "out", "--overwrite", "--model", model, *options]
         assert main([*base, "--preview", "sheet.html"]) == main(base) == 0
         browser.get(Path("sheet.html").resolve().as_uri())
@@ -182,6 +189,66 @@ def test_turned_by_the_page_as_by_python(browser, folder, model):
                 expected = turned.convert("RGB").getpixel((x, y))
                 found = browser.execute_script(pixel, canvas, x, y)[:3]
                 assert found == pytest.approx(expected, abs=16)
+
+
+def chosen(browser, name):
+    """The crop that a card shows, and what it says of the loss."""
+    found = card(browser, name)
+    told = wait_for(lambda: found.find_element("css selector", "output").text)
+    return found.find_element("css selector", "select").get_property("value"), told
+
+
+def test_crops_are_chosen_and_apply_obeys(browser, folder, model, tmp_path):
+    save("in/a.png")
+    save("in/b.png", 200.0)
+    save("in/c.png", 90.0)
+    options = ["correct", "in", "-o", "out", "--model", model, "--max-loss", "0.5", "--fill", "mirror"]
+    assert main([*options, "--preview", "sheet.html", "--report", "plan.jsonl"]) == 0
+    browser.get(Path("sheet.html").resolve().as_uri())
+    plan = rows_of("plan.jsonl")
+    assert chosen(browser, "a.png") == ("keep", "nothing cut off")
+    assert "kept whole: fit would lose 57% of its area" in card(browser, "a.png").text
+    assert chosen(browser, "b.png") == ("fit", f"{plan['b.png']['lost']:.0%} cut off")
+    assert chosen(browser, "c.png")[1] == "nothing cut off"
+    assert not card(browser, "c.png").find_element("css selector", "select").is_enabled()
+
+    Select(card(browser, "a.png").find_element("css selector", "select")).select_by_value("aspect")
+    wait_for(lambda: re.fullmatch("[3-6][0-9]% cut off", chosen(browser, "a.png")[1]))
+    card(browser, "b.png").find_element("css selector", "h2").click()
+    press(browser, "c")
+    wait_for(lambda: chosen(browser, "b.png")[0] == "aspect")
+    press(browser, "c")
+    wait_for(lambda: chosen(browser, "b.png") == ("keep", "nothing cut off"))
+    press(browser, "u", "c", "c", "c")
+    wait_for(lambda: chosen(browser, "b.png")[0] == "fit")
+    press(browser, "c", "c", "c")
+    wait_for(lambda: chosen(browser, "b.png")[0] == "same")
+    path = saved(browser, tmp_path)
+    rows = rows_of(path)
+    assert (rows["a.png"]["crop"], rows["b.png"]["crop"], rows["c.png"]) == ("aspect", "same", plan["c.png"])
+    assert rows["a.png"]["confidence"] == plan["a.png"]["confidence"] and rows["a.png"]["decided"] == "person"
+    assert re.fullmatch(r"turned by 30\.\d°, cropped by a person", rows["a.png"]["reason"])
+    assert main(["apply", str(path), "--report", "done.jsonl"]) == 0
+    done = rows_of("done.jsonl")
+    for name, crop in (("a.png", "aspect"), ("b.png", "same")):
+        expected = share_lost(64, 48, math.radians(done[name]["angle"]), crop)
+        assert done[name]["crop"] == crop and done[name]["lost"] == pytest.approx(expected, abs=1e-4)
+    with Image.open("out/b.png") as turned:
+        assert turned.size == (64, 48)
+
+
+def test_what_is_left_for_its_crop_is_shown_and_may_be_turned(browser, folder, model, tmp_path):
+    save("in/a.png")
+    options = ["correct", "in", "-o", "out", "--model", model, "--max-loss", "0.5", "--beyond", "leave"]
+    assert main([*options, "--preview", "sheet.html"]) == 0
+    browser.get(Path("sheet.html").resolve().as_uri())
+    assert told(browser).startswith("0 to turn, 1 to leave")
+    assert texts(browser, "#show button") == ["all 1", "too much lost 1"]
+    assert chosen(browser, "a.png") == ("fit", "57% cut off")
+    click(browser, "a.png", "turn")
+    path = saved(browser, tmp_path)
+    assert main(["apply", str(path), "--report", "done.jsonl"]) == 0
+    assert (rows_of("done.jsonl")["a.png"]["action"], rows_of("done.jsonl")["a.png"]["crop"]) == ("turned", "fit")
 
 
 def test_accessible(browser, sheet, axe):

@@ -101,8 +101,14 @@ def test_correct_by_an_angle_of_ones_own(ask):
     turned = ask("/correct?angle=90", data)
     assert turned.headers["content-type"] == "image/png"
     np.testing.assert_array_equal(shown(turned), np.rot90(crooked(0.0), -1))
-    sizes = {crop: shown(ask(f"/correct?angle=-30&crop={crop}", data)).size for crop in ("inscribed", "expand", "same")}
-    assert sizes["inscribed"] < sizes["same"] == (64, 48) < sizes["expand"]
+    crops = ("fit", "aspect", "same", "keep", "inscribed", "expand")
+    sizes = {crop: shown(ask(f"/correct?angle=-30&crop={crop}", data)).size for crop in crops}
+    assert sizes["fit"] < sizes["same"] == (64, 48) < sizes["keep"] and sizes["aspect"] == (41, 31)
+    assert (sizes["inscribed"], sizes["expand"]) == (sizes["fit"], sizes["keep"])
+    assert shown(ask("/correct?angle=90&crop=same", data)).size == (48, 64), "a quarter turn is whole"
+    for fill, least, most in (("0", 0, 0), ("77", 77, 77), ("mirror", 20, 250), ("blur", 20, 250)):
+        corner = shown(ask(f"/correct?angle=-30&crop=keep&fill={fill}", data)).getpixel((0, 0))
+        assert least <= min(corner) <= max(corner) <= most
     assert shown(ask("/correct?angle=1", data)).size != (64, 48), "a small turn that is asked for is done"
 
 
@@ -153,7 +159,9 @@ def test_damaged_files_are_taken_on_request(model, ask):
     assert tilted.status_code == 422 and "quarter turns of its orientation tag only" in tilted.json()["error"]
 
 
-@pytest.mark.parametrize("query", ["angl=5", "angle=up", "angle=nan", "angle=1e9", "crop=tight"])
+@pytest.mark.parametrize(
+    "query", ["angl=5", "angle=up", "angle=nan", "angle=1e9", "crop=tight", "fill=red", "fill=256", "fill=nan"]
+)
 def test_bad_parameters_are_explained(ask, query):
     answer = ask(f"/correct?{query}", encoded(crooked(0.0)))
     assert answer.status_code == 400 and "Received" in answer.json()["error"]
@@ -231,7 +239,9 @@ def test_methods_and_paths(ask):
 
 def test_the_page_is_whole_and_asks_nobody_else(ask):
     paths = {"/": "text/html", "/page.css": "text/css", "/page.js": "text/javascript", "/icon.svg": "image/svg+xml"}
-    modules = {f"/{name}.js": "text/javascript" for name in ("angles", "answers", "dial", "frame", "painting", "zip")}
+    modules = {
+        f"/{name}.js": "text/javascript" for name in ("angles", "answers", "dial", "frame", "painting", "turned", "zip")
+    }
     for path, kind in (paths | modules).items():
         answer = ask(path)
         assert answer.status_code == 200 and answer.headers["content-type"].startswith(kind)
@@ -369,14 +379,14 @@ def test_in_a_browser(served, browser, tmp_path, model):
     browser.find_element("id", "untouched").click()
     browser.find_element("css selector", "[data-turn='-90']").click()
     assert texts(browser, ".state")[1] == "turned by -90.0°"
-    browser.find_element("css selector", "input[value=expand]").find_element("xpath", "..").click()
+    browser.find_element("css selector", "input[value=keep]").find_element("xpath", "..").click()
     browser.find_element("id", "download").click()
     saved = tmp_path / "downloads" / "upright-upright.png"
     wait_for(saved.is_file)
     with Image.open(saved) as picture:
         assert picture.size == (96, 128)
 
-    browser.find_element("css selector", "input[value=inscribed]").find_element("xpath", "..").click()
+    browser.find_element("css selector", "input[value=fit]").find_element("xpath", "..").click()
     browser.find_element("id", "download-all").click()
     archive = tmp_path / "downloads" / "upright.zip"
     wait_for(archive.is_file)

@@ -167,11 +167,11 @@ def test_turned_by_the_browser(opened, tmp_path):
     picture.save(tmp_path / "picture.jpg", quality=95)
     script = """
         const { correct } = await import('./answers.js'), answers = [];
-        for (const [index, angle, crop] of [
-          [0, 90, 'inscribed'], [0, 180, 'same'], [0, -90, 'expand'], [0, 30, 'inscribed'], [0, -30, 'expand'],
-          [0, 30, 'same'], [1, 12.3, 'inscribed'], [1, 0, 'inscribed'],
+        for (const [index, angle, crop, fill] of [
+          [0, 90, 'fit'], [0, 180, 'same'], [0, -90, 'same'], [0, 30, 'fit'], [0, -30, 'keep'], [0, 30, 'same'],
+          [0, 30, 'aspect'], [0, -30, 'keep', 'mirror'], [1, 12.3, 'inscribed'], [1, 0, 'fit'],
         ]) {
-          const file = await correct(files[index], angle, crop);
+          const file = await correct(files[index], angle, crop, fill);
           const bytes = new Uint8Array(await file.arrayBuffer());
           answers.push([file.name, btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))]);
         }
@@ -179,16 +179,19 @@ def test_turned_by_the_browser(opened, tmp_path):
     """
     answers = asked(opened, [tmp_path / "picture.png", tmp_path / "picture.jpg"], script)
     names, turned = zip(*((name, base64.b64decode(data)) for name, data in answers), strict=True)
-    assert set(names[:6]) == {"picture.png"} and set(names[6:]) == {"picture.jpg"}
+    assert set(names[:8]) == {"picture.png"} and set(names[8:]) == {"picture.jpg"}
     pixels = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for data in turned]
     for found, quarters in zip(pixels[:3], (-1, 2, 1), strict=True):
         np.testing.assert_array_equal(found, np.rot90(np.asarray(picture), quarters))
-    asked_for = ((30, "inscribed"), (-30, "expand"), (30, "same"), (12.3, "inscribed"))
-    for found, (angle, crop) in zip(pixels[3:7], asked_for, strict=True):
-        expected = rotnet.rotate(np.asarray(picture), -angle, crop=crop, interpolation="bilinear")
+    asked_for = (
+        *((30, "fit", 0), (-30, "keep", 0), (30, "same", 0), (30, "aspect", 0)),
+        *((-30, "keep", "mirror"), (12.3, "fit", 0)),
+    )
+    for found, (angle, crop, fill) in zip(pixels[3:9], asked_for, strict=True):
+        expected = rotnet.rotate(np.asarray(picture), -angle, crop=crop, fill=fill, interpolation="bilinear")
         assert found.shape == expected.shape
         assert np.abs(found.astype(float) - expected).mean() < 4
-    assert turned[7] == (tmp_path / "picture.jpg").read_bytes(), "what is not turned comes back as it is"
+    assert turned[9] == (tmp_path / "picture.jpg").read_bytes(), "what is not turned comes back as it is"
     assert opened.execute_script("return document.getElementById('note').textContent").endswith("rotnet correct.")
 
 

@@ -29,7 +29,7 @@ def answers(predictor, paths, angles):
     """`(N, 360)` probabilities of photographs turned by `(N,)` degrees and saved."""
     with tempfile.TemporaryDirectory() as folder:
         for number, (path, angle) in enumerate(zip(paths, angles, strict=True)):
-            turned = rotate(read_image(path), float(angle), crop="inscribed", interpolation="cubic")
+            turned = rotate(read_image(path), float(angle), crop="fit", interpolation="cubic")
             Image.fromarray(turned).save(Path(folder, f"{number:06}.jpg"), quality=90)
         return np.stack([found.prediction.probabilities for found in check_files([folder], predictor, turns=4)])
 

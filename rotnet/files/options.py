@@ -1,0 +1,52 @@
+"""How the crooked pictures among many files are turned, checked once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from rotnet.errors import UsageError
+from rotnet.geometry.cropping import Beyond, CropName, named_crop
+from rotnet.geometry.filling import Fill
+from rotnet.images import reading, turn_file
+from rotnet.images.turn_file import QuarterTurns
+from rotnet.images.turning import check_loss
+
+
+@dataclass(frozen=True)
+class Turning:
+    """How crooked pictures are turned: the options of these names of `correct_files`, checked once.
+
+    Attributes:
+        crop, fill, quarter_turns, max_pixels, strict: What to make of a picture; an older name of a crop becomes that
+            of today.
+        max_loss, beyond: How much of a picture its crop may lose, and what is done where it would lose more.
+        backup: End of the name under which the original of a picture turned in place is kept; None does not keep it.
+
+    Raises:
+        UsageError: An option is not as described.
+    """
+
+    crop: CropName = "fit"
+    fill: Fill = 0
+    quarter_turns: QuarterTurns = "auto"
+    max_pixels: int | None = reading.MAX_PIXELS
+    backup: str | None = None
+    strict: bool = True
+    max_loss: float | None = None
+    beyond: Beyond = "keep"
+
+    def __post_init__(self) -> None:
+        turn_file.check_options(
+            crop=self.crop,
+            fill=self.fill,
+            interpolation="cubic",
+            quarter_turns=self.quarter_turns,
+            tolerance=0.0,
+        )
+        object.__setattr__(self, "crop", named_crop(self.crop))
+        check_loss(self.max_loss, self.beyond)
+        if self.backup is not None and (not self.backup or os.path.basename(self.backup) != self.backup):
+            raise UsageError(f"backup must be the end of a name, as .orig. Received: backup={self.backup!r}.")
+        if not isinstance(self.strict, bool):
+            raise UsageError(f"strict must be True or False. Received: strict={self.strict!r}.")
