@@ -124,6 +124,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _run_files(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.files import Journal, correct_targets, journal_path
+    from rotnet.files.correct import finished_of
     from rotnet.files.report import row_of
     from rotnet.inference.predictor import as_predictor
 
@@ -134,10 +135,13 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
     place = options.journal or journal_path(output, *map(os.path.realpath, options.paths))
     folders = (one if os.path.isdir(one) else os.path.dirname(one) or "." for one in options.paths)
     within = [options.output] if options.output else list(folders)
-    with Journal(place, resume=options.resume, within=within) as journal:
-        targets = _plan(options, journal.touched)
+    settings = {"model": options.model, **vars(asked), **vars(how)}
+    again = None if options.overwrite else settings
+    with Journal(place, resume=options.resume, again=again, within=within) as journal:
+        # in place, a picture that changed since is looked at anew and may have a backup
+        targets = _plan(options, journal.outcomes.keys() | journal.touched if options.in_place else journal.touched)
         # before the report of an earlier run is emptied
-        journal.begin({"model": options.model, **vars(asked), **vars(how)}, forget=not options.in_place)
+        journal.begin(settings, forget=not options.in_place)
         with open_report(options.report, targets) as report:
             results = correct_targets(
                 targets, predictor, asked, how, journal=journal, jobs=options.jobs, overwrite=options.overwrite
@@ -148,6 +152,7 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
                     len(targets),
                     write=lambda result: report(row_of(result)),
                     show=shown_unsure if options.list_unsure else None,
+                    done=finished_of(targets, journal) if journal.goes_on else 0,
                 )
 
 
@@ -199,11 +204,12 @@ def _planned_rows(
 ) -> list[dict[str, Any]]:
     from rotnet.engines.plans import plan_row
     from rotnet.files import decide_files, with_digests
+    from rotnet.files.turned_before import not_twice
 
     rows: list[dict[str, Any]] = []
     targets = _plan(options, part=shard.has)
     decisions = decide_files(targets, predictor, asked, max_pixels=how.max_pixels, strict=how.strict, jobs=options.jobs)
-    with closing(with_digests(decisions, jobs=options.jobs)) as signed:
+    with closing(with_digests(not_twice(decisions), jobs=options.jobs)) as signed:
         follow(
             signed,
             len(targets),
@@ -218,6 +224,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.files import decide_files, with_digests
     from rotnet.files.preview import write_preview
     from rotnet.files.report import row_of
+    from rotnet.files.turned_before import not_twice
     from rotnet.inference.predictor import as_predictor
 
     predictor = as_predictor(options.model)
@@ -230,7 +237,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
         decisions = decide_files(
             targets, predictor, asked, max_pixels=how.max_pixels, strict=how.strict, jobs=options.jobs
         )
-        decisions = with_digests(decisions, jobs=options.jobs)
+        decisions = with_digests(not_twice(decisions), jobs=options.jobs)
         if options.preview:
             decisions = write_preview(decisions, options.preview, how, jobs=options.jobs)
         with closing(decisions):

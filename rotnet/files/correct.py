@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import filecmp
 import hashlib
 import os
-import shutil
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +15,8 @@ from rotnet.errors import ImageError, OutputError, UsageError
 from rotnet.files.decide import FileCorrection, decide_files, planned
 from rotnet.files.journal import Journal, spare_of
 from rotnet.files.plan import Targets, backup_of, place_of, plan_in_place, plan_targets
+from rotnet.files.replacing import back_up, keep_status
+from rotnet.files.turned_before import TurnedBefore, left
 from rotnet.geometry.warping import Crop, Fill
 from rotnet.images import reading, turn_file, writing
 from rotnet.images.finding import stamp
@@ -89,6 +89,8 @@ def correct_files(
 
     What is not turned is copied byte for byte, and in place left alone. All targets are planned before the first is
     written; work goes on as results are taken.
+
+    What rotnet has turned before, as a small database of this user remembers, is left: none is turned twice.
 
     Args:
         paths: A file or folder, or several; folders are walked.
@@ -217,19 +219,24 @@ def carry_out(
         OutputError: The disk is full or takes no writing.
     """
 
+    before = TurnedBefore()
+
     def finish(decision: FileCorrection) -> FileCorrection:
         if decision.target is None:
             return decision
         if finished := _recorded(decision.path, decision.target, journal):
             return finished
         try:
-            return _finish(decision, decision.target, how, journal, overwrite=overwrite)
+            return _finish(decision, decision.target, how, journal, before, overwrite=overwrite)
         except Exception as error:
             if isinstance(cause := error.__cause__, OSError) and cause.errno in _FATAL:
                 raise OutputError(f"{error}; what was finished is whole, go on with --resume") from cause
             return decision.failed(error)
 
-    return ahead(finish, decisions, jobs=jobs)
+    try:
+        yield from ahead(finish, decisions, jobs=jobs)
+    finally:
+        before.close()
 
 
 def correct_bytes(
@@ -278,7 +285,13 @@ def _turn(data: bytes, decision: FileCorrection, how: Turning) -> tuple[bytes, F
 
 
 def _finish(
-    decision: FileCorrection, target: Path, how: Turning, journal: Journal | None, *, overwrite: bool
+    decision: FileCorrection,
+    target: Path,
+    how: Turning,
+    journal: Journal | None,
+    before: TurnedBefore,
+    *,
+    overwrite: bool,
 ) -> FileCorrection:
     source = decision.path
     in_place = source == target
@@ -286,9 +299,7 @@ def _finish(
         decision = replace(decision, seen=stamp(source))
     _check_unchanged(decision)
     if decision.action != "turned" and in_place:
-        if journal is not None:
-            journal.done(source, _outcome(decision))
-        return decision
+        return _left_in_place(decision, journal)
     with reading.open_file(source) as original:
         if in_place and not os.access(source, os.W_OK):
             raise OutputError(f"{source} is read-only; make it writable, or turn it into another folder with -o")
@@ -297,16 +308,31 @@ def _finish(
             _checkplanned(decision, original, how)
             with _writing(decision, target, how, journal, overwrite=overwrite) as file:
                 writing.copy_into(file, original, str(source))
-                _keep_status(source, file, owner=False)
+                keep_status(source, file, owner=False)
             return replace(decision, sha256=None)
         data = original.read()
     if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise _changed(source)
+    if decision.decided is None and before.has(data):
+        kept = left(decision)
+        if in_place:
+            return _left_in_place(kept, journal)
+        with _writing(kept, target, how, journal, overwrite=overwrite) as file:
+            file.write(data)
+            keep_status(source, file, owner=False)
+        return replace(kept, sha256=None)
     upright, done = _turn(data, decision, how)
+    before.add(upright)  # first: to remember what never comes to be does no harm
     with _writing(done, target, how, journal, overwrite=overwrite) as file:
         file.write(upright)
-        _keep_status(source, file, owner=in_place)
+        keep_status(source, file, owner=in_place)
     return done
+
+
+def _left_in_place(decision: FileCorrection, journal: Journal | None) -> FileCorrection:
+    if journal is not None:
+        journal.done(decision.path, _outcome(decision))
+    return decision
 
 
 def _writing(
@@ -319,7 +345,7 @@ def _writing(
     def move(temporary: Path, target: Path) -> None:
         _check_unchanged(outcome)
         if source == target and how.backup is not None:
-            _back_up(target, backup_of(target, how.backup), spare_of(temporary))
+            back_up(target, backup_of(target, how.backup), spare_of(temporary))
         if may_replace:
             writing.move(temporary, target)
         else:
@@ -351,34 +377,13 @@ def _changed(source: Path) -> ImageError:
     return ImageError(f"{source} has changed since it was looked at; look at it anew with rotnet correct")
 
 
-def _back_up(source: Path, backup: Path, spare: Path) -> None:
-    if os.path.lexists(backup):
-        # of a run that was killed right here, before the source was replaced
-        if not filecmp.cmp(source, backup, shallow=False):
-            raise OutputError(f"{backup} is there already; move it, or choose another suffix")
-        return
-    try:
-        os.link(source, backup)
-        writing.sync_folder(backup.parent)  # before the source is replaced
-    except OSError:  # a file system without hard links; the journal knows of the spare file
-        with reading.open_file(source) as original, writing.atomic_file(backup, temporary=spare) as file:
-            writing.copy_into(file, original, str(source))
-            _keep_status(source, file, owner=False)
-
-
-def _keep_status(source: Path, file: IO[bytes], *, owner: bool) -> None:
-    """Give a file that is being written the permissions and times of its original, and the owner in its place."""
-    file.flush()
-    if owner and hasattr(os, "chown"):
-        with suppress(OSError):  # another user's
-            status = os.stat(source)
-            os.chown(file.name, status.st_uid, status.st_gid)
-    with suppress(OSError):  # some network and memory-card file systems
-        shutil.copystat(source, file.name)
-
-
 def _outcome(result: FileCorrection) -> dict[str, Any]:
     return {name: value for name, value in result.as_dict().items() if name not in ("path", "target", "sha256")}
+
+
+def finished_of(targets: Targets, journal: Journal) -> int:
+    """How many of the pictures an earlier run has finished, as `correct_targets` takes it."""
+    return sum(_recorded(source, target, journal) is not None for source, target in targets.items())
 
 
 def _recorded(source: Path, target: Path, journal: Journal | None) -> FileCorrection | None:
