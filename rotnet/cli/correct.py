@@ -41,6 +41,7 @@ NOT_FOR_STREAMS = (
     "resume",
     "journal",
     "shard",
+    "sidecar",
 )
 
 
@@ -88,6 +89,11 @@ def add(commands: Any) -> None:
         metavar="P",
         help="below it a picture is left as it is; default: the model's own",
     )
+    how.add_argument(
+        "--sidecar",
+        action="store_true",
+        help="write XMP sidecars that tell the turns, of raw photographs too, and leave all pixels as they are",
+    )
     first = parser.add_argument_group("look first")
     first.add_argument("--dry-run", action="store_true", help="print plan and predictions, and write no picture")
     first.add_argument(
@@ -110,10 +116,11 @@ def run(options: argparse.Namespace) -> int:
         options.max_pixels or MAX_PIXELS,
         options.backup,
         strict=not options.lenient,
+        sidecar=options.sidecar,
     )
     if _streams(options):
         return _run_stream(options, how)
-    others = _others(options.paths)  # before there are backups
+    others = _others(options.paths, raw=options.sidecar)  # before there are backups
     if options.shard:
         return _run_shard(options, how)
     status = (_run_plan if options.dry_run or options.preview else _run_files)(options, how)
@@ -270,11 +277,14 @@ def _run_stream(options: argparse.Namespace, how: Turning) -> int:
     return 0
 
 
-def _others(paths: list[str]) -> str:
+def _others(paths: list[str], *, raw: bool) -> str:
     """What in the folders is not taken for pictures; people miss raw files and films in the results."""
     from rotnet.images.finding import count_others
 
-    kinds = [f"{number} {extension or 'without extension'}" for extension, number in count_others(paths).most_common()]
+    kinds = [
+        f"{number} {extension or 'without extension'}"
+        for extension, number in count_others(paths, raw=raw).most_common()
+    ]
     return ", ".join(kinds[:5]) + ", ..." * (len(kinds) > 5)
 
 
@@ -299,8 +309,15 @@ def _plan(
     from rotnet.files import is_nested, plan_in_place, plan_targets
 
     if options.in_place:
-        return plan_in_place(options.paths, backup=options.backup, finished=finished, part=part)
-    targets = plan_targets(options.paths, options.output, overwrite=options.overwrite, finished=finished, part=part)
+        return plan_in_place(options.paths, backup=options.backup, finished=finished, part=part, raw=options.sidecar)
+    targets = plan_targets(
+        options.paths,
+        options.output,
+        overwrite=options.overwrite,
+        finished=finished,
+        part=part,
+        raw=options.sidecar,
+    )
     for folder in options.paths:
         if is_nested(options.output, folder):
             complain(f"{options.output} lies in {folder}: what is in it already is not corrected once more")

@@ -11,11 +11,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from rotnet.errors import ImageError, OutputError, UsageError
-from rotnet.files.decide import FileCorrection, decide_files, planned
+from rotnet.errors import OutputError, UsageError
+from rotnet.files.decide import (
+    FileCorrection,
+    changed,
+    check_planned,
+    check_unchanged,
+    decide_files,
+    planned,
+)
 from rotnet.files.journal import Journal, spare_of
 from rotnet.files.plan import Targets, backup_of, place_of, plan_in_place, plan_targets
 from rotnet.files.replacing import back_up, keep_status
+from rotnet.files.sidecars import carry, write_turn
 from rotnet.files.turned_before import TurnedBefore, left
 from rotnet.geometry.warping import Crop, Fill
 from rotnet.images import reading, turn_file, writing
@@ -38,6 +46,7 @@ class Turning:
     Attributes:
         crop, fill, quarter_turns, max_pixels, strict: What to make of a picture.
         backup: End of the name under which the original of a picture turned in place is kept; None does not keep it.
+        sidecar: Whether an XMP sidecar tells the turn, and pixels stay.
 
     Raises:
         UsageError: An option is not as described.
@@ -49,6 +58,7 @@ class Turning:
     max_pixels: int | None = reading.MAX_PIXELS
     backup: str | None = None
     strict: bool = True
+    sidecar: bool = False
 
     def __post_init__(self) -> None:
         turn_file.check_options(
@@ -62,6 +72,8 @@ class Turning:
             raise UsageError(f"backup must be the end of a name, as .orig. Received: backup={self.backup!r}.")
         if not isinstance(self.strict, bool):
             raise UsageError(f"strict must be True or False. Received: strict={self.strict!r}.")
+        if not isinstance(self.sidecar, bool):
+            raise UsageError(f"sidecar must be True or False. Received: sidecar={self.sidecar!r}.")
 
 
 def correct_files(
@@ -83,6 +95,7 @@ def correct_files(
     quarter_turns: QuarterTurns = "auto",
     max_pixels: int | None = reading.MAX_PIXELS,
     strict: bool = True,
+    sidecar: bool = False,
     jobs: int = JOBS,
 ) -> Iterator[FileCorrection]:
     """Turn the pictures of a folder upright, as copies in another folder or in their place.
@@ -117,6 +130,8 @@ def correct_files(
         max_pixels: Refuse larger pictures; None for no limit.
         strict: Refuse damaged pictures. False leaves them as they are or makes quarter turns of them by their
             orientation tag, and refuses others.
+        sidecar: Write XMP sidecars that tell the turns, and leave the pixels of all pictures as they are; raw
+            photographs in folders are looked at as well. Other programs may not heed them: see `docs/metadata.md`.
         jobs: Threads that decode, and threads that turn: memory holds twice as many pictures, however many there are.
 
     Returns:
@@ -135,7 +150,7 @@ def correct_files(
     """
     if (output is None) != in_place:
         raise UsageError("correct_files needs either output, a folder of the results, or in_place=True.")
-    how = Turning(crop, fill, quarter_turns, max_pixels, backup, strict)
+    how = Turning(crop, fill, quarter_turns, max_pixels, backup, strict, sidecar)
     options = Options(
         turns=turns,
         angle_range=angle_range,
@@ -149,9 +164,9 @@ def correct_files(
     predictor.check(options)
     named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if output is None:
-        targets = plan_in_place(named, backup=backup)
+        targets = plan_in_place(named, backup=backup, raw=sidecar)
     else:
-        targets = plan_targets(named, output, overwrite=overwrite)
+        targets = plan_targets(named, output, overwrite=overwrite, raw=sidecar)
     return correct_targets(targets, predictor, options, how, jobs=jobs, overwrite=overwrite)
 
 
@@ -295,37 +310,40 @@ def _finish(
 ) -> FileCorrection:
     source = decision.path
     in_place = source == target
+    may_replace = overwrite or (journal is not None and place_of(source) in journal.touched)
     if decision.seen is None:
         decision = replace(decision, seen=stamp(source))
-    _check_unchanged(decision)
+    check_unchanged(decision)
     if decision.action != "turned" and in_place:
         return _left_in_place(decision, journal)
     with reading.open_file(source) as original:
-        if in_place and not os.access(source, os.W_OK):
+        if in_place and not how.sidecar and not os.access(source, os.W_OK):
             raise OutputError(f"{source} is read-only; make it writable, or turn it into another folder with -o")
         writing.make_folder(target.parent, like=source.parent)
         if decision.action != "turned":
-            _checkplanned(decision, original, how)
+            check_planned(decision, original, max_pixels=how.max_pixels)
             with _writing(decision, target, how, journal, overwrite=overwrite) as file:
                 writing.copy_into(file, original, str(source))
                 keep_status(source, file, owner=False)
+            carry(decision, target, b"", b"", backup=None, may_replace=may_replace)
             return replace(decision, sha256=None)
         data = original.read()
     if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
-        raise _changed(source)
-    if decision.decided is None and before.has(data):
-        kept = left(decision)
-        if in_place:
-            return _left_in_place(kept, journal)
-        with _writing(kept, target, how, journal, overwrite=overwrite) as file:
-            file.write(data)
-            keep_status(source, file, owner=False)
-        return replace(kept, sha256=None)
-    upright, done = _turn(data, decision, how)
-    before.add(upright)  # first: to remember what never comes to be does no harm
+        raise changed(source)
+    if how.sidecar:
+        upright, done = data, write_turn(decision, target, data, backup=how.backup, may_replace=may_replace)
+    elif decision.decided is None and before.has(data):
+        upright, done = data, left(decision)
+    else:
+        upright, done = _turn(data, decision, how)
+        before.add(upright)  # first: to remember what never comes to be does no harm
+    done = replace(done, sha256=None)
+    if upright is data and in_place:
+        return _left_in_place(done, journal)
     with _writing(done, target, how, journal, overwrite=overwrite) as file:
         file.write(upright)
         keep_status(source, file, owner=in_place)
+    carry(done, target, data, upright, backup=how.backup, may_replace=may_replace)
     return done
 
 
@@ -343,7 +361,7 @@ def _writing(
     may_replace = overwrite or source == target or (journal is not None and place_of(source) in journal.touched)
 
     def move(temporary: Path, target: Path) -> None:
-        _check_unchanged(outcome)
+        check_unchanged(outcome)
         if source == target and how.backup is not None:
             back_up(target, backup_of(target, how.backup), spare_of(temporary))
         if may_replace:
@@ -354,27 +372,6 @@ def _writing(
     if journal is None:
         return writing.atomic_file(target, replace=move)
     return journal.writing(source, target, _outcome(outcome), replace=move)
-
-
-def _checkplanned(decision: FileCorrection, original: IO[bytes], how: Turning) -> None:
-    """Refuse to copy by a plan what was not looked at for it, or is not a picture; rewinds the file."""
-    if decision.sha256 is None:  # it was read a moment ago
-        return
-    data = original.read()
-    if decision.sha256 != hashlib.sha256(data).hexdigest():
-        raise _changed(decision.path)
-    with reading.opened(data, str(decision.path), how.max_pixels):
-        original.seek(0)
-
-
-def _check_unchanged(decision: FileCorrection) -> None:
-    """Refuse what another run or program has changed since it was looked at: the answer is about the old picture."""
-    if decision.seen is not None and stamp(decision.path) != decision.seen:
-        raise _changed(decision.path)
-
-
-def _changed(source: Path) -> ImageError:
-    return ImageError(f"{source} has changed since it was looked at; look at it anew with rotnet correct")
 
 
 def _outcome(result: FileCorrection) -> dict[str, Any]:
