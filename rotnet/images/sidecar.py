@@ -90,7 +90,8 @@ def with_turn(xmp: bytes, size: tuple[int, int], orientation: int, angle: float)
         # a mirrored picture is turned the other way round; as stored, the sides of the crop may be swapped
         clockwise = rest if turned in (2, 4, 5, 7) else -rest
         crop = largest_rotated_rect(*size, math.radians(abs(rest)))
-        (left, top), (right, bottom) = tilted_crop(size, crop, clockwise)
+        corners = tilted_crop(size, crop, clockwise)
+        (left, top), (right, bottom) = ([min(max(one, 0.0), 1.0) for one in corner] for corner in corners)
         numbers = {"CropTop": top, "CropLeft": left, "CropBottom": bottom, "CropRight": right, "CropAngle": clockwise}
         values |= {(_CRS, name): f"{value:.6f}".rstrip("0").rstrip(".") for name, value in numbers.items()}
         values |= {(_CRS, "CropConstrainToWarp"): "0", _HAS_CROP: "True"}

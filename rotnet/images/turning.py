@@ -70,9 +70,9 @@ def turn_back(
         values = _fill_values(fill, 1 if image.ndim == 2 else image.shape[2], _opaque(image))
         return _turn_array(image, -angle, crop, values, interpolation)
     if angle % 360.0 in _QUARTERS and (crop != "same" or angle % 180.0 == 0.0 or image.width == image.height):
-        turned = image.transpose(_QUARTERS[angle % 360.0])
-        turned.info = _info(image, angle, turned.size)
-        return turned
+        quarter = image.transpose(_QUARTERS[angle % 360.0])
+        quarter.info = _info(image, angle, quarter.size)
+        return quarter
     if image.mode == "P":
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     elif image.mode in ("1", "L", "RGB") and "transparency" in image.info:  # a colour that means clear

@@ -74,8 +74,8 @@ def exif_for(image: Image.Image, size: tuple[int, int], move: Move | None = None
                     new[EXIF_TAG][tag] = length
         if set(new) <= {ORIENTATION}:
             return None
-        for tag in _SUBJECTS if move is not None else ():
-            if tag in (details := new.get(EXIF_TAG, {})):
+        for tag in _SUBJECTS:
+            if move is not None and tag in (details := new.get(EXIF_TAG, {})):
                 moved = move_subject(move, details.pop(tag))
                 details |= {} if moved is None else {tag: moved}
         new[ORIENTATION] = 1
