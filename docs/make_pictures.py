@@ -2,7 +2,7 @@
 
     python docs/make_pictures.py
 
-Writes before-after.jpg and examples.jpg beside this file.
+Writes before-after.jpg, examples.jpg and level.jpg beside this file.
 """
 
 import io
@@ -13,6 +13,7 @@ from skimage import data
 
 import rotnet
 from rotnet.evaluation.figures import display_examples
+from rotnet.evaluation.plots import plot_level
 
 DOCS = Path(__file__).parent
 CROOKED = [DOCS.parent / "examples" / "photos" / f"{name}.jpg" for name in ("camera", "pavilion", "hopper", "rocket")]
@@ -38,8 +39,26 @@ def examples():
     return Image.open(file).convert("RGB")
 
 
+def levels():
+    """Five pictures, the lines that are believed in each, and what they do; the last has none."""
+    model = rotnet.Predictor("photo")
+    tilted = [rotnet.generate_rotated_image(picture, 6, crop_center=False, crop_largest_rect=True) for picture in
+              (data.stereo_motorcycle()[0], data.astronaut(), data.camera())]  # fmt: skip
+    sheets = []
+    for source in [CROOKED[1], *tilted, CROOKED[0].with_name("coffee.jpg")]:
+        image = rotnet.read_image(source)
+        file = io.BytesIO()
+        plot_level(image, model.predict(image)).savefig(file, dpi=80)
+        sheets.append(Image.open(file).convert("RGB"))
+    whole = Image.new("RGB", (max(one.width for one in sheets), sum(one.height for one in sheets)), "white")
+    for number, one in enumerate(sheets):
+        whole.paste(one, (0, sum(above.height for above in sheets[:number])))
+    return whole
+
+
 def main():
-    for name, picture in (("before-after.jpg", before_and_after(CROOKED)), ("examples.jpg", examples())):
+    drawn = {"before-after.jpg": before_and_after(CROOKED), "examples.jpg": examples(), "level.jpg": levels()}
+    for name, picture in drawn.items():
         picture.save(DOCS / name, quality=85, optimize=True)
 
 

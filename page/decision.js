@@ -28,7 +28,7 @@ export function decide(prediction, model) {
   if (away <= model.uprightWithin) return verdict("upright", `upright within ${model.uprightWithin}°`, sure);
   if (massWithin(prediction.probabilities, 0, model.uprightMassWithin) > model.maxUpright) {
     if (away > model.slight) return verdict("unsure", ...maybeUpright(prediction, model, angle));
-    return verdict("slight tilt", `slight tilt of ${shown(angle)}, left as it is: --level (level=True) corrects it`, sure);
+    return verdict("slight tilt", `slight tilt of ${shown(angle)}, may be meant so: left as it is`, sure);
   }
   const quarter = 90 * Math.round(angle / 90);
   const turn = Math.abs(angle - quarter) <= (quarter % 360 ? model.quarterWithin : model.uprightWithin) ? quarter % 360 : angle;

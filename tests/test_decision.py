@@ -34,6 +34,7 @@ TABLE = [
     (1.0, [], "upright", 0.0),
     (8.0, [], "slight tilt", 0.0),
     (8.0, ["--level"], "turned", 8.0),
+    (8.0, ["--no-level"], "slight tilt", 0.0),
     (352.0, ["--angle-range", "-15", "15"], "turned", 352.0),
     (30.0, [], "turned", 30.0),
     (91.0, [], "turned", 90.0),
@@ -47,6 +48,8 @@ def keywords(arguments):
     found = {}
     if "--level" in arguments:
         found["level"] = True
+    if "--no-level" in arguments:
+        found["level"] = False
     if "--angle-range" in arguments:
         found["angle_range"] = (-15.0, 15.0)
     if "--min-confidence" in arguments:
@@ -111,7 +114,7 @@ def prediction(peaks, confidence):
     ("answer", "action", "reason"),
     [
         (prediction({0: 1.0}, 0.99), "upright", "upright within 2°"),
-        (prediction({9: 0.9, 3: 0.1}, 0.99), "slight tilt", r"slight tilt of 9.0°, left as it is: --level"),
+        (prediction({9: 0.9, 3: 0.1}, 0.99), "slight tilt", r"slight tilt of 9.0°, may be meant so: left as it is"),
         (prediction({3: 0.6, 180: 0.3}, 0.55), "unsure", "maybe upright, maybe 3.0°"),
         (prediction({90: 0.5, 270: 0.45}, 0.5), "unsure", "not sure which way: 90.0° or -90.0°"),
         (prediction({90: 0.1}, 0.2), "unsure", "not sure which way: 90.0° is the best of many"),

@@ -82,7 +82,11 @@ def add(commands: Any) -> None:
         help="pictures within 3 degrees of a quarter turn: turn them by just that and without loss, by their EXIF tag "
         "or their pixels, or like any other; default: auto",
     )
-    how.add_argument("--level", action="store_true", help="correct slight tilts too, which are otherwise left")
+    how.add_argument(
+        "--level",
+        action=argparse.BooleanOptionalAction,
+        help="correct every slight tilt that the model is sure of, or none; default: those that lines tell",
+    )
     how.add_argument(
         "--min-confidence",
         type=share,

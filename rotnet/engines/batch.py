@@ -62,7 +62,7 @@ class BatchPredictor:
         self,
         model: StrPath = "photo",
         *,
-        level: bool = False,
+        level: bool | None = None,
         turns: Turns | None = None,
         angle_range: AngleRange | None = None,
         right_angles: bool = False,

@@ -14,10 +14,15 @@ from rotnet.evaluation.figures import ACCENT, QUIET, TRAIN, new_figure, open_fra
 from rotnet.evaluation.measuring import Evaluation
 from rotnet.evaluation.scores import angle_curve, calibration_error, quadrants, reliability, risk_coverage
 from rotnet.geometry.angles import shown_angle
+from rotnet.geometry.lines import level_from_lines
 from rotnet.images import reading
+from rotnet.images.turning import turn_back
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from rotnet.images.reading import Source
+    from rotnet.inference.prediction import AnglePrediction
 
 WORST_COLUMNS = 6
 
@@ -52,6 +57,48 @@ def plot_reliability(confidence: ArrayLike, right: ArrayLike, *, bins: int = 10)
     below.set_ylabel("answers")
     for one in (axis, below):
         open_frame(one)
+    return figure
+
+
+def plot_level(image: Source, prediction: AnglePrediction) -> Figure:
+    """Show what lines say of a picture: the believed ones over the picture as it is, and a grid over it turned back.
+
+    Args:
+        image: The picture, as for `rotnet.read_image`.
+        prediction: What a model says of it.
+
+    Returns:
+        A figure. Without lines to believe the left half shows the picture alone.
+
+    Raises:
+        ImageError: The picture cannot be read.
+        MissingExtraError: matplotlib is not installed.
+
+    Example:
+        >>> from rotnet import Predictor
+        >>> image = np.full((90, 120, 3), 200, np.uint8)
+        >>> figure = plot_level(image, Predictor("photo").predict(image))
+    """
+    picture = reading.read_image(image)
+    network = prediction.angle - prediction.refined_by
+    level = None if prediction.level is None else level_from_lines(picture, up=network)
+    figure = new_figure(9, 9 * 0.5 * picture.shape[0] / picture.shape[1] + 0.5)
+    before, after = figure.subplots(1, 2)
+    before.imshow(picture)
+    if level is not None:
+        before.plot(level.segments[:, ::2].T, level.segments[:, 1::2].T, color=ACCENT, linewidth=1)
+    said = f"{shown_angle(network)} says the network"
+    before.set_title(said + (f", {shown_angle(prediction.angle)} with lines" if level else ""), loc="left")
+    upright = turn_back(picture, prediction.angle, crop="expand", fill=255)
+    after.imshow(upright)
+    height, width = upright.shape[:2]
+    for share in np.arange(1, 8) / 8:
+        after.axhline(share * height - 0.5, color=QUIET, linewidth=0.6)
+        after.axvline(share * width - 0.5, color=QUIET, linewidth=0.6)
+    after.set_title("turned back", loc="left")
+    for axis in (before, after):
+        axis.set_axis_off()
+        axis.set_anchor("N")
     return figure
 
 

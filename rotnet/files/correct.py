@@ -88,7 +88,7 @@ def correct_files(
     turns: Turns | None = None,
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
-    level: bool = False,
+    level: bool | None = None,
     refine: Refine | None = "lines",
     crop: Crop = "inscribed",
     fill: Fill = 0,
@@ -119,7 +119,8 @@ def correct_files(
             four where one leaves doubt.
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)`; None allows all angles.
         right_angles: Answer 0, 90, 180 or 270 degrees only.
-        level: Correct slight tilts too, of which the model is sure; otherwise they are left.
+        level: Slight tilts, which may be meant so, are corrected where lines tell the level (None), wherever the model
+            is sure of them (True), or not (False).
         refine: `"lines"` refines a sure answer by the straight lines of the picture; None leaves what the network says.
         crop: `"inscribed"` cuts to the largest rectangle without empty corners, `"expand"` keeps every pixel and fills
             the corners, `"same"` keeps the size.

@@ -25,7 +25,7 @@ def correct_rotation(
     turns: Turns | None = None,
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
-    level: bool = False,
+    level: bool | None = None,
     refine: Refine | None = "lines",
     return_prediction: bool = False,
     strict: bool = True,
@@ -51,7 +51,8 @@ def correct_rotation(
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)` for a horizon that is not quite
             level; None allows all.
         right_angles: Answer 0, 90, 180 or 270 degrees only.
-        level: Correct slight tilts too, of which the model is sure; otherwise they are left.
+        level: Slight tilts, which may be meant so, are corrected where lines tell the level (None), wherever the model
+            is sure of them (True), or not (False).
         refine: `"lines"` refines a sure answer by the straight lines of the picture; None leaves what the network says.
         strict: Refuse damaged pictures; False takes what is left of them.
         return_prediction: Return `(picture, AnglePrediction)` instead of the picture alone.

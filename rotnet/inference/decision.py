@@ -3,7 +3,9 @@
     AnglePrediction + Options ─▶ Decision(action, angle, reason, confidence)
 
 A picture is better left than turned wrong. It is turned where the model is sure of the angle and hardly believes that
-the picture stands upright already.
+the picture stands upright already, or where its lines tell by how much a slight tilt is off. Of 500 level
+Street Views this turns one, which is askew; of 500 tilted by 2 to 10 degrees 62 % instead of 2 %, and 82 % of those end
+within 0.7 degrees (`weights/tools/calibrate_lines.py --tilts`).
 """
 
 from __future__ import annotations
@@ -41,8 +43,9 @@ class Decision:
     """What is to become of one picture.
 
     Attributes:
-        action: `"turned"`; `"upright"`, within 2 degrees; `"slight tilt"`, sure and small, and left because levelling
-            was not asked for; `"unsure"`. All but the first leave the picture as it is.
+        action: `"turned"`; `"upright"`, within 2 degrees; `"slight tilt"`, sure and small, and left because it may be
+            meant so, no lines tell the level and levelling was not asked for; `"unsure"`. All but the first leave the
+            picture as it is.
         angle: Degrees counter-clockwise, in [0, 360), that the picture is turned by: what is undone where `action` is
             `"turned"`, a quarter turn exactly where it is one within 3 degrees; else the likeliest.
         reason: Why, in words a person understands.
@@ -86,17 +89,18 @@ def decide(prediction: AnglePrediction, card: ModelCard, options: Options = Opti
     away = float(angle_difference(angle, 0.0))
     if prediction.confidence < least:
         return _unsure(prediction, card, angle, away, least)
-    is_known = options.level and prediction.is_level_known
-    if away <= (LEVEL_WITHIN if is_known else UPRIGHT_WITHIN):
+    is_known = prediction.is_level_known
+    is_exact = is_known and options.level is True
+    if away <= (LEVEL_WITHIN if is_exact else UPRIGHT_WITHIN):
         return Decision("upright", angle, f"upright within {UPRIGHT_WITHIN:g}°", prediction.confidence)
     is_asked = options.min_confidence is not None or options.angle_range is not None
     if not is_asked and card.upright(prediction.probabilities) > card.max_upright:
         if away > SLIGHT:
             return _maybe_upright(prediction, card, angle)
-        if not options.level:
-            reason = f"slight tilt of {shown_angle(angle)}, left as it is: --level (level=True) corrects it"
+        if not (is_known if options.level is None else options.level):
+            reason = f"slight tilt of {shown_angle(angle)}, may be meant so: left as it is"
             return Decision("slight tilt", angle, reason, prediction.confidence)
-    quarter = quarter_turn(angle, LEVEL_WITHIN if is_known else QUARTER_WITHIN) if options.quarter_turns else None
+    quarter = quarter_turn(angle, LEVEL_WITHIN if is_exact else QUARTER_WITHIN) if options.quarter_turns else None
     used = angle if quarter is None else quarter
     return Decision("turned", used, f"turned by {shown_angle(used)}", prediction.confidence)
 

@@ -24,7 +24,9 @@ class Options:
         right_angles: Answer 0, 90, 180 or 270 only.
         min_confidence: Turn a picture if its confidence is at least this, in [0, 1]. None takes what the model's card
             says, and leaves pictures that may as well stand upright.
-        level: Correct slight tilts too, of which the model is sure, instead of leaving them.
+        level: What becomes of a slight tilt, up to 20 degrees, that may be meant so. None corrects it where the lines
+            of the picture tell the level, so that it is known and not guessed; True wherever the model is sure of it;
+            False leaves it.
         refine: `"lines"` refines a sure answer by the straight lines of the picture, where there are enough; None
             leaves what the network says.
         quarter_turns: Take an angle within 3 degrees of a quarter turn for that quarter turn, which costs nothing.
@@ -44,7 +46,7 @@ class Options:
     angle_range: AngleRange | None = None
     right_angles: bool = False
     min_confidence: float | None = None
-    level: bool = False
+    level: bool | None = None
     refine: Refine | None = "lines"
     quarter_turns: bool = True
 
@@ -53,6 +55,8 @@ class Options:
             raise UsageError(f"turns must be 1 or 4, or None. Received: turns={self.turns!r}.")
         if self.refine not in (None, "lines"):
             raise UsageError(f"refine must be 'lines' or None. Received: refine={self.refine!r}.")
+        if self.level not in (None, False, True):
+            raise UsageError(f"level must be True, False or None. Received: level={self.level!r}.")
         check_allowed(self.angle_range, self.right_angles)
         if self.min_confidence is not None:
             object.__setattr__(self, "min_confidence", _share(self.min_confidence))

@@ -2,15 +2,18 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import rotnet
 from rotnet import AnglePrediction, display_examples, encode_angles
 from rotnet.errors import MissingExtraError, OutputError, UsageError
 from rotnet.evaluation import evaluate, evaluate_views, figures, plots
 from rotnet.geometry.angles import shown_angle
+from rotnet.geometry.lines import level_from_lines
 from rotnet.inference.predictor import Predictor
 
 pytest.importorskip("matplotlib")
@@ -213,3 +216,16 @@ def test_pictures_that_are_not_known_cannot_be_shown():
     unknown = evaluate_views(Predictor(Compass()), bright_above(2), np.zeros(2))
     with pytest.raises(UsageError, match=r"rotnet\.evaluate"):
         plots.show_worst(unknown)
+
+
+def test_the_lines_that_are_believed_are_drawn_over_the_picture():
+    posts = np.where(np.arange(400) % 40 < 20, 40, 220).astype(np.uint8)
+    picture = rotnet.generate_rotated_image(np.tile(posts, (300, 1)), 4.0, crop_center=False, crop_largest_rect=True)
+    answer = AnglePrediction(3.0, 1.0, np.full(360, 1 / 360, np.float32))
+    level = level_from_lines(picture, up=3.0)
+    assert level is not None
+    before, after = plots.plot_level(picture, replace(answer, level=level)).axes
+    assert len(before.lines) == len(level.segments) and "with lines" in before.get_title("left")
+    assert len(after.lines) == 14
+    before, _ = plots.plot_level(picture, answer).axes
+    assert not before.lines and before.get_title("left") == "3.0° says the network"

@@ -568,3 +568,19 @@ def test_known_tilts_are_levelled_on_request(tmp_path):
     decision = model.decide(answer, Options(level=True))
     assert decision.action == "turned" and abs(decision.angle - 1.8) < 0.3
     assert model.decide(model.predict(striped(0.0, 0.4)), Options(level=True)).action == "upright"
+
+
+def test_slight_tilts_are_levelled_where_lines_tell_the_level(tmp_path):
+    model = Predictor(compass_onnx(tmp_path / "model.onnx", card={"min_confidence": 0.5, "max_upright": 0.01}))
+    answer = model.predict(striped(5.0, 5.6))
+    assert answer.is_level_known
+    decision = model.decide(answer)
+    assert decision.action == "turned" and abs(decision.angle - 5.6) < 0.3
+    assert model.decide(answer, Options(level=False)).action == "slight tilt"
+    without = model.predict(striped(5.0, 5.6), refine=None)
+    assert model.decide(without).action == "slight tilt"
+
+
+def test_level_is_yes_no_or_none():
+    with pytest.raises(UsageError, match="level must be True, False or None. Received: level='lines'"):
+        Options(level="lines")

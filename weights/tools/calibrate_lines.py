@@ -2,6 +2,7 @@
 
     python weights/tools/calibrate_lines.py PHOTOS MORE              # prints both, and how right they are
     python weights/tools/calibrate_lines.py PHOTOS MORE --answers    # answers with and without lines
+    python weights/tools/calibrate_lines.py PHOTOS MORE --tilts      # what becomes of level and slightly tilted ones
     python weights/tools/calibrate_lines.py PHOTOS MORE --opposite   # how askew the panoramas of Street View are
 
 Pictures to learn from are turned by any angle, cropped, saved as JPEG and answered by the network; the lines start from
@@ -21,11 +22,13 @@ from rotnet.evaluation.scores import level_score
 from rotnet.evaluation.trials import make_trials
 from rotnet.geometry import lines
 from rotnet.geometry.angles import angle_difference, signed_difference
+from rotnet.inference.decision import decide
 from rotnet.inference.options import Options
 
 LEVEL = "svcam"  # the source whose pictures are level, and how many of it and of others
 STREET_VIEWS, OTHERS = 700, 60
 SOURCES = "corel animals portraits sport22 weather bigcats flickr unsplash travels imagenet pets tud".split()
+TILTED = 500  # of each kind, once level and once tilted
 FOLDS = 5
 
 
@@ -33,6 +36,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", help="folders of upright photographs with a manifest.csv")
     parser.add_argument("--answers", action="store_true", help="measure the answers instead")
+    parser.add_argument("--tilts", action="store_true", help="measure what becomes of slight tilts instead")
     parser.add_argument("--opposite", action="store_true", help="measure the panoramas instead")
     options = parser.parse_args()
     train = [photo for photo in photos(options.folders) if photo.side == "train"]
@@ -42,6 +46,10 @@ def main():
     chosen = some(train, np.random.default_rng(17))
     if options.answers:
         answers({photo.path: photo.source for photo in train}, chosen)
+    elif options.tilts:
+        by_level = {LEVEL: chosen[:TILTED], "others": chosen[STREET_VIEWS:][:TILTED]}
+        for name, paths in by_level.items():
+            tilts(name, paths)
     else:
         calibrate(*examples(chosen))
 
@@ -86,6 +94,25 @@ def answers(source, paths):
             score = level_score(part)
             within = f"{score.within_half:.1%} within 0.5, {score.within_1:.1%} within 1, AUC@1 {score.auc_1:.1%}"
             print(f"{name}, refine={refine}, n {len(part)}: median {np.median(part):.2f}, {within}", flush=True)
+
+
+def tilts(name, paths):
+    """What `correct` does, without being asked to level, to pictures as they are and tilted by 2 to 10 degrees."""
+    predictor, rng = Predictor("photo"), np.random.default_rng(5)
+    drawn = rng.uniform(2, 10, len(paths)) * rng.choice([-1, 1], len(paths))
+    for kind, angles in (("upright", np.zeros(len(paths))), ("tilted", drawn)):
+        trials = make_trials(paths, seed=17, angles=(angles % 360).tolist())
+        answers = list(predictor.predict_views([predictor.view(trial.render()) for trial in trials], Options()))
+        for level in (False, None, True):
+            turns = np.array([decide(answer, predictor.card, Options(level=level)).turn for answer in answers])
+            left = np.asarray(angle_difference(angles, turns))
+            turned, worse = turns != 0, left > np.abs(angles) + 1
+            print(
+                f"{name} {kind}, level={level}, n {len(paths)}: turned {turned.mean():.1%}, of these within 0.7 "
+                f"degrees {(left[turned] <= 0.7).mean() if turned.any() else 0:.1%}, by more than 5 degrees "
+                f"{(np.asarray(angle_difference(turns, 0)) > 5).sum()}, worse by more than 1 degree {worse.sum()}",
+                flush=True,
+            )
 
 
 def features_and_roll(image, up):
