@@ -165,6 +165,8 @@ def _replace(place: Path, xmp: bytes, backup: str | None) -> None:
             back_up(target, backup_of(target, backup), temporary.with_name(f"{temporary.name}.backup"))
         writing.move(temporary, target)
 
+    if place.is_symlink():
+        raise OutputError(f"{place} is a link, which would be replaced; put the file itself there")
     if not os.access(place, os.W_OK):
         raise OutputError(f"{place} is read-only; make it writable")
     with writing.atomic_file(place, replace=move) as file:

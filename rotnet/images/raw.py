@@ -36,12 +36,18 @@ def picture_in(path: Path) -> Path | bytes:
     """What of a file is looked at: the preview in a raw photograph, else the file.
 
     Raises:
-        ImageError: It cannot be opened, or has no preview.
+        ImageError: It cannot be opened, or has no preview and is no TIFF either.
     """
     if not is_raw(path):
         return path
     with reading.open_file(path) as file:
-        return preview_of(file.read(), str(path))
+        data = file.read()
+    try:
+        return preview_of(data, str(path))
+    except ImageError:
+        if data[:4] in (b"II*\0", b"MM\0*"):  # some hold their previews as the pictures of a TIFF
+            return path
+        raise
 
 
 def preview_of(data: bytes, name: str) -> bytes:

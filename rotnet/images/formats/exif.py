@@ -75,9 +75,13 @@ def exif_for(image: Image.Image, size: tuple[int, int], move: Move | None = None
         if set(new) <= {ORIENTATION}:
             return None
         for tag in _SUBJECTS:
-            if move is not None and tag in (details := new.get(EXIF_TAG, {})):
-                moved = move_subject(move, details.pop(tag))
-                details |= {} if moved is None else {tag: moved}
+            values = new.get(EXIF_TAG, {}).get(tag)
+            if move is not None and isinstance(values, tuple) and all(isinstance(one, int) for one in values):
+                moved = move_subject(move, values)
+                if moved is None:
+                    del new[EXIF_TAG][tag]
+                else:
+                    new[EXIF_TAG][tag] = moved
         new[ORIENTATION] = 1
         new.tobytes()
         return new

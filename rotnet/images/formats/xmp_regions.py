@@ -140,7 +140,7 @@ def _moved_area(area: _Fields, move: Move) -> list[Edit] | None:
             return None
         new = {"x": point[0], "y": point[1]}
     sides = {"x": new_width, "y": new_height, "w": new_width, "h": new_height, "d": new_width}
-    return [leaves[name].to(_written(value * sides[name], move)) for name, value in new.items()]
+    return [leaves[name].to(_written(value * sides[name], move, is_pixels)) for name, value in new.items()]
 
 
 # Microsoft ------------------------------------------------------------------------------------------------------------
@@ -179,12 +179,12 @@ def _each(items: Iterable[Element], move: Move, xmp: bytes) -> Iterator[Edit]:
 
 def _moved_boundary(boundary: _Fields, move: Move, xmp: bytes) -> list[Edit] | None:
     """As `_moved_area`."""
-    units = _units(_text(boundary, (_IPTC, "rbUnit")) == "pixel", move)
-    (width, height), (new_width, new_height) = units
+    is_pixels = _text(boundary, (_IPTC, "rbUnit")) == "pixel"
+    (width, height), (new_width, new_height) = _units(is_pixels, move)
     shape = _text(boundary, (_IPTC, "rbShape"))
     if shape == "polygon":
         vertices = boundary.get((_IPTC, "rbVertices"))
-        return _moved_vertices(vertices.items(), move, units, xmp) if isinstance(vertices, Element) else []
+        return _moved_vertices(vertices.items(), move, is_pixels, xmp) if isinstance(vertices, Element) else []
     names = {"rectangle": ("rbX", "rbY", "rbW", "rbH"), "circle": ("rbX", "rbY", "rbRx")}.get(shape, ())
     leaves = [_leaf(boundary, (_IPTC, name)) for name in names]
     values = [_number(leaf.text) if leaf is not None else None for leaf in leaves]
@@ -204,12 +204,12 @@ def _moved_boundary(boundary: _Fields, move: Move, xmp: bytes) -> list[Edit] | N
             return None
         new = circle[0][0] * new_width, circle[0][1] * new_height, circle[1] * new_width
     pairs = zip(leaves, new, strict=True)
-    return [leaf.to(_written(value, move)) for leaf, value in pairs if leaf is not None]
+    return [leaf.to(_written(value, move, is_pixels)) for leaf, value in pairs if leaf is not None]
 
 
-def _moved_vertices(items: list[Element], move: Move, units: tuple[Point, Point], xmp: bytes) -> list[Edit] | None:
+def _moved_vertices(items: list[Element], move: Move, is_pixels: bool, xmp: bytes) -> list[Edit] | None:
     """The vertices of a polygon, of which there may be more or fewer now, each written as one of the old ones is."""
-    (width, height), (new_width, new_height) = units
+    (width, height), (new_width, new_height) = _units(is_pixels, move)
     leaves = [[_leaf(item.fields(), (_IPTC, name)) for name in ("rbX", "rbY")] for item in items]
     places = [[_number(leaf.text) if leaf is not None else None for leaf in pair] for pair in leaves]
     if not items or any(None in place for place in places):
@@ -222,7 +222,7 @@ def _moved_vertices(items: list[Element], move: Move, units: tuple[Point, Point]
         like = min(number, len(items) - 1)
         item, pair = items[like], leaves[like]
         at = [(leaf.start - item.start, leaf.stop - item.start) for leaf in pair if leaf is not None]
-        values = (_written(x * new_width, move).encode(), _written(y * new_height, move).encode())
+        values = [_written(one, move, is_pixels).encode() for one in (x * new_width, y * new_height)]
         edits = [(*place, value) for place, value in zip(at, values, strict=True)]
         written.append(edited(xmp[item.start : item.stop], edits))
     return [(items[0].start, items[-1].stop, b"".join(written))]
@@ -273,7 +273,7 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) and abs(value) < 1e9 else None
 
 
-def _written(value: float, move: Move) -> str:
+def _written(value: float, move: Move, is_pixels: bool = False) -> str:
     """A number; what an exact turn has moved keeps all its digits, what others have is known no better than a pixel."""
-    text = f"{value:.{9 if move.is_exact else 6}f}".rstrip("0").rstrip(".")
+    text = f"{value:.{9 if move.is_exact else 2 if is_pixels else 6}f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
