@@ -306,3 +306,11 @@ def test_pillow_images_take_their_regions_along():
         [float(leaf.text) for leaf in list(area(xmp).values())[:4]] for xmp in (upright.info["xmp"], xmp_of(turned))
     ]
     np.testing.assert_allclose(*values, atol=1e-6)
+
+
+def test_a_subject_that_is_none_does_not_cost_the_other_exif():
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Maker"
+    exif.get_ifd(0x8769)[0x9214] = 7  # one number, where two to four are the rule
+    upright = open_pil(with_xmp(b"<a/>", exif))
+    assert upright.getexif()[0x010F] == "Maker" and upright.getexif().get_ifd(0x8769)[0x9214] == 7
