@@ -42,6 +42,7 @@ NOT_FOR_STREAMS = (
     "resume",
     "journal",
     "shard",
+    "sidecar",
 )
 
 
@@ -125,6 +126,11 @@ def add_turning(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="below it a picture is left as it is; default: the model's own",
     )
+    how.add_argument(
+        "--sidecar",
+        action="store_true",
+        help="write XMP sidecars that tell the turns, of raw photographs too, and leave all pixels as they are",
+    )
 
 
 def _add_look_first(parser: argparse.ArgumentParser) -> None:
@@ -141,7 +147,7 @@ def run(options: argparse.Namespace) -> int:
     how = turning_of(options, backup=options.backup)
     if _streams(options):
         return _run_stream(options, how)
-    others = _others(options.paths)  # before there are backups
+    others = _others(options.paths, raw=options.sidecar)  # before there are backups
     if options.shard:
         return _run_shard(options, how)
     status = (_run_plan if options.dry_run or options.preview else _run_files)(options, how)
@@ -152,6 +158,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _run_files(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.files import Journal, correct_targets, journal_path
+    from rotnet.files.correct import finished_of
     from rotnet.files.report import row_of
     from rotnet.inference.predictor import as_predictor
 
@@ -162,10 +169,13 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
     place = options.journal or journal_path(output, *map(os.path.realpath, options.paths))
     folders = (one if os.path.isdir(one) else os.path.dirname(one) or "." for one in options.paths)
     within = [options.output] if options.output else list(folders)
-    with Journal(place, resume=options.resume, within=within) as journal:
-        targets = _plan(options, journal.touched)
+    settings = {"model": options.model, **vars(asked), **vars(how)}
+    again = None if options.overwrite else settings
+    with Journal(place, resume=options.resume, again=again, within=within) as journal:
+        # in place, a picture that changed since is looked at anew and may have a backup
+        targets = _plan(options, journal.outcomes.keys() | journal.touched if options.in_place else journal.touched)
         # before the report of an earlier run is emptied
-        journal.begin({"model": options.model, **vars(asked), **vars(how)}, forget=not options.in_place)
+        journal.begin(settings, forget=not options.in_place)
         with open_report(options.report, targets) as report:
             results = correct_targets(
                 targets, predictor, asked, how, journal=journal, jobs=options.jobs, overwrite=options.overwrite
@@ -176,6 +186,7 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
                     len(targets),
                     write=lambda result: report(row_of(result)),
                     show=shown_unsure if options.list_unsure else None,
+                    done=finished_of(targets, journal) if journal.goes_on else 0,
                 )
 
 
@@ -227,11 +238,12 @@ def _planned_rows(
 ) -> list[dict[str, Any]]:
     from rotnet.engines.plans import plan_row
     from rotnet.files import decide_files, with_digests
+    from rotnet.files.turned_before import not_twice
 
     rows: list[dict[str, Any]] = []
     targets = _plan(options, part=shard.has)
     decisions = decide_files(targets, predictor, asked, how, jobs=options.jobs)
-    with closing(with_digests(decisions, jobs=options.jobs)) as signed:
+    with closing(with_digests(not_twice(decisions), jobs=options.jobs)) as signed:
         follow(
             signed,
             len(targets),
@@ -246,6 +258,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.files import decide_files, with_digests
     from rotnet.files.preview import write_preview
     from rotnet.files.report import row_of
+    from rotnet.files.turned_before import not_twice
     from rotnet.inference.predictor import as_predictor
 
     predictor = as_predictor(options.model)
@@ -256,7 +269,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
         check_replaceable(options.preview, targets)
     with open_report(options.report, targets) as report:
         decisions = decide_files(targets, predictor, asked, how, jobs=options.jobs)
-        decisions = with_digests(decisions, jobs=options.jobs)
+        decisions = with_digests(not_twice(decisions), jobs=options.jobs)
         if options.preview:
             decisions = write_preview(decisions, options.preview, how, jobs=options.jobs)
         with closing(decisions):
@@ -289,11 +302,14 @@ def _run_stream(options: argparse.Namespace, how: Turning) -> int:
     return 0
 
 
-def _others(paths: list[str]) -> str:
+def _others(paths: list[str], *, raw: bool) -> str:
     """What in the folders is not taken for pictures; people miss raw files and films in the results."""
     from rotnet.images.finding import count_others
 
-    kinds = [f"{number} {extension or 'without extension'}" for extension, number in count_others(paths).most_common()]
+    kinds = [
+        f"{number} {extension or 'without extension'}"
+        for extension, number in count_others(paths, raw=raw).most_common()
+    ]
     return ", ".join(kinds[:5]) + ", ..." * (len(kinds) > 5)
 
 
@@ -311,6 +327,7 @@ def turning_of(options: argparse.Namespace, *, backup: str | None = None) -> Tur
         strict=not options.lenient,
         max_loss=options.max_loss,
         beyond=options.beyond,
+        sidecar=options.sidecar,
     )
 
 
@@ -335,8 +352,15 @@ def _plan(
     from rotnet.files import is_nested, plan_in_place, plan_targets
 
     if options.in_place:
-        return plan_in_place(options.paths, backup=options.backup, finished=finished, part=part)
-    targets = plan_targets(options.paths, options.output, overwrite=options.overwrite, finished=finished, part=part)
+        return plan_in_place(options.paths, backup=options.backup, finished=finished, part=part, raw=options.sidecar)
+    targets = plan_targets(
+        options.paths,
+        options.output,
+        overwrite=options.overwrite,
+        finished=finished,
+        part=part,
+        raw=options.sidecar,
+    )
     for folder in options.paths:
         if is_nested(options.output, folder):
             complain(f"{options.output} lies in {folder}: what is in it already is not corrected once more")

@@ -50,6 +50,7 @@ def follow(
     write: Callable[[FileCorrection], None],
     show: Callable[[FileCorrection], str | None] | None = None,
     planned: bool = False,
+    done: int = 0,
 ) -> int:
     """Go through the results of a run, and tell people how it goes.
 
@@ -59,6 +60,7 @@ def follow(
         write: Takes each result to the report.
         show: A line for standard output, or None, for each result; the summary then goes to standard error.
         planned: Whether nothing is done yet.
+        done: How many of the results, which come first, are those of an earlier run that was finished.
 
     Returns:
         The exit status: 1 if a picture failed, else 0.
@@ -72,11 +74,13 @@ def follow(
     started = time.monotonic()
     try:
         with tqdm(results, total=total, unit="picture", disable=None, leave=False) as progress:
-            for result in progress:
+            for number, result in enumerate(progress):
+                write(result)
+                if number < done:
+                    continue
                 counts[result.action] += 1
                 if result.action == "turned" and (result.lost or 0.0) > NOTABLE_LOSS:
                     losses.append((result.lost or 0.0, str(result.path)))
-                write(result)
                 line = show(result) if show else None
                 if result.error is not None or line is not None:
                     with tqdm.external_write_mode(sys.stderr):
@@ -85,9 +89,10 @@ def follow(
                         if line is not None:
                             print(line)
     finally:
-        took, left = _duration(time.monotonic() - started), total - sum(counts.values())
+        took, left = _duration(time.monotonic() - started), total - done - sum(counts.values())
         print(
             f"{shown_counts(counts)} in {took}",
+            *[f"({done} more were done by an earlier run)"] * (done > 0),
             *["(planned, nothing is written yet)"] * planned,
             *[f"({left} left, go on with --resume)"] * (left > 0 and not planned),
             file=sys.stderr if show else sys.stdout,

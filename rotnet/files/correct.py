@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import errno
-import filecmp
 import hashlib
 import os
-import shutil
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from rotnet.errors import ImageError, OutputError, UsageError
-from rotnet.files.decide import FileCorrection, decide_files, planned, with_crop
+from rotnet.errors import OutputError, UsageError
+from rotnet.files.decide import (
+    FileCorrection,
+    changed,
+    check_planned,
+    check_unchanged,
+    decide_files,
+    planned,
+    with_crop,
+)
 from rotnet.files.journal import Journal, spare_of
 from rotnet.files.options import Turning
 from rotnet.files.plan import Targets, backup_of, place_of, plan_in_place, plan_targets
+from rotnet.files.replacing import back_up, keep_status
+from rotnet.files.sidecars import carry, write_turn
+from rotnet.files.turned_before import TurnedBefore, left
 from rotnet.geometry.cropping import Beyond, CropName
 from rotnet.geometry.filling import Fill
 from rotnet.images import reading, turn_file, writing
@@ -55,12 +64,15 @@ def correct_files(
     quarter_turns: QuarterTurns = "auto",
     max_pixels: int | None = reading.MAX_PIXELS,
     strict: bool = True,
+    sidecar: bool = False,
     jobs: int = JOBS,
 ) -> Iterator[FileCorrection]:
     """Turn the pictures of a folder upright, as copies in another folder or in their place.
 
     What is not turned is copied byte for byte, and in place left alone. All targets are planned before the first is
     written; work goes on as results are taken.
+
+    What rotnet has turned before, as a small database of this user remembers, is left: none is turned twice.
 
     Args:
         paths: A file or folder, or several; folders are walked.
@@ -91,6 +103,8 @@ def correct_files(
         max_pixels: Refuse larger pictures; None for no limit.
         strict: Refuse damaged pictures. False leaves them as they are or makes quarter turns of them by their
             orientation tag, and refuses others.
+        sidecar: Write XMP sidecars that tell the turns, and leave the pixels of all pictures as they are; raw
+            photographs in folders are looked at as well. Other programs may not heed them: see `docs/metadata.md`.
         jobs: Threads that decode, and threads that turn: memory holds twice as many pictures, however many there are.
 
     Returns:
@@ -109,7 +123,7 @@ def correct_files(
     """
     if (output is None) != in_place:
         raise UsageError("correct_files needs either output, a folder of the results, or in_place=True.")
-    how = Turning(crop, fill, quarter_turns, max_pixels, backup, strict, max_loss, beyond)
+    how = Turning(crop, fill, quarter_turns, max_pixels, backup, strict, max_loss, beyond, sidecar)
     options = Options(
         turns=turns,
         angle_range=angle_range,
@@ -123,9 +137,9 @@ def correct_files(
     predictor.check(options)
     named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if output is None:
-        targets = plan_in_place(named, backup=backup)
+        targets = plan_in_place(named, backup=backup, raw=sidecar)
     else:
-        targets = plan_targets(named, output, overwrite=overwrite)
+        targets = plan_targets(named, output, overwrite=overwrite, raw=sidecar)
     return correct_targets(targets, predictor, options, how, jobs=jobs, overwrite=overwrite)
 
 
@@ -193,6 +207,8 @@ def carry_out(
         OutputError: The disk is full or takes no writing.
     """
 
+    before = TurnedBefore()
+
     def finish(decision: FileCorrection) -> FileCorrection:
         if decision.target is None:
             return decision
@@ -200,13 +216,16 @@ def carry_out(
             return finished
         try:
             # of a plan, a person may have turned it otherwise
-            return _finish(with_crop(decision, how), decision.target, how, journal, overwrite=overwrite)
+            return _finish(with_crop(decision, how), decision.target, how, journal, before, overwrite=overwrite)
         except Exception as error:
             if isinstance(cause := error.__cause__, OSError) and cause.errno in _FATAL:
                 raise OutputError(f"{error}; what was finished is whole, {GO_ON}") from cause
             return decision.failed(error)
 
-    return ahead(finish, decisions, jobs=jobs)
+    try:
+        yield from ahead(finish, decisions, jobs=jobs)
+    finally:
+        before.close()
 
 
 def correct_bytes(
@@ -255,35 +274,57 @@ def _turn(data: bytes, decision: FileCorrection, how: Turning) -> tuple[bytes, F
 
 
 def _finish(
-    decision: FileCorrection, target: Path, how: Turning, journal: Journal | None, *, overwrite: bool
+    decision: FileCorrection,
+    target: Path,
+    how: Turning,
+    journal: Journal | None,
+    before: TurnedBefore,
+    *,
+    overwrite: bool,
 ) -> FileCorrection:
     source = decision.path
     in_place = source == target
+    may_replace = overwrite or (journal is not None and place_of(source) in journal.touched)
     if decision.seen is None:
         decision = replace(decision, seen=stamp(source))
-    _check_unchanged(decision)
+    check_unchanged(decision)
     if decision.action != "turned" and in_place:
-        if journal is not None:
-            journal.done(source, _outcome(decision))
-        return decision
+        return _left_in_place(decision, journal)
     with reading.open_file(source) as original:
-        if in_place and not os.access(source, os.W_OK):
+        if in_place and not how.sidecar and not os.access(source, os.W_OK):
             raise OutputError(f"{source} is read-only; make it writable, or turn it into another folder with -o")
         writing.make_folder(target.parent, like=source.parent)
         if decision.action != "turned":
-            _checkplanned(decision, original, how)
+            check_planned(decision, original, max_pixels=how.max_pixels)
             with _writing(decision, target, how, journal, overwrite=overwrite) as file:
                 writing.copy_into(file, original, str(source))
-                _keep_status(source, file, owner=False)
+                keep_status(source, file, owner=False)
+            carry(decision, target, b"", b"", backup=None, may_replace=may_replace)
             return replace(decision, sha256=None)
         data = original.read()
     if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
-        raise _changed(source)
-    upright, done = _turn(data, decision, how)
+        raise changed(source)
+    if how.sidecar:
+        upright, done = data, write_turn(decision, target, data, backup=how.backup, may_replace=may_replace)
+    elif decision.decided is None and before.has(data):
+        upright, done = data, left(decision)
+    else:
+        upright, done = _turn(data, decision, how)
+        before.add(upright)  # first: to remember what never comes to be does no harm
+    done = replace(done, sha256=None)
+    if upright is data and in_place:
+        return _left_in_place(done, journal)
     with _writing(done, target, how, journal, overwrite=overwrite) as file:
         file.write(upright)
-        _keep_status(source, file, owner=in_place)
+        keep_status(source, file, owner=in_place)
+    carry(done, target, data, upright, backup=how.backup, may_replace=may_replace)
     return done
+
+
+def _left_in_place(decision: FileCorrection, journal: Journal | None) -> FileCorrection:
+    if journal is not None:
+        journal.done(decision.path, _outcome(decision))
+    return decision
 
 
 def _writing(
@@ -294,9 +335,9 @@ def _writing(
     may_replace = overwrite or source == target or (journal is not None and place_of(source) in journal.touched)
 
     def move(temporary: Path, target: Path) -> None:
-        _check_unchanged(outcome)
+        check_unchanged(outcome)
         if source == target and how.backup is not None:
-            _back_up(target, backup_of(target, how.backup), spare_of(temporary))
+            back_up(target, backup_of(target, how.backup), spare_of(temporary))
         if may_replace:
             writing.move(temporary, target)
         else:
@@ -307,55 +348,13 @@ def _writing(
     return journal.writing(source, target, _outcome(outcome), replace=move)
 
 
-def _checkplanned(decision: FileCorrection, original: IO[bytes], how: Turning) -> None:
-    """Refuse to copy by a plan what was not looked at for it, or is not a picture; rewinds the file."""
-    if decision.sha256 is None:  # it was read a moment ago
-        return
-    data = original.read()
-    if decision.sha256 != hashlib.sha256(data).hexdigest():
-        raise _changed(decision.path)
-    with reading.opened(data, str(decision.path), how.max_pixels):
-        original.seek(0)
-
-
-def _check_unchanged(decision: FileCorrection) -> None:
-    """Refuse what another run or program has changed since it was looked at: the answer is about the old picture."""
-    if decision.seen is not None and stamp(decision.path) != decision.seen:
-        raise _changed(decision.path)
-
-
-def _changed(source: Path) -> ImageError:
-    return ImageError(f"{source} has changed since it was looked at; look at it anew with rotnet correct")
-
-
-def _back_up(source: Path, backup: Path, spare: Path) -> None:
-    if os.path.lexists(backup):
-        # of a run that was killed right here, before the source was replaced
-        if not filecmp.cmp(source, backup, shallow=False):
-            raise OutputError(f"{backup} is there already; move it, or choose another suffix")
-        return
-    try:
-        os.link(source, backup)
-        writing.sync_folder(backup.parent)  # before the source is replaced
-    except OSError:  # a file system without hard links; the journal knows of the spare file
-        with reading.open_file(source) as original, writing.atomic_file(backup, temporary=spare) as file:
-            writing.copy_into(file, original, str(source))
-            _keep_status(source, file, owner=False)
-
-
-def _keep_status(source: Path, file: IO[bytes], *, owner: bool) -> None:
-    """Give a file that is being written the permissions and times of its original, and the owner in its place."""
-    file.flush()
-    if owner and hasattr(os, "chown"):
-        with suppress(OSError):  # another user's
-            status = os.stat(source)
-            os.chown(file.name, status.st_uid, status.st_gid)
-    with suppress(OSError):  # some network and memory-card file systems
-        shutil.copystat(source, file.name)
-
-
 def _outcome(result: FileCorrection) -> dict[str, Any]:
     return {name: value for name, value in result.as_dict().items() if name not in ("path", "target", "sha256")}
+
+
+def finished_of(targets: Targets, journal: Journal) -> int:
+    """How many of the pictures an earlier run has finished, as `correct_targets` takes it."""
+    return sum(_recorded(source, target, journal) is not None for source, target in targets.items())
 
 
 def _recorded(source: Path, target: Path, journal: Journal | None) -> FileCorrection | None:

@@ -7,8 +7,9 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
+from rotnet.errors import ImageError
 from rotnet.files.options import Turning
 from rotnet.files.plan import Targets
 from rotnet.files.predict import answer_files, as_row, why_failed
@@ -16,6 +17,7 @@ from rotnet.geometry.cropping import Crop, chosen_crop, named_crop
 from rotnet.images import reading
 from rotnet.images.finding import Stamp, stamp
 from rotnet.images.prefetch import JOBS, ahead
+from rotnet.images.raw import is_raw
 from rotnet.inference.decision import ACTIONS, Action, Decision
 from rotnet.inference.options import Options
 from rotnet.inference.predictor import DEFAULT, Predictor
@@ -36,8 +38,8 @@ class FileCorrection:
         confidence: Probability of the verdict, to four decimals; None likewise, and where a person decided otherwise
             than the model.
         reason: Why, in words a person understands; None likewise.
-        method: How it was turned: `"exif"` (by the orientation tag), `"pixels"` (by an exact quarter turn) or
-            `"resampled"`; None if it was not.
+        method: How it was turned: `"exif"` (by the orientation tag), `"pixels"` (by an exact quarter turn),
+            `"resampled"`, or `"sidecar"` (by an XMP sidecar, the picture itself stays); None if it was not.
         crop: What is kept of it where it is resampled, or would be where it is `"left"`; else None.
         lost: The share of its area that this crop loses, to four decimals, 0 for a quarter turn; else None.
         error: Why it failed.
@@ -164,3 +166,27 @@ def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Ge
 def planned(path: Path, target: Path, decision: Decision) -> FileCorrection:
     """What becomes of a file by the decision about its picture."""
     return FileCorrection(path, target, decision.action, decision.angle, round(decision.confidence, 4), decision.reason)
+
+
+def check_planned(decision: FileCorrection, original: IO[bytes], *, max_pixels: int | None) -> None:
+    """Refuse to copy by a plan what was not looked at for it, or is not a picture; rewinds the file."""
+    if decision.sha256 is None:  # it was read a moment ago
+        return
+    data = original.read()
+    if decision.sha256 != hashlib.sha256(data).hexdigest():
+        raise changed(decision.path)
+    if not is_raw(decision.path):
+        with reading.opened(data, str(decision.path), max_pixels):
+            pass
+    original.seek(0)
+
+
+def check_unchanged(decision: FileCorrection) -> None:
+    """Refuse what another run or program has changed since it was looked at: the answer is about the old picture."""
+    if decision.seen is not None and stamp(decision.path) != decision.seen:
+        raise changed(decision.path)
+
+
+def changed(source: Path) -> ImageError:
+    """What is wrong with a file that another run or program has changed."""
+    return ImageError(f"{source} has changed since it was looked at; look at it anew with rotnet correct")

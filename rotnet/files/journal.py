@@ -26,7 +26,6 @@ their run, and go when the next run writes into their folder.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import logging
 import math
@@ -59,26 +58,6 @@ _SPARE = ".backup"
 _LONGEST = 1 << 20  # bytes of a line: two paths and some numbers are far from it
 
 
-def journal_path(*identity: str) -> Path:
-    """Where the journal of a run lies by default, found again by what makes it the same run.
-
-    Example:
-        >>> journal_path("in", "out") == journal_path("in", "out") != journal_path("out", "in")
-        True
-
-    Raises:
-        UsageError: There is no folder for it: the user has no home.
-    """
-    state: str | Path | None = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA")
-    if not state:
-        try:
-            state = Path.home() / ".local" / "state"
-        except RuntimeError as error:
-            raise UsageError("There is no home folder to keep the journal in: name a file with --journal.") from error
-    name = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
-    return Path(state, "rotnet", f"{name}.jsonl")
-
-
 def spare_of(temporary: Path) -> Path:
     """Where the backup of an original is written meanwhile, beside a temporary file of `Journal.writing`."""
     return temporary.with_name(f"{temporary.name}{_SPARE}")
@@ -92,19 +71,30 @@ class Journal:
     Args:
         path: The file; its folder is made when needed.
         resume: Go on from what is in the file, if it exists; otherwise begin anew.
+        again: The options of this run, to be given to `begin`. Where the file tells of a finished run of the same
+            options, go on from it as well, for what is new since; of an original that was replaced meanwhile, the
+            target is not touched.
         within: Folders that the run writes below; a journal that names a temporary file elsewhere is refused. None
             takes any folder.
 
     Attributes:
         outcomes: What was recorded of each input that is finished, by `place_of` it; nothing if the run is a new one.
         touched: `place_of` the inputs whose targets or backups an interrupted run may have made; likewise.
+        goes_on: Whether it goes on from a finished run that `again` allows.
 
     Raises:
         OutputError: The file cannot be written, or another run is at it.
         UsageError: The file is something else than a journal, or not one of these folders.
     """
 
-    def __init__(self, path: str | Path, *, resume: bool = False, within: Iterable[str | Path] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        resume: bool = False,
+        again: Mapping[str, Any] | None = None,
+        within: Iterable[str | Path] | None = None,
+    ) -> None:
         self.path = Path(path)
         self._within = None
         if within is not None:
@@ -126,7 +116,12 @@ class Journal:
         except BaseException:
             self._file.close()
             raise
-        if not resume:
+        finished = bool(self.outcomes) and not self._interrupted
+        self.goes_on = finished and not resume and again is not None and self._options == _as_json(again)
+        if self.goes_on:
+            self._resume = True
+            self.touched = {key for key in self.touched if self.outcome_of(Path(key)) is not None}
+        elif not resume:
             self.outcomes, self.touched = {}, set()
 
     def begin(self, options: Mapping[str, Any], *, forget: bool = True) -> None:
@@ -140,7 +135,7 @@ class Journal:
             OutputError: The file cannot be written.
             UsageError: The run had other options, or may not be forgotten.
         """
-        options = json.loads(json.dumps(options))
+        options = _as_json(options)
         if self._resume and self._options not in ({}, options):
             raise UsageError(f"The interrupted run had other options: {_difference(self._options, options)}.")
         if not self._resume:
@@ -391,6 +386,11 @@ def _checked_stamp(value: Any) -> list[int] | None:
     if value is not None and (len(_checked(value, list)) != 3 or not all(isinstance(one, int) for one in value)):
         raise TypeError
     return value
+
+
+def _as_json(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as they come back from the file."""
+    return dict(json.loads(json.dumps(options)))
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

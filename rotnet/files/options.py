@@ -22,6 +22,7 @@ class Turning:
             of today.
         max_loss, beyond: How much of a picture its crop may lose, and what is done where it would lose more.
         backup: End of the name under which the original of a picture turned in place is kept; None does not keep it.
+        sidecar: Whether an XMP sidecar tells the turn, and pixels stay.
 
     Raises:
         UsageError: An option is not as described.
@@ -35,6 +36,7 @@ class Turning:
     strict: bool = True
     max_loss: float | None = None
     beyond: Beyond = "keep"
+    sidecar: bool = False
 
     def __post_init__(self) -> None:
         turn_file.check_options(
@@ -50,3 +52,5 @@ class Turning:
             raise UsageError(f"backup must be the end of a name, as .orig. Received: backup={self.backup!r}.")
         if not isinstance(self.strict, bool):
             raise UsageError(f"strict must be True or False. Received: strict={self.strict!r}.")
+        if not isinstance(self.sidecar, bool):
+            raise UsageError(f"sidecar must be True or False. Received: sidecar={self.sidecar!r}.")

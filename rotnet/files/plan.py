@@ -26,6 +26,7 @@ def plan_targets(
     overwrite: bool = False,
     finished: Collection[str] = (),
     part: Callable[[Path], bool] | None = None,
+    raw: bool = False,
 ) -> Targets:
     """Plan upright copies in another folder.
 
@@ -39,6 +40,7 @@ def plan_targets(
         finished: `place_of` the inputs whose targets an interrupted run has made.
         part: Whether an input is this run's; None for all. The others are planned too, so that no two runs share a
             target, but may be finished.
+        raw: Whether raw photographs in folders are inputs too.
 
     Returns:
         Target by input, in order.
@@ -53,7 +55,7 @@ def plan_targets(
     for given in map(Path, paths):
         nested = is_nested(output, given)
         is_folder = os.path.isdir(given)
-        for source in find_images([given]):
+        for source in find_images([given], raw=raw):
             # a folder that may not be listed stands for itself, to be told of
             is_inside = is_folder and source != given
             if not (nested and _is_within(source, output)):
@@ -68,6 +70,7 @@ def plan_in_place(
     backup: str | None = None,
     finished: Collection[str] = (),
     part: Callable[[Path], bool] | None = None,
+    raw: bool = False,
 ) -> Targets:
     """Plan to put upright pictures in the place of the crooked ones.
 
@@ -77,7 +80,7 @@ def plan_in_place(
         paths: Files and folders.
         backup: What is appended to the name under which an original is kept; None does not keep it.
         finished: `place_of` the inputs whose backups an interrupted run has made.
-        part: As for `plan_targets`.
+        part, raw: As for `plan_targets`.
 
     Returns:
         The input itself by input, in order.
@@ -88,7 +91,7 @@ def plan_in_place(
     """
     links: list[Path] = []
     sources: dict[str, Path] = {}  # by where they really lie
-    for source in find_images(map(_spelt, paths)):
+    for source in find_images(map(_spelt, paths), raw=raw):
         if os.path.islink(source) and os.path.exists(source):
             links.append(source)
         else:

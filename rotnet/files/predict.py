@@ -13,6 +13,7 @@ from rotnet.errors import RotNetError
 from rotnet.images import reading
 from rotnet.images.finding import find_images
 from rotnet.images.prefetch import JOBS, ahead
+from rotnet.images.raw import picture_in
 from rotnet.images.reading import StrPath
 from rotnet.inference.allowed_angles import AngleRange
 from rotnet.inference.decision import Action
@@ -127,7 +128,8 @@ def answer_files(
 
     def look(path: Path) -> tuple[Path, _ViewOrReason]:
         try:
-            return path, predictor.view(held.get(path, path), max_pixels=max_pixels, strict=strict)
+            source = held[path] if path in held else picture_in(path)
+            return path, predictor.view(source, max_pixels=max_pixels, strict=strict)
         except Exception as error:
             return path, why_failed(path, error)
 

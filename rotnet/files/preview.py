@@ -24,6 +24,7 @@ from rotnet.files.options import Turning
 from rotnet.files.report import row_of
 from rotnet.images import reading
 from rotnet.images.prefetch import JOBS, ahead
+from rotnet.images.raw import picture_in
 from rotnet.images.writing import atomic_file, make_folder
 
 THUMBNAIL = 168  # pixels of the longer side
@@ -99,8 +100,9 @@ def _card(decision: FileCorrection, how: Turning, folder: Path) -> str:
     if decision.action == "failed" or decision.confidence is None:  # it may have failed since it was decided
         return f'<p class="failed">{html.escape(decision.error or "")}</p>\n'
     row = html.escape(json.dumps(row_of(decision, how)))
-    pixels = reading.read_image(decision.path, short_side=THUMBNAIL, max_pixels=how.max_pixels, strict=how.strict)
-    with reading.opened(decision.path, str(decision.path), how.max_pixels) as picture:
+    source = picture_in(decision.path)
+    pixels = reading.read_image(source, short_side=THUMBNAIL, max_pixels=how.max_pixels, strict=how.strict)
+    with reading.opened(source, str(decision.path), how.max_pixels) as picture:
         width, height = picture.size  # as stored; which is which makes no difference to what a crop loses
     kind = decision.action.replace(" ", "-")
     told = html.escape(decision.reason or decision.action)

@@ -11,7 +11,7 @@ A report is one JSON object a line, in this schema, whose number grows when a fi
 | `angle` | degrees | counter-clockwise, in [0, 360), that the picture was turned by; absent if it could not be read |
 | `confidence` | 0 to 1 | probability of the verdict; absent likewise, and where a person decided otherwise |
 | `reason` | text | why, in words; absent likewise |
-| `method` | text | how it was turned: `exif`, `pixels` or `resampled`; absent if it was not |
+| `method` | text | how it was turned: `exif`, `pixels`, `resampled` or `sidecar`; absent if it was not |
 | `crop` | text | what is kept: `fit`, `keep`, `same`, `aspect`; absent if it was not resampled; a plan's is obeyed |
 | `lost` | 0 to 1 | share of the picture's area that the crop loses; absent if it was not to be turned |
 | `error` | text | why it failed, and what to do; absent if it did not |

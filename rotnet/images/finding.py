@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from rotnet.images.raw import is_raw
 from rotnet.images.reading import EXTENSIONS, StrPath
 
 _log = logging.getLogger(__name__)
@@ -15,13 +16,14 @@ _log = logging.getLogger(__name__)
 Stamp = tuple[int, int, int]  # bytes, nanoseconds of the last change, inode
 
 
-def find_images(paths: StrPath | Iterable[StrPath]) -> Iterator[Path]:
+def find_images(paths: StrPath | Iterable[StrPath], *, raw: bool = False) -> Iterator[Path]:
     """List pictures: files as given, folders walked.
 
     Args:
         paths: One path or several. A path that is not a folder is yielded whatever its name and even if it does not
             exist, so that reading it says why. In folders, hidden entries are skipped, links to folders are not
             followed, and a folder that cannot be listed is yielded itself, so that it is reported as well.
+        raw: Whether raw photographs in folders are pictures too.
 
     Yields:
         Paths, each folder in the order of its sorted names.
@@ -33,7 +35,7 @@ def find_images(paths: StrPath | Iterable[StrPath]) -> Iterator[Path]:
     for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         if os.path.isdir(path):
             for found, is_image in _walk(Path(path)):
-                if is_image:
+                if is_image or (raw and is_raw(found)):
                     yield found
                 else:
                     _log.debug("%s is skipped: its extension is not that of a picture", found)
@@ -41,7 +43,7 @@ def find_images(paths: StrPath | Iterable[StrPath]) -> Iterator[Path]:
             yield Path(path)
 
 
-def count_others(paths: Iterable[StrPath]) -> Counter[str]:
+def count_others(paths: Iterable[StrPath], *, raw: bool = False) -> Counter[str]:
     """Count the files in folders that `find_images` skips, by their lower-case extension; hidden ones are not.
 
     Example:
@@ -49,7 +51,12 @@ def count_others(paths: Iterable[StrPath]) -> Counter[str]:
         Counter()
     """
     folders = (Path(path) for path in paths if os.path.isdir(path))
-    return Counter(found.suffix.lower() for folder in folders for found, is_image in _walk(folder) if not is_image)
+    return Counter(
+        found.suffix.lower()
+        for folder in folders
+        for found, is_image in _walk(folder)
+        if not (is_image or (raw and is_raw(found)))
+    )
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:

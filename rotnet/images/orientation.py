@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rotnet.geometry.regions import Move
 from rotnet.images.formats.exif import ORIENTATION, exif_for, xmp_of
 
 TURNS = {
@@ -39,7 +40,9 @@ def upright(image: Image.Image) -> Image.Image:
         (2, 3)
     """
     turned = oriented(image)
-    exif, xmp = exif_for(image, image.size), xmp_of(image)
+    orientation = shown_orientation(image)
+    move = Move.oriented(image.size, orientation) if orientation != 1 else None
+    exif, xmp = exif_for(image, image.size, move), xmp_of(image, move)
     result = image.copy() if turned is image else turned
     result.format = image.format
     for key in ("exif", "Raw profile type exif"):

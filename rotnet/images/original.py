@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from rotnet.errors import ImageError
+from rotnet.geometry.regions import Move
 from rotnet.images import reading
 from rotnet.images.formats import containers, gif, pixmap, webp
 from rotnet.images.formats.exif import Facts, retag_exif, retag_xmp
-from rotnet.images.orientation import apply_orientation
+from rotnet.images.orientation import TURNS, apply_orientation, shown_orientation
 from rotnet.images.writing import encode, fitted
 
 __all__ = ["TAGGED", "Original", "encode_like", "open_original"]
@@ -55,6 +56,7 @@ class Original:
         deep: The same as `uint16` `(H, W, C)`, C = 3 or 4, where Pillow would cut 16 bits to 8; else None.
         options: For `Image.save`, so that the format is used as it was.
         metadata: For `Image.save`, as they were: EXIF, XMP and ICC profile, raw.
+        orientation: How the pixels that are stored were turned, or mirrored, to be upright as EXIF says.
     """
 
     data: bytes
@@ -64,6 +66,13 @@ class Original:
     deep: NDArray[np.uint16] | None
     options: dict[str, Any]
     metadata: dict[str, Any]
+    orientation: int = 1
+
+    def moved(self, angle: float, size: tuple[int, int]) -> Move:
+        """What becomes of stored pixels where the picture is turned back by an angle, to a new `(width, height)`."""
+        width, height = self.picture.size
+        stored = (width, height) if self.orientation < 5 else (height, width)
+        return Move.oriented(stored, self.orientation).turned_back(angle, size)
 
 
 def open_original(data: bytes, name: str, max_pixels: int | None, *, strict: bool = True) -> Original:
@@ -93,24 +102,29 @@ def open_original(data: bytes, name: str, max_pixels: int | None, *, strict: boo
         bits, options = _bits(opened, format, data), _OPTIONS.get(format, _no_options)(opened, data)
         is_deep = bits > 8 and opened.mode not in _DEEP_MODES
         metadata = {key: opened.info[key] for key in ("exif", "icc_profile", "xmp") if opened.info.get(key)}
+        orientation = shown_orientation(opened)
+        if orientation == 1 and opened.info.get("original_orientation") in TURNS:  # HEIC, turned when it was opened
+            orientation = opened.info["original_orientation"]
         picture = reading.upright_pil(opened, strict=strict)
+        picture.info.pop("xmp", None)  # that of the file is carried along
     deep = _deep_pixels(data, format, bits, picture, name) if is_deep else None
-    return Original(data, name, format, picture, deep, options, metadata)
+    return Original(data, name, format, picture, deep, options, metadata, orientation)
 
 
-def encode_like(original: Original, turned: Image.Image | NDArray[np.uint16]) -> bytes:
+def encode_like(original: Original, turned: Image.Image | NDArray[np.uint16], *, angle: float = 0.0) -> bytes:
     """A file like the original with other pixels, upright ones.
 
     Args:
         original: From `open_original`.
         turned: The new pixels: a PIL image, or an array where the original is deep.
+        angle: Degrees that they were turned back by, around the centre: places that the metadata name go along.
 
     Raises:
         ImageError: Its metadata are too damaged to be carried over.
         OSError: The encoder fails.
     """
     picture = turned if isinstance(turned, Image.Image) else _shallow(turned)
-    facts = Facts(1, picture.size, picture)
+    facts = Facts(1, picture.size, picture, original.moved(angle, picture.size), original.name)
     if original.format in ("AVIF", "HEIF"):
         metadata = dict(original.metadata)
         for key, made_true in (("exif", retag_exif), ("xmp", retag_xmp)):

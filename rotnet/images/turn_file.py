@@ -11,9 +11,10 @@ resampling of the picture at its full resolution, saved as the original was; see
 
 What is kept byte for byte: EXIF with GPS, dates and the maker's notes, XMP, IPTC, ICC profile, comments, resolution,
 blocks that no one here knows, and what lies behind the end of a JPEG, such as the video of a moving photo. What is put
-right: orientation, the sizes that EXIF and XMP tell, and the thumbnail. The further pictures of a multi-picture JPEG
-(previews, gain maps) are turned by the same angle. Lost are the auxiliary pictures of HEIC and AVIF (depths, gain
-maps), and where pixels are resampled the palette: in-between colours need true colour.
+right: orientation, the sizes that EXIF and XMP tell, the faces and other places that they name, and the thumbnail. The
+further pictures of a multi-picture JPEG (previews, gain maps) are turned by the same angle. Lost are the auxiliary
+pictures of HEIC and AVIF (depths, gain maps), and where pixels are resampled the palette: in-between colours need true
+colour.
 """
 
 from __future__ import annotations
@@ -120,7 +121,10 @@ def turn_bytes(
         exact = angle if quarter is None else quarter
         kept = crop if exact % 90.0 else "keep"
         turned = _turned_pixels(
-            original, max_pixels, lambda one: _turn(one, exact, crop=kept, fill=fill, interpolation=interpolation)
+            original,
+            exact,
+            max_pixels,
+            lambda one: _turn(one, exact, crop=kept, fill=fill, interpolation=interpolation),
         )
         return turned, "resampled" if quarter is None else "pixels"
     except ImageError as error:
@@ -196,19 +200,19 @@ def _turned_by_tag(original: Original, quarters: int, *, required: bool) -> byte
     return result
 
 
-def _turned_pixels(original: Original, max_pixels: int | None, turn: Callable[[Original], Any]) -> bytes:
+def _turned_pixels(original: Original, angle: float, max_pixels: int | None, turn: Callable[[Original], Any]) -> bytes:
     """The file with other pixels, all of its pictures turned alike."""
     if original.format != "JPEG":
-        result = encode_like(original, turn(original))
+        result = encode_like(original, turn(original), angle=angle)
     else:
         parts = jpeg.split_jpegs(original.data)
         shown = containers.orientation(parts[0], "JPEG")
-        turned = [encode_like(replace(original, data=parts[0]), turn(original))]
+        turned = [encode_like(replace(original, data=parts[0]), turn(original), angle=angle)]
         for part in parts[1:]:
             further = open_original(jpeg.without_index(part), original.name, max_pixels)
             if shown in TURNS and containers.orientation(part, "JPEG", default=0) == 0:
-                further = replace(further, picture=further.picture.transpose(TURNS[shown]))
-            turned.append(encode_like(replace(further, data=part), turn(further)))
+                further = replace(further, picture=further.picture.transpose(TURNS[shown]), orientation=shown)
+            turned.append(encode_like(replace(further, data=part), turn(further), angle=angle))
         result = jpeg.join_jpegs(turned, parts)
     _verify(original, result, 1)
     return result

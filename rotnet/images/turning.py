@@ -12,7 +12,9 @@ from PIL import Image
 from rotnet.errors import ImageError, UsageError
 from rotnet.geometry.cropping import BEYOND, Crop, CropName, has_corners, named_crop
 from rotnet.geometry.filling import FILLS, Fill, FillName
+from rotnet.geometry.regions import Move
 from rotnet.geometry.warping import INTERPOLATIONS, Interpolation, rotate
+from rotnet.images.formats.exif import moved_info
 
 __all__ = ["check_loss", "check_options", "turn_back"]
 
@@ -41,7 +43,7 @@ def turn_back(
     """Undo a rotation by `angle`: an array gives an array of its dtype, a PIL image one of its mode.
 
     Quarter turns are exact in every mode; otherwise palettes, and a colour that means clear, become true colour.
-    Metadata in `info` is kept.
+    Metadata in `info` is kept; the faces and other places that EXIF and XMP name go along.
 
     Args:
         image: `(H, W)` or `(H, W, C)` array, or a PIL image.
@@ -70,7 +72,9 @@ def turn_back(
         values = _fill_values(fill, 1 if image.ndim == 2 else image.shape[2], _opaque(image))
         return _turn_array(image, -angle, crop, values, interpolation)
     if angle % 360.0 in _QUARTERS and (crop != "same" or angle % 180.0 == 0.0 or image.width == image.height):
-        return image.transpose(_QUARTERS[angle % 360.0])
+        quarter = image.transpose(_QUARTERS[angle % 360.0])
+        quarter.info = _info(image, angle, quarter.size)
+        return quarter
     if image.mode == "P":
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     elif image.mode in ("1", "L", "RGB") and "transparency" in image.info:  # a colour that means clear
@@ -84,8 +88,13 @@ def turn_back(
     else:  # an array of four channels says nothing of inks, one of two bytes nothing of their order
         upright = Image.frombytes(mixed.mode, (turned.shape[1], turned.shape[0]), turned.tobytes())
     upright = upright.convert(mode)
-    upright.info = dict(image.info)
+    upright.info = _info(image, angle, upright.size)
     return upright
+
+
+def _info(image: Image.Image, angle: float, size: tuple[int, int]) -> dict[Any, Any]:
+    """The metadata of an image, whose places go along with its pixels."""
+    return moved_info(image.info, Move.oriented(image.size, 1).turned_back(angle, size))
 
 
 def _turn_array(

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from compass import compass_onnx
 from pictures import encoded
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from trees import everything, make_traps, save, save_flat, start
 
 from rotnet import angle_difference, predict_angle
@@ -30,6 +30,7 @@ LOSSES = re.compile(
     r"(\d+) of the turned lose more than 25% of their area to the crop, (\d+)% at the most \((.*)\): .*\n"
 )
 SUMMARY = re.compile(r"(\d+) turned, (\d+) upright, 0 with a slight tilt, (\d+) unsure, (\d+) failed in [\d.]+ s\n")
+AGAIN = re.compile(SUMMARY.pattern[:-2] + r" \((\d+) more were done by an earlier run\)\n")
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ def test_tilts_that_are_left_come_with_advice(folder, rotnet, look):
 
 def test_overwrites_only_when_told(folder, rotnet):
     assert rotnet("correct", "in", "-o", "out")[0] == 0
-    status, _, err = rotnet("correct", "in", "-o", "out")
+    status, _, err = rotnet("correct", "in", "-o", "out", "--level")
     assert status == 2 and "out/a.png is there already" in err
     assert rotnet("correct", "in", "-o", "out", "--overwrite", "--min-confidence", "1")[0] == 0
     assert Path("out/a.png").read_bytes() == Path("in/a.png").read_bytes()
@@ -257,10 +258,69 @@ def test_in_place_with_a_backup(folder, rotnet):
     assert rotnet("correct", "in", "--in-place", "--backup", ".orig")[0] == 0
     after = everything("in")
     assert after["in/a.png.orig"] == before["in/a.png"] != after["in/a.png"]
-    status, _, err = rotnet("correct", "in", "--in-place", "--backup", ".orig")
+    assert rotnet("correct", "in", "--in-place", "--backup", ".orig")[0] == 0
+    assert everything("in") == after
+    status, _, err = rotnet("correct", "in", "--in-place", "--backup", ".orig", "--journal", "another")
     assert status == 2 and "in/a.png.orig is there already" in err
     assert rotnet("correct", "in", "--in-place", "--backup", ".orig", "--resume")[0] == 0
     assert everything("in") == after
+
+
+@pytest.mark.parametrize("places", [["-o", "out"], ["--in-place"], ["--in-place", "--backup", ".orig"]])
+def test_the_same_command_does_only_what_is_new(folder, rotnet, places):
+    assert rotnet("correct", "in", *places)[0] == 0
+    before = everything(".")
+    save("in/later.png", 200.0)
+    status, out, err = rotnet("correct", "in", *places, "--report", "report.jsonl")
+    assert status == 0 and ("--backup" in places or not err)
+    assert AGAIN.fullmatch(out).groups() == ("1", "0", "0", "0", "2")
+    assert before.items() <= everything(".").items()
+    assert [row["action"] for row in rows_of("report.jsonl")] == ["turned"] * 3
+    status, out, _ = rotnet("correct", "in", *places)
+    assert status == 0 and AGAIN.fullmatch(out).groups() == ("0", "0", "0", "0", "3")
+
+
+def test_an_original_that_changed_does_not_replace_its_successor_unasked(folder, rotnet):
+    assert rotnet("correct", "in", "-o", "out")[0] == 0
+    before = everything("out")
+    save("in/a.png", 200.0)
+    os.utime("in/a.png", (1e9, 1e9))
+    status, _, err = rotnet("correct", "in", "-o", "out")
+    assert status == 2 and "out/a.png is there already" in err and everything("out") == before
+
+
+def test_a_picture_turned_by_hand_after_the_run_is_looked_at_anew(folder, rotnet):
+    assert rotnet("correct", "in", "--in-place", "--backup", ".orig")[0] == 0
+    os.unlink("in/a.png.orig")
+    Image.open("in/a.png").transpose(Image.Transpose.ROTATE_90).save("in/a.png")
+    os.utime("in/a.png", (1e9, 1e9))
+    status, out, _ = rotnet("correct", "in", "--in-place", "--backup", ".orig")
+    assert status == 0 and AGAIN.fullmatch(out).groups() == ("1", "0", "0", "0", "1")
+
+
+def test_nothing_is_turned_twice_wherever_it_lies(folder, rotnet):
+    """By a model that never finds a picture upright, so that only memory keeps it from turning its own work."""
+    weights = np.zeros((16 * 16 * 3, 360), np.float32)
+    weights[:, 30] = 1.0
+    stubborn = str(compass_onnx("stubborn.onnx", weights=weights, card={"min_confidence": 0.0}))
+    assert rotnet("correct", "in", "--in-place", "--model", stubborn)[0] == 0
+    turned = Path("in/a.png").read_bytes()
+    os.rename("in", "moved")
+    os.rename("moved/a.png", "moved/renamed.png")
+    picture = Image.open("moved/renamed.png")
+    titled = PngImagePlugin.PngInfo()
+    titled.add_text("Title", "and titled since")
+    picture.save("moved/renamed.png", pnginfo=titled)
+    Path("moved/copy.png").write_bytes(turned)
+    before = everything("moved")
+    run = ["correct", "moved", "--model", stubborn, "--list-unsure"]
+    status, out, _ = rotnet(*run, "--in-place", "--dry-run")
+    assert status == 0 and out.count("turns nothing twice") >= 1
+    status, out, _ = rotnet(*run, "--in-place")
+    assert status == 0 and "moved/copy.png  (rotnet has turned it before" in out
+    assert everything("moved")["moved/copy.png"] == before["moved/copy.png"]
+    status, out, _ = rotnet(*run, "-o", "out")
+    assert status == 0 and Path("out/copy.png").read_bytes() == turned
 
 
 def test_resume_of_a_finished_run_does_nothing(folder, rotnet):

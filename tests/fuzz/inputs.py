@@ -28,6 +28,18 @@ KINDS = {
     "bmp": lambda: encoded(crooked(30.0), "BMP"),
     "gif": lambda: encoded(crooked(30.0), "GIF"),
 }
+SIDECAR = b"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""
+ xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:mwg-rs="http://www.metadataworkinggroup.com/schemas/regions/"
+ xmlns:stArea="http://ns.adobe.com/xmp/sType/Area#" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+ tiff:Orientation="1"><mwg-rs:Regions rdf:parseType="Resource"><mwg-rs:RegionList><rdf:Bag><rdf:li
+ rdf:parseType="Resource"><mwg-rs:Area stArea:x="0.4" stArea:y="0.5" stArea:w="0.1" stArea:h="0.2"/></rdf:li>
+</rdf:Bag></mwg-rs:RegionList></mwg-rs:Regions><Iptc4xmpExt:ImageRegion><rdf:Bag><rdf:li rdf:parseType="Resource">
+<Iptc4xmpExt:RegionBoundary rdf:parseType="Resource"><Iptc4xmpExt:rbShape>polygon</Iptc4xmpExt:rbShape>
+<Iptc4xmpExt:rbVertices><rdf:Seq><rdf:li Iptc4xmpExt:rbX="0.1" Iptc4xmpExt:rbY="0.2"/><rdf:li Iptc4xmpExt:rbX="0.5"
+ Iptc4xmpExt:rbY="0.9"/><rdf:li Iptc4xmpExt:rbX="1" Iptc4xmpExt:rbY="0"/></rdf:Seq></Iptc4xmpExt:rbVertices>
+</Iptc4xmpExt:RegionBoundary></rdf:li></rdf:Bag></Iptc4xmpExt:ImageRegion></rdf:Description></rdf:RDF></x:xmpmeta>
+<?xpacket end="w"?>"""
 ODD_TEXT = ["", "\ud800", "a\0b", "../victim.txt", "/", "x" * 9999]
 ODD = [*ODD_TEXT, None, True, -1, 0, 1e308, 10**400, float("nan"), [], {}, [[]]]
 
@@ -96,6 +108,25 @@ def picture(rng: random.Random) -> None:
         lambda: turn_bytes(data, rng.choice((90.0, 30.0)), name="fuzz", max_pixels=PIXELS, strict=False),
     ):
         tolerated(use)
+
+
+def sidecar(rng: random.Random) -> None:
+    """Sidecars and raw photographs: what they tell read, moved and written."""
+    from rotnet.images import raw
+    from rotnet.images.sidecar import has_turn, like_picture, with_turn
+
+    picture, small = _whole("jpg"), _whole("progressive.jpg")
+    xmp = mutant(SIDECAR, rng)
+    photograph = mutant(b"II*\0\x08\0\0\0" + bytes(6) + small + rng.randbytes(3000) + picture, rng)
+    for use in (
+        lambda: has_turn(xmp, 1),
+        lambda: with_turn(xmp, (64, 48), 6, 33.0),
+        lambda: like_picture(xmp, picture, small, 30.0, by_tag=False, name="fuzz"),
+        lambda: like_picture(xmp, picture, picture, 90.0, by_tag=True, name="fuzz"),
+    ):
+        with contextlib.suppress(ValueError):  # which says what is wrong with it
+            use()
+    tolerated(lambda: raw.preview_of(photograph, "fuzz"))
 
 
 def model(rng: random.Random) -> None:
@@ -220,7 +251,7 @@ def request(rng: random.Random) -> None:
     assert sent[0]["status"] < 500, sent
 
 
-TARGETS = {use.__name__: use for use in (picture, model, journal, plan, archive, registry, request)}
+TARGETS = {use.__name__: use for use in (picture, sidecar, model, journal, plan, archive, registry, request)}
 
 
 def tolerated(use) -> None:

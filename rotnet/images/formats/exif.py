@@ -6,13 +6,26 @@ Damaged metadata is never a reason to refuse a picture: it is left out.
 from __future__ import annotations
 
 import io
+import logging
 import struct
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import ExifTags, Image
 
-from rotnet.images.formats.ifd import Tag, byte_order, first_directory, read_directory, set_number, with_number
+from rotnet.geometry.regions import Move, move_subject
+from rotnet.images.formats.ifd import (
+    Tag,
+    byte_order,
+    first_directory,
+    read_directory,
+    remove_tag,
+    set_number,
+    set_numbers,
+    with_number,
+)
 from rotnet.images.formats.xmp import (
     LARGEST,
     orientation_of_xmp,
@@ -20,11 +33,15 @@ from rotnet.images.formats.xmp import (
     with_size,
     without_xmp_thumbnails,
 )
+from rotnet.images.formats.xmp_regions import moved_regions
+
+_log = logging.getLogger(__name__)
 
 XMP_TAG, EXIF_TAG = int(ExifTags.Base.XMLPacket), int(ExifTags.IFD.Exif)
 GPS_TAG, INTEROP_TAG = int(ExifTags.IFD.GPSInfo), int(ExifTags.IFD.Interop)
 ORIENTATION = int(ExifTags.Base.Orientation)
 _DIMENSIONS = (int(ExifTags.Base.ExifImageWidth), int(ExifTags.Base.ExifImageHeight))
+_SUBJECTS = (0x9214, 0xA214)  # area and location
 _SIDES = (int(ExifTags.Base.ImageWidth), int(ExifTags.Base.ImageLength))
 _THUMBNAIL = (int(ExifTags.Base.JpegIFOffset), int(ExifTags.Base.JpegIFByteCount))
 _THUMBNAIL_RESOURCES = (1033, 1036)  # of Photoshop: before version 5, and since
@@ -36,8 +53,11 @@ LAYOUT_TAGS |= {347, *range(512, 522), *range(529, 533)}
 _STORAGE_TAGS = LAYOUT_TAGS | {XMP_TAG, 34675}  # and those carried apart: XMP and ICC
 
 
-def exif_for(image: Image.Image, size: tuple[int, int]) -> Image.Exif | None:
-    """EXIF of an image for a picture of this `(width, height)`, upright; None without, or too damaged to rewrite."""
+def exif_for(image: Image.Image, size: tuple[int, int], move: Move | None = None) -> Image.Exif | None:
+    """EXIF of an image for a picture of this `(width, height)`, upright; None without, or too damaged to rewrite.
+
+    The subject is where `move` takes it, if that is told.
+    """
     try:
         old, new = image.getexif(), Image.Exif()
         new.endian = old.endian
@@ -54,6 +74,14 @@ def exif_for(image: Image.Image, size: tuple[int, int]) -> Image.Exif | None:
                     new[EXIF_TAG][tag] = length
         if set(new) <= {ORIENTATION}:
             return None
+        for tag in _SUBJECTS:
+            values = new.get(EXIF_TAG, {}).get(tag)
+            if move is not None and isinstance(values, tuple) and all(isinstance(one, int) for one in values):
+                moved = move_subject(move, values)
+                if moved is None:
+                    del new[EXIF_TAG][tag]
+                else:
+                    new[EXIF_TAG][tag] = moved
         new[ORIENTATION] = 1
         new.tobytes()
         return new
@@ -61,15 +89,25 @@ def exif_for(image: Image.Image, size: tuple[int, int]) -> Image.Exif | None:
         return None
 
 
-def xmp_of(image: Image.Image) -> bytes | None:
-    """XMP of an image with its orientation reset to 1; None without, or too large to be looked into."""
+def xmp_of(image: Image.Image, move: Move | None = None) -> bytes | None:
+    """XMP of an image with its orientation reset to 1 and its places moved; None without, or too large to look into."""
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     if not xmp:
         return None
     data = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
     if len(data) > LARGEST:
         return None
-    return retag_xmp(data, Facts(orientation=1))
+    return retag_xmp(data, Facts(orientation=1, move=move))
+
+
+def moved_info(info: Mapping[Any, Any], move: Move) -> dict[Any, Any]:
+    """What Pillow knows of an upright image beside its pixels, with the places that EXIF and XMP name moved."""
+    moved = dict(info)
+    if isinstance(exif := info.get("exif"), bytes):
+        moved["exif"] = retag_exif(exif, Facts(1, move=move))
+    if isinstance(xmp := info.get("xmp"), bytes) and len(xmp) <= LARGEST:
+        moved["xmp"] = retag_xmp(xmp, Facts(1, move=move))
+    return moved
 
 
 @dataclass(frozen=True)
@@ -80,11 +118,15 @@ class Facts:
         orientation: 1 to 8, as in EXIF.
         size: `(width, height)` of new pixels; None where the pixels stay as they are.
         thumbnail: New picture from which a small one is made; None leaves the old thumbnail.
+        move: Where its pixels come from; None where they stay, and with them the places that metadata name.
+        name: What a warning calls the picture; None does not warn.
     """
 
     orientation: int
     size: tuple[int, int] | None = None
     thumbnail: Image.Image | None = None
+    move: Move | None = None
+    name: str | None = None
 
 
 def orientation_of(exif: bytes | None, xmp: bytes | None, default: int = 1) -> int:
@@ -125,6 +167,8 @@ def retag_exif(exif: bytes, facts: Facts, *, room: int = 1 << 32) -> bytes:
         return exif
     changed = bytearray(data)
     with suppress(ValueError):
+        if facts.move is not None:
+            set_subject(changed, facts.move)
         if facts.size is not None:
             set_size(changed, facts.size)
         if facts.thumbnail is not None:
@@ -135,7 +179,9 @@ def retag_exif(exif: bytes, facts: Facts, *, room: int = 1 << 32) -> bytes:
 
 
 def retag_xmp(xmp: bytes, facts: Facts) -> bytes:
-    """Raw XMP made true for a new picture: orientation and size put right, thumbnails removed.
+    """Raw XMP made true for a new picture: orientation and size put right, places moved, thumbnails removed.
+
+    Damaged XMP keeps its places, with a warning.
 
     Raises:
         ValueError: It is larger than `rotnet.images.formats.xmp.LARGEST`.
@@ -143,6 +189,14 @@ def retag_xmp(xmp: bytes, facts: Facts) -> bytes:
     xmp = with_orientation(xmp, facts.orientation)
     if facts.size is not None:
         xmp = with_size(xmp, facts.size)
+    if facts.move is not None:
+        try:
+            xmp = moved_regions(xmp, facts.move)
+        except ValueError as error:
+            if facts.name:
+                _log.warning("%s: faces and regions are left where they were, for %s", facts.name, error)
+        if facts.name and b"HasExtendedXMP" in xmp:
+            _log.warning("%s: its XMP goes on in further segments, which are left as they are", facts.name)
     return xmp if facts.thumbnail is None else without_xmp_thumbnails(xmp)
 
 
@@ -178,6 +232,27 @@ def set_size(data: bytearray, size: tuple[int, int]) -> None:
     for found, numbers in ((tags, _SIDES), (details, _DIMENSIONS)):
         for number, length in zip(numbers, size, strict=True):
             _set_if_there(data, found, number, length)
+
+
+def set_subject(data: bytearray, move: Move) -> None:
+    """Overwrite where EXIF, raw and without prefix, says that the subject is; what is outside now is removed.
+
+    Raises:
+        ValueError: The EXIF is damaged.
+    """
+    order, (tags, _) = byte_order(data), first_directory(data)
+    if EXIF_TAG not in tags:
+        return
+    offset = tags[EXIF_TAG].number(order) or 0
+    for number in _SUBJECTS:
+        tag = read_directory(data, offset)[0].get(number)
+        if tag is None or not 2 <= len(values := tag.numbers(order)) <= 4:
+            continue
+        moved = move_subject(move, values)
+        if moved is None:
+            remove_tag(data, offset, number)
+        else:
+            set_numbers(data, tag, moved)
 
 
 def _thumbnail_tags(data: bytes | bytearray) -> dict[int, Tag]:

@@ -7,13 +7,13 @@ as the notes of camera makers do, stays true, and no value passes through anothe
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 __all__ = ["SIZES", "Tag", "append_directory", "byte_order", "first_directory", "most_claimed", "read_directory"]
-__all__ += ["set_number", "with_number"]
+__all__ += ["remove_tag", "set_number", "set_numbers", "with_number"]
 
 # bytes of one value, by type
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
@@ -35,6 +35,11 @@ class Tag:
         """The first value, None if it is not a whole number."""
         code = _INTEGERS.get(self.type)
         return struct.unpack_from(order + code, self.value)[0] if code and self.count else None
+
+    def numbers(self, order: str) -> tuple[int, ...]:
+        """All values, none if they are not whole numbers."""
+        code = _INTEGERS.get(self.type)
+        return struct.unpack_from(f"{order}{self.count}{code}", self.value) if code else ()
 
     def reordered(self, before: str, after: str) -> Tag:
         """The tag for a file of another byte order."""
@@ -124,6 +129,31 @@ def set_number(data: bytearray, tag: Tag, value: int) -> None:
     code = _INTEGERS.get(tag.type)
     if code and tag.count and value < 1 << (8 * SIZES[tag.type]):
         struct.pack_into(byte_order(data) + code, data, tag.position, value)
+
+
+def set_numbers(data: bytearray, tag: Tag, values: Sequence[int]) -> None:
+    """As `set_number`, of as many values as there are; where one is too large for the type, all are left."""
+    code = _INTEGERS.get(tag.type)
+    if code and tag.count == len(values) and all(0 <= value < 1 << (8 * SIZES[tag.type]) for value in values):
+        struct.pack_into(f"{byte_order(data)}{tag.count}{code}", data, tag.position, *values)
+
+
+def remove_tag(data: bytearray, offset: int, number: int) -> None:
+    """Take a tag out of the directory that begins at a place; all else stays where it is.
+
+    Raises:
+        ValueError: The directory lies outside the file.
+    """
+    read_directory(data, offset)  # which checks it
+    order = byte_order(data)
+    (length,) = struct.unpack_from(order + "H", data, offset)
+    first, end = offset + 2, offset + 2 + 12 * length
+    for at in range(first, end, 12):
+        if struct.unpack_from(order + "H", data, at)[0] == number:
+            following = data[at + 12 : end + 4]
+            data[at : at + len(following)] = following
+            struct.pack_into(order + "H", data, offset, length - 1)
+            return
 
 
 def with_number(data: bytes, number: int, value: int) -> bytes:

@@ -19,6 +19,7 @@ from rotnet.images.formats.exif import (
     Facts,
     retag_xmp,
     set_size,
+    set_subject,
     without_thumbnails,
 )
 from rotnet.images.formats.ifd import Tag, append_directory, byte_order, first_directory, read_directory, with_number
@@ -67,6 +68,8 @@ def graft_tiff(original: bytes, bare: bytes, facts: Facts) -> bytes:
     if 338 not in tags and samples in (2, 4) and own[262].number(order) in (1, 2):
         tags[338] = Tag(3, 1, struct.pack(order + "H", 2))  # OpenCV does not say that the last sample is alpha
     struct.pack_into(order + "I", result, 4, append_directory(result, tags))
+    if facts.move is not None:
+        set_subject(result, facts.move)
     if facts.size is not None:
         set_size(result, facts.size)
     return bytes(result)

@@ -1,6 +1,7 @@
 """XMP packets: what they say of orientation, size, thumbnails and further pictures, found and put right.
 
 Nothing here parses XML: the few properties that matter are found by their names, in time that grows with the packet.
+Places in the picture, which are structures, are the matter of `rotnet.images.formats.xmp_regions`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["LARGEST", "orientation_of_xmp", "with_lengths", "with_orientation", "with_size", "without_xmp_thumbnails"]
+__all__ = ["LARGEST", "orientation_of_xmp", "refuse_large", "with_lengths", "with_orientation", "with_size"]
+__all__ += ["without_xmp_thumbnails"]
 
 LARGEST = 16 << 20
 """Bytes of a packet that is still looked into; the largest of cameras and editors have a tenth."""
@@ -34,13 +36,13 @@ def orientation_of_xmp(xmp: bytes) -> int | None:
 
 def with_orientation(xmp: bytes, orientation: int) -> bytes:
     """XMP, of the same length, that tells this orientation wherever it tells one."""
-    _refuse_large(xmp)
+    refuse_large(xmp)
     return _ORIENTATION.sub(rb"\g<1>%d" % orientation, xmp)
 
 
 def with_size(xmp: bytes, size: tuple[int, int]) -> bytes:
     """XMP that tells this `(width, height)` wherever it tells one."""
-    _refuse_large(xmp)
+    refuse_large(xmp)
     for side, length in zip(_SIDES, size, strict=True):
         xmp = side.sub(rb"\g<1>%d" % length, xmp)
     return xmp
@@ -53,7 +55,7 @@ def without_xmp_thumbnails(xmp: bytes) -> bytes:
         >>> without_xmp_thumbnails(b"<a><xmp:Thumbnails>...</xmp:Thumbnails></a>")
         b'<a></a>'
     """
-    _refuse_large(xmp)
+    refuse_large(xmp)
     for prefix in (b"xmp", b"xap"):
         start, stop = b"<%s:Thumbnails>" % prefix, b"</%s:Thumbnails>" % prefix
         kept, at = [], 0
@@ -78,7 +80,7 @@ def with_lengths(xmp: bytes, lengths: Sequence[tuple[int, int]]) -> bytes:
         >>> with_lengths(b'<i Item:Length="7"/><i Item:Length="7"/>', [(7, 8), (7, 9)])
         b'<i Item:Length="8"/><i Item:Length="9"/>'
     """
-    _refuse_large(xmp)
+    refuse_large(xmp)
     waiting = list(lengths)
 
     def told(match: re.Match[bytes]) -> bytes:
@@ -92,6 +94,7 @@ def with_lengths(xmp: bytes, lengths: Sequence[tuple[int, int]]) -> bytes:
     return _LENGTH.sub(told, xmp)
 
 
-def _refuse_large(xmp: bytes) -> None:
+def refuse_large(xmp: bytes) -> None:
+    """Raise ValueError for a packet that is larger than those of any program."""
     if len(xmp) > LARGEST:
         raise ValueError(f"its XMP has {len(xmp):,} bytes, more than the {LARGEST:,} that are looked into")

@@ -1,0 +1,275 @@
+"""Sidecars go where their pictures go, tell the truth of them, and can tell a turn in the place of pixels."""
+
+import io
+import logging
+import os
+import shutil
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from compass import crooked
+from pictures import encoded
+from PIL import Image
+from runs import correct_planned
+from trees import everything, save, save_flat
+
+from rotnet.errors import UsageError
+from rotnet.files import Journal, plan_in_place, plan_targets
+from rotnet.files.correct import Turning
+from rotnet.files.sidecars import sidecars_of
+from rotnet.geometry.regions import Move, move_rectangle
+from rotnet.images.formats.xmp_properties import EMPTY, properties, with_properties
+from rotnet.images.formats.xmp_tree import parse
+from rotnet.images.orientation import apply_orientation
+from rotnet.images.raw import preview_of
+from rotnet.images.sidecar import has_turn, with_turn
+
+TIFF, CRS, XMP = (
+    "http://ns.adobe.com/tiff/1.0/",
+    "http://ns.adobe.com/camera-raw-settings/1.0/",
+    "http://ns.adobe.com/xap/1.0/",
+)
+PREFIXES = {TIFF: "tiff", CRS: "crs", XMP: "xmp"}
+RATED = with_properties(EMPTY, {(XMP, "Rating"): "4"}, PREFIXES)
+REGION = b"""<rdf:Description rdf:about="" xmlns:MP="http://ns.microsoft.com/photo/1.2/"
+ xmlns:MPRI="http://ns.microsoft.com/photo/1.2/t/RegionInfo#" xmlns:MPReg="http://ns.microsoft.com/photo/1.2/t/Region#">
+ <MP:RegionInfo rdf:parseType="Resource"><MPRI:Regions><rdf:Bag>
+ <rdf:li MPReg:Rectangle="0.4, 0.4, 0.1, 0.2"/></rdf:Bag></MPRI:Regions></MP:RegionInfo></rdf:Description>"""
+FACE = RATED.replace(b"</rdf:RDF>", REGION + b"</rdf:RDF>")
+
+
+def told(path, space=TIFF, name="Orientation"):
+    return properties(Path(path).read_bytes()).get((space, name))
+
+
+def size_of(path):
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def rectangle(path):
+    leaves = [leaf for one in parse(Path(path).read_bytes()).all() for leaf in one.attributes.values()]
+    return [float(one) for leaf in leaves if leaf.text.count(",") == 3 for one in leaf.text.split(",")]
+
+
+def copies(compass, *, overwrite=False, **options):
+    targets = plan_targets(["in"], "out", overwrite=overwrite, raw=options.get("sidecar", False))
+    return list(correct_planned(targets, compass, overwrite=overwrite, **options))
+
+
+# Carried along --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.jpg.xmp", "a.xmp"])
+def test_a_sidecar_goes_along_and_its_face_stays_framed(folder, compass, name):
+    save("in/a.jpg", 30.0)
+    Path("in", name).write_bytes(FACE)
+    (result,) = copies(compass)
+    assert result.method == "resampled"
+    before, after = size_of("in/a.jpg"), size_of("out/a.jpg")
+    left, top, right, bottom = move_rectangle(
+        Move.oriented(before, 1).turned_back(result.angle, after), (0.4, 0.4, 0.5, 0.6)
+    )
+    np.testing.assert_allclose(rectangle(f"out/{name}"), [left, top, right - left, bottom - top], atol=1e-5)
+    assert told(f"out/{name}", XMP, "Rating") == "4" and Path("in", name).read_bytes() == FACE
+
+
+def test_by_the_tag_the_face_stays_and_the_orientation_is_true(folder, compass):
+    save("in/a.jpg", 90.0)
+    Path("in/a.jpg.xmp").write_bytes(with_properties(FACE, {(TIFF, "Orientation"): "1"}, PREFIXES))
+    (result,) = copies(compass)
+    assert result.method == "exif" and told("out/a.jpg.xmp") == "6"
+    assert rectangle("out/a.jpg.xmp") == [0.4, 0.4, 0.1, 0.2]
+
+
+def test_what_is_left_keeps_its_sidecar_byte_for_byte(folder, compass):
+    save_flat("in/a.png")
+    Path("in/a.png.xmp").write_bytes(b"no XML, and nobody's business")
+    copies(compass)
+    assert Path("out/a.png.xmp").read_bytes() == b"no XML, and nobody's business"
+
+
+def test_a_damaged_sidecar_is_carried_and_told(folder, compass, caplog):
+    save("in/a.jpg")
+    Path("in/a.jpg.xmp").write_bytes(FACE.replace(b"</rdf:li>", b"").replace(b"</rdf:Bag>", b""))
+    with caplog.at_level(logging.WARNING, "rotnet"):
+        (result,) = copies(compass)
+    assert result.action == "turned" and "in/a.jpg.xmp: faces and regions are left" in caplog.text
+    assert Path("out/a.jpg.xmp").read_bytes() == Path("in/a.jpg.xmp").read_bytes()
+
+
+def test_edits_that_do_not_fit_any_more_are_told(folder, compass, caplog):
+    save("in/a.jpg")
+    Path("in/a.jpg.xmp").write_bytes(RATED.replace(b"<rdf:RDF ", b'<rdf:RDF xmlns:darktable="darktable:history" '))
+    with caplog.at_level(logging.WARNING, "rotnet"):
+        copies(compass)
+    assert "they do not fit it any more" in caplog.text
+
+
+def test_a_sidecar_that_is_there_is_kept_unless_told(folder, compass, caplog):
+    save("in/a.jpg")
+    Path("in/a.jpg.xmp").write_bytes(RATED)
+    os.mkdir("out")
+    Path("out/a.jpg.xmp").write_bytes(b"of another program")
+    with caplog.at_level(logging.WARNING, "rotnet"):
+        copies(compass)
+    assert Path("out/a.jpg.xmp").read_bytes() == b"of another program" and "stays as it is" in caplog.text
+    copies(compass, overwrite=True)
+    assert told("out/a.jpg.xmp", XMP, "Rating") == "4"
+
+
+@pytest.mark.parametrize("other", ["a.CR2", "a.png"])
+def test_a_sidecar_that_another_file_may_own_is_left_alone(folder, other):
+    save("in/a.jpg")
+    Path("in/a.xmp").write_bytes(RATED)
+    assert sidecars_of(Path("in/a.jpg")) == [Path("in/a.xmp")]
+    Path("in", other).touch()
+    assert sidecars_of(Path("in/a.jpg")) == []
+    assert sidecars_of(Path("in/a.CR2")) == [Path("in/a.xmp")]
+
+
+@pytest.mark.parametrize("backup", [None, ".orig"])
+def test_in_place_too(folder, compass, backup):
+    save("in/a.jpg", 180.0)
+    xmp = with_properties(FACE, {(TIFF, "Orientation"): "1"}, PREFIXES)
+    Path("in/a.jpg.xmp").write_bytes(xmp)
+    list(correct_planned(plan_in_place(["in"]), compass, quarter_turns="pixels", backup=backup))
+    np.testing.assert_allclose(rectangle("in/a.jpg.xmp"), [0.5, 0.4, 0.1, 0.2])
+    names = {"a.jpg", "a.jpg.xmp", *(f"{name}{backup}" for name in ("a.jpg", "a.jpg.xmp") if backup)}
+    assert set(os.listdir("in")) == names
+    assert not backup or Path("in/a.jpg.xmp.orig").read_bytes() == xmp
+
+
+# In the place of pixels -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("angle, orientation, crop", [(90.0, "6", None), (180.0, "3", None), (30.0, "1", "True")])
+def test_a_turn_is_told_and_no_pixel_changes(folder, compass, in_place, angle, orientation, crop):
+    save("in/a.jpg", angle)
+    before = Path("in/a.jpg").read_bytes()
+    if in_place:
+        results = list(correct_planned(plan_in_place(["in"]), compass, sidecar=True))
+    else:
+        results = copies(compass, sidecar=True)
+    place = "in" if in_place else "out"
+    assert [(one.action, one.method) for one in results] == [("turned", "sidecar")]
+    assert Path(place, "a.jpg").read_bytes() == before == Path("in/a.jpg").read_bytes()
+    sidecar = f"{place}/a.jpg.xmp"
+    assert told(sidecar) == orientation and told(sidecar, CRS, "HasCrop") == crop
+    after = everything(place)
+    if in_place:
+        (again,) = correct_planned(plan_in_place(["in"]), compass, sidecar=True)
+        assert again.action == "unsure" and "a.jpg.xmp tells already" in again.reason
+        assert everything(place) == after
+
+
+def test_what_a_sidecar_says_otherwise_stays(folder, compass):
+    save("in/a.jpg", 90.0)
+    Path("in/a.xmp").write_bytes(RATED)
+    list(correct_planned(plan_in_place(["in"]), compass, sidecar=True))
+    assert told("in/a.xmp", XMP, "Rating") == "4" and told("in/a.xmp") == "6"
+    assert Path("in/a.xmp").read_bytes().startswith(RATED[:60])
+
+
+@pytest.mark.parametrize(
+    "content", [with_properties(RATED, {(TIFF, "Orientation"): "8"}, PREFIXES), b"<damaged"], ids=["decided", "damaged"]
+)
+def test_a_sidecar_that_tells_a_turn_or_is_damaged_stays(folder, compass, content):
+    save("in/a.jpg", 90.0)
+    Path("in/a.jpg.xmp").write_bytes(content)
+    (result,) = correct_planned(plan_in_place(["in"]), compass, sidecar=True)
+    assert result.action == ("failed" if content == b"<damaged" else "unsure")
+    assert Path("in/a.jpg.xmp").read_bytes() == content
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("angle", [20.0, 250.0])
+def test_the_crop_shows_the_upright_picture(orientation, angle):
+    """Heeding the sidecar as Lightroom does gives a picture that is bright above."""
+    shown = crooked(angle, 300, 400)
+    inverse = {6: 8, 8: 6}.get(orientation, orientation)
+    stored = np.ascontiguousarray(apply_orientation(shown, inverse))
+    height, width = stored.shape[:2]
+    values = properties(with_turn(EMPTY, (width, height), orientation, angle))
+    left, top, right, bottom, turn = (
+        float(values[CRS, f"Crop{side}"]) for side in ("Left", "Top", "Right", "Bottom", "Angle")
+    )
+    assert abs(turn) <= 45.0
+    # the rectangle from its corners, sampled along its sides, then the orientation
+    cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    across, down = (right - left) * width / 2, (bottom - top) * height / 2
+    half_width, half_height = cos * across + sin * down, -sin * across + cos * down
+    y, x = np.mgrid[-1:1:60j, -1:1:60j] * 0.999
+    x, y = x * half_width, y * half_height
+    columns = np.floor(cos * x - sin * y + width / 2).astype(int)
+    rows = np.floor(sin * x + cos * y + height / 2).astype(int)
+    assert rows.min() >= 0 and columns.min() >= 0 and rows.max() < height and columns.max() < width
+    upright = apply_orientation(stored[rows, columns], int(values[TIFF, "Orientation"]))[:, :, 0].astype(float)
+    downwards, sideways = np.diff(upright.mean(1)).mean(), np.diff(upright.mean(0)).mean()
+    assert downwards < 0 and abs(sideways) < 0.02 * abs(downwards)
+
+
+def test_a_crop_is_a_turn_and_a_rating_is_none():
+    assert not has_turn(RATED, 1) and not has_turn(with_properties(RATED, {(TIFF, "Orientation"): "6"}, PREFIXES), 6)
+    assert has_turn(with_properties(RATED, {(CRS, "HasCrop"): "True"}, PREFIXES), 1)
+
+
+# Raw photographs ------------------------------------------------------------------------------------------------------
+
+
+def raw(angle, orientation=1):
+    """What matters of a raw photograph: a TIFF with an orientation, a small and a large preview, and sensor data."""
+    pixels = apply_orientation(crooked(angle, 240, 320), {6: 8, 8: 6}.get(orientation, orientation))
+    small = encoded(Image.fromarray(crooked(0.0)), "JPEG")
+    large = encoded(Image.fromarray(np.ascontiguousarray(pixels)), "JPEG", quality=95)
+    head = b"II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, 0x0112, 3, 1, orientation) + bytes(4)
+    return head + small + bytes(range(256)) * 40 + large + b"\xff\xd8\xff\xc3" + bytes(1000)
+
+
+@pytest.mark.parametrize("orientation", [1, 6, 3])
+def test_the_preview_in_a_raw_photograph_is_looked_at(orientation):
+    preview = Image.open(io.BytesIO(preview_of(raw(0.0, orientation), "a.cr2")))
+    assert preview.getexif().get(0x0112, 1) == orientation and max(preview.size) == 320
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_raw_photographs_get_a_sidecar_that_adobe_reads(folder, compass, in_place):
+    os.mkdir("in")
+    Path("in/a.CR2").write_bytes(raw(90.0))
+    Path("in/b.nef").write_bytes(b"nothing in it")
+    before = everything("in")
+    if in_place:
+        results = list(correct_planned(plan_in_place(["in"], raw=True), compass, sidecar=True))
+    else:
+        results = copies(compass, sidecar=True)
+    assert [one.action for one in results] == ["turned", "failed"] and "no preview" in results[1].error
+    assert told("in/a.xmp" if in_place else "out/a.xmp") == "6"
+    assert before.items() <= everything("in").items()
+    assert in_place or Path("out/a.CR2").read_bytes() == Path("in/a.CR2").read_bytes()
+
+
+def test_without_the_option_raw_photographs_are_no_pictures(folder):
+    os.mkdir("in")
+    Path("in/a.CR2").write_bytes(raw(90.0))
+    with pytest.raises(UsageError, match="no pictures"):
+        plan_targets(["in"], "out")
+
+
+def test_with_a_journal_nothing_is_written_twice(folder, compass):
+    save("in/a.jpg", 90.0)
+    for resume in (False, True):
+        with Journal("journal", resume=resume) as journal:
+            targets = plan_in_place(["in"], finished=journal.touched)
+            journal.begin({})
+            (result,) = correct_planned(targets, compass, journal=journal, sidecar=True)
+            assert (result.action, result.method) == ("turned", "sidecar")
+        shutil.copy("in/a.jpg.xmp", "first")
+        assert Path("first").read_bytes() == Path("in/a.jpg.xmp").read_bytes()
+
+
+def test_the_option_is_checked():
+    with pytest.raises(UsageError, match="sidecar must be"):
+        Turning(sidecar="yes")

@@ -1,0 +1,53 @@
+"""The memory of what was turned: shared, safe, and no reason to fail."""
+
+import logging
+import threading
+
+from pictures import encoded, smooth
+from trees import save
+
+from rotnet import correct_files
+from rotnet.files.turned_before import TurnedBefore
+
+
+def test_it_is_shared_by_threads_and_runs(tmp_path):
+    first, second = TurnedBefore(tmp_path / "a" / "b"), TurnedBefore(tmp_path / "a" / "b")
+    pictures = [b"picture %d" % number for number in range(40)]
+    threads = [
+        threading.Thread(target=lambda part=part, memory=memory: [memory.add(one) for one in part])
+        for part, memory in ((pictures[::2], first), (pictures[1::2], second))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(first.has(one) and second.has(one) for one in pictures) and not first.has(b"another")
+    first.close(), second.close()
+    assert TurnedBefore(tmp_path / "a" / "b").has(pictures[0])
+
+
+def test_without_a_place_nothing_is_remembered_and_that_is_told_once(tmp_path, caplog):
+    (tmp_path / "file").touch()
+    memory = TurnedBefore(tmp_path / "file" / "database")
+    with caplog.at_level(logging.WARNING, "rotnet"):
+        memory.add(encoded(smooth()))
+        memory.add(encoded(smooth()))
+    assert not memory.has(encoded(smooth())) and len(caplog.messages) == 1
+
+
+def test_a_damaged_database_stops_no_run(folder, compass, tmp_path_factory, monkeypatch, caplog):
+    state = tmp_path_factory.mktemp("state")
+    (state / "rotnet").mkdir()
+    (state / "rotnet" / "turned.sqlite").write_bytes(b"no database" * 500)
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    save("in/a.png")
+    assert [one.action for one in correct_files("in", in_place=True, model=compass)] == ["turned"]
+    assert len(caplog.messages) == 1 and "is not remembered" in caplog.messages[0]
+
+
+def test_a_program_turns_nothing_twice_either(folder, compass):
+    save("in/a.png")
+    assert [one.action for one in correct_files("in", in_place=True, model=compass)] == ["turned"]
+    save("in/b.png", 200.0)
+    actions = [one.action for one in correct_files("in", in_place=True, model=compass, min_confidence=0)]
+    assert actions.count("turned") == 1
