@@ -79,7 +79,8 @@ def follow(
                 if number < done:
                     continue
                 counts[result.action] += 1
-                if result.action == "turned" and (result.lost or 0.0) > NOTABLE_LOSS:
+                is_cut = result.action == "turned" and result.method != "sidecar"  # which cuts nothing off
+                if is_cut and (result.lost or 0.0) > NOTABLE_LOSS:
                     losses.append((result.lost or 0.0, str(result.path)))
                 line = show(result) if show else None
                 if result.error is not None or line is not None:
@@ -158,7 +159,7 @@ def shown_plan(result: FileCorrection) -> str | None:
     """A picture's line of a plan."""
     from rotnet.geometry.angles import shown_angle
 
-    if result.angle is None:
+    if result.angle is None or result.error is not None:
         return None
     line = f"{result.action:<11}{shown_angle(result.angle):>8} {result.confidence:>5.2f}  {result.path}"
     line = line if result.target == result.path else f"{line} -> {result.target}"

@@ -304,10 +304,10 @@ def _finish(
         data = original.read()
     if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise changed(source)
-    if how.sidecar:
-        upright, done = data, write_turn(decision, target, data, backup=how.backup, may_replace=may_replace)
-    elif decision.decided is None and before.has(data):
+    if decision.decided is None and before.has(data):
         upright, done = data, left(decision)
+    elif how.sidecar:
+        upright, done = data, write_turn(decision, target, data, backup=how.backup, may_replace=may_replace)
     else:
         upright, done = _turn(data, decision, how)
         before.add(upright)  # first: to remember what never comes to be does no harm

@@ -17,7 +17,7 @@ from rotnet.geometry.cropping import Crop, chosen_crop, named_crop
 from rotnet.images import reading
 from rotnet.images.finding import Stamp, stamp
 from rotnet.images.prefetch import JOBS, ahead
-from rotnet.images.raw import is_raw
+from rotnet.images.raw import is_raw, picture_in
 from rotnet.inference.decision import ACTIONS, Action, Decision
 from rotnet.inference.options import Options
 from rotnet.inference.predictor import DEFAULT, Predictor
@@ -120,7 +120,8 @@ def decide_files(
 def with_crop(decision: FileCorrection, how: Turning, data: bytes | None = None) -> FileCorrection:
     """A decision with the crop that is taken and what it loses; `"left"` where that is too much.
 
-    A crop that the decision has already is taken. What a person wants turned is turned.
+    A crop that the decision has already is taken, but for a sidecar, which tells one alone. What a person wants turned
+    is turned.
 
     Args:
         decision: About a file.
@@ -128,15 +129,18 @@ def with_crop(decision: FileCorrection, how: Turning, data: bytes | None = None)
         data: The file, where its path is not that of one.
 
     Raises:
-        ImageError: It cannot be opened.
+        ImageError: It cannot be opened, or is a raw photograph and no sidecar is to tell its turn.
     """
     if decision.action != "turned" or decision.angle is None:
         return decision
+    if is_raw(decision.path) and not how.sidecar:
+        raise ImageError(f"{decision.path} is a raw photograph: tell its turn with --sidecar, or develop it first")
     if decision.angle % 90.0 == 0.0:
         return replace(decision, crop=None, lost=0.0)
-    with reading.opened(decision.path if data is None else data, str(decision.path), how.max_pixels) as image:
+    source = picture_in(decision.path) if data is None else data
+    with reading.opened(source, str(decision.path), how.max_pixels) as image:
         width, height = image.size  # as stored, which the loss is the same for
-    asked = decision.crop or named_crop(how.crop)
+    asked = named_crop(how.crop if how.sidecar else decision.crop or how.crop)
     limit = None if decision.crop or (decision.decided and how.beyond == "leave") else how.max_loss
     crop, lost = chosen_crop(width, height, decision.angle, asked, limit, how.beyond)
     told = f"{asked} would lose {lost:.0%} of its area"

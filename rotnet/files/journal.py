@@ -276,6 +276,7 @@ class Journal:
                     raise
                 raise self._foreign(f"line {number} is not as rotnet writes it") from error
         for key, left in under_way.items():
+            self._check_inside(left["temporary"])
             if os.path.lexists(left["temporary"]):
                 self._record({"kept": key}, to_disk=True)  # or else its absence would tell that it was moved
                 _remove(left["temporary"])
@@ -285,16 +286,21 @@ class Journal:
         return options, bool(self.outcomes) and not finished
 
     def _checked_temporary(self, name: str) -> Path:
-        """The path of a temporary file, if it is one that this run may have made, else `UsageError`."""
+        """The path of a temporary file, if it is named as one, else `UsageError`."""
         path = Path(name)
+        if not path.is_absolute() or not _OURS.fullmatch(path.name):
+            raise self._foreign_temporary(name)
+        return path
+
+    def _check_inside(self, path: Path) -> None:
+        """Refuse a temporary file that is none in the folders of this run."""
         # as it is spelt, for folders of results may hold links to others, and as it lies, for there are links to them
         spelt, lies = Path(os.path.normpath(path.parent)), Path(os.path.realpath(path.parent))
         inside = self._within is None or any(
             one in (spelt, *spelt.parents, lies, *lies.parents) for one in self._within
         )
-        if not path.is_absolute() or not _OURS.fullmatch(path.name) or not inside:
-            raise self._foreign(f"it names {name!r} as a temporary file, which rotnet does not make there")
-        return path
+        if not inside:
+            raise self._foreign_temporary(str(path))
 
     def _tidy(self, folder: Path) -> None:
         """Remove what earlier runs have left in a folder that no line tells of: the power went before it could."""
@@ -307,6 +313,9 @@ class Journal:
                 if ours and ours[1] in self._earlier:
                     with suppress(OSError):
                         os.unlink(folder / name)
+
+    def _foreign_temporary(self, name: str) -> UsageError:
+        return self._foreign(f"it names {name!r} as a temporary file, which rotnet does not make there")
 
     def _foreign(self, problem: str) -> UsageError:
         return UsageError(

@@ -22,7 +22,8 @@ class Turning:
             of today.
         max_loss, beyond: How much of a picture its crop may lose, and what is done where it would lose more.
         backup: End of the name under which the original of a picture turned in place is kept; None does not keep it.
-        sidecar: Whether an XMP sidecar tells the turn, and pixels stay.
+        sidecar: Whether an XMP sidecar tells the turn, and pixels stay. It tells of no crop but `"fit"`, so that `crop`
+            becomes that, and `beyond` becomes `"leave"`.
 
     Raises:
         UsageError: An option is not as described.
@@ -46,7 +47,6 @@ class Turning:
             quarter_turns=self.quarter_turns,
             tolerance=0.0,
         )
-        object.__setattr__(self, "crop", named_crop(self.crop))
         check_loss(self.max_loss, self.beyond)
         if self.backup is not None and (not self.backup or os.path.basename(self.backup) != self.backup):
             raise UsageError(f"backup must be the end of a name, as .orig. Received: backup={self.backup!r}.")
@@ -54,3 +54,6 @@ class Turning:
             raise UsageError(f"strict must be True or False. Received: strict={self.strict!r}.")
         if not isinstance(self.sidecar, bool):
             raise UsageError(f"sidecar must be True or False. Received: sidecar={self.sidecar!r}.")
+        object.__setattr__(self, "crop", "fit" if self.sidecar else named_crop(self.crop))
+        if self.sidecar:  # which tells what is cut off, and of no larger canvas
+            object.__setattr__(self, "beyond", "leave")

@@ -73,6 +73,7 @@ const today = (crop) => ({ inscribed: "fit", expand: "keep" })[crop] ?? crop;
 // The crop of a picture: the one that was decided or planned, else as rotnet.geometry.cropping chooses it.
 function cropOf(card) {
   const { angle, crop } = stateOf(card), row = rowOf(card), how = plannedOf(card);
+  if (how.sidecar) return "fit"; // it tells no other
   if (crop ?? (row.angle === angle && row.crop)) return today(crop ?? row.crop);
   const asked = today(how.crop), isTooMuch = lossOf(card, angle, asked) > (how.max_loss ?? 1) + 1e-9;
   return isTooMuch && how.beyond !== "leave" ? "keep" : asked;
@@ -109,7 +110,7 @@ function paint(card) {
     const image = card.querySelector("img");
     canvas.ariaLabel = `${verdict === "turn" ? "" : "would be "}turned by ${shown(angle)}`;
     const choice = card.querySelector("select");
-    choice.disabled = isWhole(angle);
+    choice.disabled = isWhole(angle) || Boolean(plannedOf(card).sidecar);
     image.decode().then(() => {
       draw(card, canvas, image, LONGEST);
       choice.value = cropOf(card);

@@ -54,7 +54,7 @@ COLUMNS = (
     "decided",
 )
 
-LATER = {"max_loss", "beyond"}  # options that plans of before do not have
+LATER = {"max_loss", "beyond", "sidecar"}  # options that plans of before do not have
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from rotnet.files.replacing import back_up, keep_status
 from rotnet.images import sidecar, writing
 from rotnet.images.formats.xmp import LARGEST
 from rotnet.images.formats.xmp_properties import EMPTY
-from rotnet.images.raw import RAW_EXTENSIONS, is_raw, preview_of
+from rotnet.images.raw import RAW_EXTENSIONS, is_raw, looked_at
 from rotnet.images.reading import EXTENSIONS
 
 __all__ = ["carry", "sidecars_of", "write_turn"]
@@ -89,7 +90,8 @@ def write_turn(
         may_replace: Elsewhere: whether a sidecar that is there may be replaced.
 
     Returns:
-        The decision, by the method `"sidecar"`; to leave the picture where a sidecar tells a turn or a crop already.
+        The decision, by the method `"sidecar"`; to leave the picture where a sidecar tells a turn or a crop already,
+        or would be that of another raw photograph too.
 
     Raises:
         ImageError: The picture, or the sidecar that there is, cannot be read.
@@ -97,15 +99,16 @@ def write_turn(
     """
     assert decision.angle is not None
     source = decision.path
-    size, orientation = sidecar.as_stored(preview_of(data, str(source)) if is_raw(source) else data, str(source))
+    if is_raw(source) and (others := _others(source, RAW_EXTENSIONS)):
+        return _left(decision, f"a sidecar would be that of {others[0].name} too, so give one of them another name")
+    size, orientation = sidecar.as_stored(looked_at(data, str(source)) if is_raw(source) else data, str(source))
     found = sidecars_of(source)
     if is_raw(source):  # Adobe reads no other name
         found = [path for path in found if path.name == source.with_suffix(path.suffix).name]
     try:
         for path in found:
             if sidecar.has_turn(_read(path), orientation):
-                reason = f"its sidecar {path.name} tells already how it is turned or cropped, and stays"
-                return replace(decision, action="unsure", reason=reason)
+                return _left(decision, f"its sidecar {path.name} tells already how it is turned or cropped, and stays")
         base = _read(found[0]) if found else EMPTY
         xmp = sidecar.with_turn(base, size, orientation, decision.angle)
     except ValueError as error:
@@ -114,9 +117,13 @@ def write_turn(
     place = target.parent / name
     if target == source and found:
         _replace(place, xmp, backup)
-    else:
+    elif not _holds(place, xmp):  # as a run that was killed may have left it
         _write(place, xmp, source, may_replace=may_replace)
     return replace(decision, method="sidecar", sha256=None)
+
+
+def _left(decision: FileCorrection, reason: str) -> FileCorrection:
+    return replace(decision, action="unsure", reason=reason, crop=None, lost=None)
 
 
 def _turned(xmp: bytes, source: Path, decision: FileCorrection, before: bytes, after: bytes) -> bytes:
@@ -134,9 +141,14 @@ def _owns(picture: Path, sidecar: Path) -> bool:
     """Whether no other picture or raw photograph could claim a sidecar that is named without an extension."""
     if is_raw(picture):
         return True
-    endings = {case(one) for one in (*EXTENSIONS, *RAW_EXTENSIONS) for case in (str.lower, str.upper)}
-    others = [picture.with_suffix(one) for one in endings if one != picture.suffix]
-    return not any(other.is_file() and not _are_one(other, picture) for other in others)
+    return not _others(picture, EXTENSIONS | RAW_EXTENSIONS)
+
+
+def _others(picture: Path, extensions: Iterable[str]) -> list[Path]:
+    """Other files of a picture's name, but for these extensions."""
+    endings = {case(one) for one in extensions for case in (str.lower, str.upper)}
+    others = [picture.with_suffix(one) for one in sorted(endings) if one != picture.suffix]
+    return [other for other in others if other.is_file() and not _are_one(other, picture)]
 
 
 def _are_one(first: Path, second: Path) -> bool:
@@ -149,6 +161,13 @@ def _read(path: Path) -> bytes:
     if path.stat().st_size > LARGEST:
         raise ValueError(f"it has more than the {LARGEST:,} bytes that are looked into")
     return path.read_bytes()
+
+
+def _holds(place: Path, xmp: bytes) -> bool:
+    try:
+        return _read(place) == xmp
+    except (ValueError, OSError):
+        return False
 
 
 def _write(place: Path, xmp: bytes, like: Path, *, may_replace: bool) -> None:

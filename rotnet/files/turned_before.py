@@ -87,7 +87,7 @@ class TurnedBefore:
 def left(decision: FileCorrection) -> FileCorrection:
     """What becomes of a picture that the model would turn, and that was turned before."""
     confidence = None if decision.confidence is None else round(1.0 - decision.confidence, 4)
-    return replace(decision, action="unsure", confidence=confidence, reason=REASON)
+    return replace(decision, action="unsure", confidence=confidence, reason=REASON, crop=None, lost=None)
 
 
 def not_twice(decisions: Iterable[FileCorrection]) -> Generator[FileCorrection, None, None]:

@@ -10,7 +10,7 @@ from rotnet.images.formats import containers, jpeg
 from rotnet.images.formats.exif import ORIENTATION, Facts
 from rotnet.images.formats.ifd import byte_order, first_directory
 
-__all__ = ["RAW_EXTENSIONS", "is_raw", "picture_in", "preview_of"]
+__all__ = ["RAW_EXTENSIONS", "is_raw", "looked_at", "picture_in", "preview_of"]
 
 RAW_EXTENSIONS = frozenset(
     f".{name}"
@@ -41,12 +41,16 @@ def picture_in(path: Path) -> Path | bytes:
     if not is_raw(path):
         return path
     with reading.open_file(path) as file:
-        data = file.read()
+        return looked_at(file.read(), str(path))
+
+
+def looked_at(data: bytes, name: str) -> bytes:
+    """As `picture_in`, of the bytes of a raw photograph: the preview in them, or they themselves as a TIFF."""
     try:
-        return preview_of(data, str(path))
+        return preview_of(data, name)
     except ImageError:
         if data[:4] in (b"II*\0", b"MM\0*"):  # some hold their previews as the pictures of a TIFF
-            return path
+            return data
         raise
 
 
