@@ -257,8 +257,7 @@ class Journal:
                 elif "finished" in line:
                     finished = True
                 elif "writing" in line:
-                    temporary = self._checked_temporary(_checked(line["temporary"], str))
-                    under_way[_checked(line["writing"], str)] = {"temporary": temporary}
+                    under_way[_checked(line["writing"], str)] = {"temporary": _checked_path(line["temporary"])}
                 elif "replacing" in line:
                     key = _checked(line["replacing"], str)
                     under_way[key]["outcome"] = _checked_outcome(line["outcome"])
@@ -272,11 +271,10 @@ class Journal:
                     self.outcomes[key] = _checked_outcome(line["outcome"] if "outcome" in line else left["outcome"])
                     self._stamps[key] = _checked_stamp(line.get("stamp")) or self._stamps.get(key)
             except (KeyError, TypeError, ValueError, OverflowError) as error:
-                if isinstance(error, UsageError):
-                    raise
                 raise self._foreign(f"line {number} is not as rotnet writes it") from error
+        for left in under_way.values():  # all of them before the first is removed
+            self._check_temporary(left["temporary"])
         for key, left in under_way.items():
-            self._check_inside(left["temporary"])
             if os.path.lexists(left["temporary"]):
                 self._record({"kept": key}, to_disk=True)  # or else its absence would tell that it was moved
                 _remove(left["temporary"])
@@ -285,22 +283,15 @@ class Journal:
                 self.outcomes[key] = left["outcome"]
         return options, bool(self.outcomes) and not finished
 
-    def _checked_temporary(self, name: str) -> Path:
-        """The path of a temporary file, if it is named as one, else `UsageError`."""
-        path = Path(name)
-        if not path.is_absolute() or not _OURS.fullmatch(path.name):
-            raise self._foreign_temporary(name)
-        return path
-
-    def _check_inside(self, path: Path) -> None:
-        """Refuse a temporary file that is none in the folders of this run."""
+    def _check_temporary(self, path: Path) -> None:
+        """Refuse a file that is none of the temporary ones that this run may have made."""
         # as it is spelt, for folders of results may hold links to others, and as it lies, for there are links to them
         spelt, lies = Path(os.path.normpath(path.parent)), Path(os.path.realpath(path.parent))
         inside = self._within is None or any(
             one in (spelt, *spelt.parents, lies, *lies.parents) for one in self._within
         )
-        if not inside:
-            raise self._foreign_temporary(str(path))
+        if not path.is_absolute() or not _OURS.fullmatch(path.name) or not inside:
+            raise self._foreign(f"it names {str(path)!r} as a temporary file, which rotnet does not make there")
 
     def _tidy(self, folder: Path) -> None:
         """Remove what earlier runs have left in a folder that no line tells of: the power went before it could."""
@@ -313,9 +304,6 @@ class Journal:
                 if ours and ours[1] in self._earlier:
                     with suppress(OSError):
                         os.unlink(folder / name)
-
-    def _foreign_temporary(self, name: str) -> UsageError:
-        return self._foreign(f"it names {name!r} as a temporary file, which rotnet does not make there")
 
     def _foreign(self, problem: str) -> UsageError:
         return UsageError(
@@ -377,6 +365,12 @@ def _checked(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
         raise TypeError
     return value
+
+
+def _checked_path(value: Any) -> Path:
+    if b"\0" in os.fsencode(_checked(value, str)):
+        raise ValueError
+    return Path(value)
 
 
 def _checked_outcome(outcome: Any) -> dict[str, Any]:

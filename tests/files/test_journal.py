@@ -241,6 +241,16 @@ def test_a_journal_removes_no_foreign_file(folder, name, resume):
     assert Path(name).read_text() == "precious" and Path("journal").read_bytes() == before
 
 
+def test_a_finished_run_elsewhere_leaves_nothing_to_remove(folder):
+    """As of another file of decisions by the name of an earlier one."""
+    written(
+        {"writing": "/a.jpg", "temporary": str(folder / "other" / OURS)},
+        {"done": "/a.jpg", "outcome": {"action": "turned"}},
+    )
+    with Journal("journal", within=["out"]) as journal:
+        assert journal.outcomes == {}
+
+
 def test_a_journal_removes_its_own_temporary_files(folder):
     os.mkdir("out")
     for name in (OURS, f"{OURS}.backup"):
@@ -259,6 +269,8 @@ def test_a_journal_removes_its_own_temporary_files(folder):
         {"writing": "/a.jpg", "temporary": 5},
         {"writing": [], "temporary": "/x"},
         {"writing": "/a.jpg", "temporary": "\ud800"},
+        {"writing": "/a.jpg", "temporary": f"/\ud800/{OURS}"},
+        {"writing": "/a.jpg", "temporary": f"/\0/{OURS}"},
         {"replacing": "/a.jpg", "outcome": {"action": "turned"}},
         {"kept": "/a.jpg"},
         {"done": "/a.jpg"},

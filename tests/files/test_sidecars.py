@@ -5,6 +5,8 @@ import logging
 import os
 import shutil
 import struct
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from rotnet.errors import UsageError
 from rotnet.files import Journal, plan_in_place, plan_targets
 from rotnet.files.correct import Turning
 from rotnet.files.sidecars import sidecars_of
+from rotnet.files.turned_before import REASON, TurnedBefore
 from rotnet.geometry.regions import Move, move_rectangle
 from rotnet.images.formats.xmp_properties import EMPTY, properties, with_properties
 from rotnet.images.formats.xmp_tree import parse
@@ -217,6 +220,37 @@ def test_a_crop_is_a_turn_and_a_rating_is_none():
     assert has_turn(with_properties(RATED, {(CRS, "HasCrop"): "True"}, PREFIXES), 1)
 
 
+@pytest.mark.parametrize("options", [{"crop": "keep"}, {"max_loss": 0.1}, {"max_loss": 0.1, "beyond": "leave"}])
+def test_a_sidecar_crops_one_way_and_keeps_nothing_whole(folder, compass, options):
+    save("in/a.jpg", 30.0)
+    (result,) = copies(compass, sidecar=True, **options)
+    assert result.crop == "fit" and result.lost > 0.25
+    assert result.action == ("left" if "max_loss" in options else "turned")
+    assert os.path.exists("out/a.jpg.xmp") == (result.action == "turned")
+
+
+def test_what_was_turned_before_gets_no_sidecar_either(folder, compass):
+    save("in/a.jpg", 30.0)
+    before = TurnedBefore()
+    before.add(Path("in/a.jpg").read_bytes())
+    before.close()
+    (result,) = copies(compass, sidecar=True)
+    assert (result.action, result.reason, result.crop, result.lost) == ("unsure", REASON, None, None)
+    assert os.listdir("out") == ["a.jpg"]
+
+
+def test_a_run_that_was_killed_between_sidecar_and_picture_goes_on(folder, compass, monkeypatch):
+    save("in/a.jpg", 30.0)
+    for resume in (False, True):
+        with suppress(SystemExit), monkeypatch.context() as patched, Journal("journal", resume=resume) as journal:
+            if not resume:
+                patched.setattr(journal, "writing", lambda *_, **__: sys.exit(9))
+            journal.begin({})
+            results = list(correct_planned(plan_targets(["in"], "out"), compass, journal=journal, sidecar=True))
+        assert sorted(os.listdir("out")) == ["a.jpg", "a.jpg.xmp"][not resume :]
+    assert [(one.action, one.method) for one in results] == [("turned", "sidecar")]
+
+
 # Raw photographs ------------------------------------------------------------------------------------------------------
 
 
@@ -233,6 +267,34 @@ def raw(angle, orientation=1):
 def test_the_preview_in_a_raw_photograph_is_looked_at(orientation):
     preview = Image.open(io.BytesIO(preview_of(raw(0.0, orientation), "a.cr2")))
     assert preview.getexif().get(0x0112, 1) == orientation and max(preview.size) == 320
+
+
+@pytest.mark.parametrize("start", [b"", b"FUJIFILMCCD-RAW "], ids=["TIFF", "other"])
+def test_a_raw_photograph_is_turned_by_any_angle(folder, compass, start):
+    os.mkdir("in")
+    Path("in/a.raf").write_bytes(start + raw(30.0))
+    (result,) = copies(compass, sidecar=True)
+    assert (result.action, result.crop) == ("turned", "fit") and told("out/a.xmp", CRS, "HasCrop") == "True"
+    np.testing.assert_allclose(float(told("out/a.xmp", CRS, "CropAngle")), -30.0, atol=1.0)
+
+
+def test_the_pixels_of_a_raw_photograph_are_never_turned(folder, compass):
+    data = encoded(Image.fromarray(crooked(30.0)), "TIFF")
+    Path("a.iiq").write_bytes(data)
+    (result,) = correct_planned(plan_in_place(["a.iiq"]), compass)
+    assert result.action == "failed" and "--sidecar" in result.error
+    assert Path("a.iiq").read_bytes() == data
+    (result,) = correct_planned(plan_in_place(["a.iiq"]), compass, sidecar=True)
+    assert (result.action, result.method) == ("turned", "sidecar") and Path("a.iiq").read_bytes() == data
+
+
+def test_two_raw_photographs_share_no_sidecar(folder, compass):
+    os.mkdir("in")
+    for name in ("a.cr2", "a.NEF", "b.cr2"):
+        Path("in", name).write_bytes(raw(90.0))
+    results = copies(compass, sidecar=True)
+    assert {one.path.name: one.action for one in results} == {"a.cr2": "unsure", "a.NEF": "unsure", "b.cr2": "turned"}
+    assert sorted(os.listdir("out")) == ["a.NEF", "a.cr2", "b.cr2", "b.xmp"]
 
 
 @pytest.mark.parametrize("in_place", [False, True])
