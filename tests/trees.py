@@ -3,12 +3,16 @@
 import hashlib
 import os
 import signal
+import struct
 import subprocess
 from pathlib import Path
 
+import numpy as np
 from compass import crooked
 from pictures import encoded
 from PIL import Image
+
+from rotnet.images.orientation import apply_orientation
 
 
 def save(path, angle=30.0):
@@ -17,6 +21,15 @@ def save(path, angle=30.0):
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = crooked(angle)
     path.write_bytes(encoded(picture, "JPEG", quality=95) if path.suffix.lower() == ".jpg" else encoded(picture))
+
+
+def raw(angle, orientation=1):
+    """What matters of a raw photograph: a TIFF with an orientation, a small and a large preview, and sensor data."""
+    pixels = apply_orientation(crooked(angle, 240, 320), {6: 8, 8: 6}.get(orientation, orientation))
+    small = encoded(Image.fromarray(crooked(0.0)), "JPEG")
+    large = encoded(Image.fromarray(np.ascontiguousarray(pixels)), "JPEG", quality=95)
+    head = b"II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, 0x0112, 3, 1, orientation) + bytes(4)
+    return head + small + bytes(range(256)) * 40 + large + b"\xff\xd8\xff\xc3" + bytes(1000)
 
 
 def bring(path, angle=30.0):

@@ -18,6 +18,8 @@ from rotnet.images.reading import StrPath
 
 Targets = dict[Path, Path]
 
+ELSEWHERE = "Choose another folder, --overwrite it, or --resume an interrupted run."  # of what is there already
+
 
 def plan_targets(
     paths: Iterable[StrPath],
@@ -151,7 +153,7 @@ def check_targets(
         elif os.path.realpath(target) in inputs:
             raise UsageError(f"{target} is itself an input, and originals are never overwritten: choose another OUT.")
         else:
-            made, advice = target, "Choose another folder, --overwrite it, or --resume an interrupted run."
+            made, advice = target, ELSEWHERE
         if made and os.path.lexists(made) and place_of(source) not in finished:
             if os.path.isdir(made):
                 raise UsageError(f"{made} is a folder, in the place of a picture. Choose another folder, or move it.")

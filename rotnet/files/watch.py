@@ -20,9 +20,10 @@ from rotnet.files.correct import GO_ON, correct_targets
 from rotnet.files.decide import FileCorrection
 from rotnet.files.journal import Journal
 from rotnet.files.options import Turning
-from rotnet.files.plan import Targets, check_targets
+from rotnet.files.plan import ELSEWHERE, Targets, check_targets
 from rotnet.images.finding import Stamp, find_images, stamp
 from rotnet.images.prefetch import JOBS
+from rotnet.images.raw import is_raw
 from rotnet.images.reading import EXTENSIONS, StrPath
 from rotnet.inference.options import Options
 from rotnet.inference.predictor import DEFAULT, Predictor
@@ -32,6 +33,7 @@ _log = logging.getLogger(__name__)
 SETTLE = 2.0  # seconds; cameras and networks pause while they write
 _STEP = 50  # milliseconds without a change after which changes are told
 _TICK = 250  # milliseconds without a change after which it is looked what has settled
+_ELSEWHERE = "Watch with --overwrite, which replaces it, or into another folder."
 _POLL = 1000  # milliseconds between looks at all of it
 
 
@@ -84,6 +86,7 @@ class Watched:
     Attributes:
         folders: As they were named, by where they really lie.
         output: Folder of the results; what lies in it is no input.
+        raw: Whether raw photographs are pictures too.
 
     Raises:
         UsageError: A folder is none, lies in another one, or is the one of the results.
@@ -91,9 +94,10 @@ class Watched:
 
     folders: dict[str, Path]
     output: Path
+    raw: bool = False
 
     @classmethod
-    def of(cls, folders: Iterable[StrPath], output: StrPath) -> Watched:
+    def of(cls, folders: Iterable[StrPath], output: StrPath, *, raw: bool = False) -> Watched:
         """Folders as people name them."""
         named: dict[str, Path] = {}
         for folder in map(Path, folders):
@@ -108,7 +112,7 @@ class Watched:
             for other in named:
                 if other != real and Path(real).is_relative_to(other):
                     raise UsageError(f"{folder} lies in {named[other]}, with which it is watched: leave it out.")
-        return cls(named, Path(output))
+        return cls(named, Path(output), raw)
 
     def input_of(self, path: str) -> Path | None:
         """A path, as the system tells it, as an input: spelt as the folder was; None if it is none."""
@@ -133,10 +137,14 @@ class Watched:
             raise UsageError(f"{target} would be an input itself: choose another OUT.")
         return target
 
+    def is_picture(self, path: Path) -> bool:
+        """Whether a file is one by its name."""
+        return path.suffix.lower() in EXTENSIONS or (self.raw and is_raw(path))
+
     def pictures(self, within: Path | None = None) -> Iterator[Path]:
         """The pictures that are there, or those in a sub-folder."""
         for folder in self.folders.values() if within is None else [within]:
-            for path in find_images([folder]):
+            for path in find_images([folder], raw=self.raw):
                 real = os.path.join(os.path.realpath(path.parent), path.name)
                 if self.input_of(real) is not None and not os.path.isdir(path):
                     yield path
@@ -189,7 +197,8 @@ def watch_files(
     require("watchfiles", "watch", "watching a folder")
     if not 0 <= settle < float("inf"):
         raise UsageError(f"settle must be seconds, from 0. Received: settle={settle!r}.")
-    watch = _Watch(Watched.of(folders, output), settle, journal, overwrite=overwrite)
+    raw = how is not None and how.sidecar
+    watch = _Watch(Watched.of(folders, output, raw=raw), settle, journal, overwrite=overwrite)
     stop = stop or threading.Event()
 
     def results(paths: Iterable[Path]) -> Generator[FileCorrection, None, None]:
@@ -249,7 +258,7 @@ class _Watch:
                 self._scan(path)
                 if not is_whole:
                     self._settling.notice(path)
-            elif path.suffix.lower() in EXTENSIONS:
+            elif self.watched.is_picture(path):
                 self._settling.notice(path)
 
     def ready(self) -> list[Path]:
@@ -278,7 +287,7 @@ class _Watch:
             target = self.watched.target_of(path)
             check_targets({path: target}, overwrite=self._overwrite)
         except UsageError as error:
-            return FileCorrection(path, None, "failed", error=str(error))
+            return FileCorrection(path, None, "failed", error=str(error).replace(ELSEWHERE, _ELSEWHERE))
         targets[path] = target
         return None
 

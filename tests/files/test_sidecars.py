@@ -4,7 +4,6 @@ import io
 import logging
 import os
 import shutil
-import struct
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from compass import crooked
 from pictures import encoded
 from PIL import Image
 from runs import correct_planned
-from trees import everything, save, save_flat
+from trees import everything, raw, save, save_flat
 
 from rotnet.errors import UsageError
 from rotnet.files import Journal, plan_in_place, plan_targets
@@ -252,15 +251,6 @@ def test_a_run_that_was_killed_between_sidecar_and_picture_goes_on(folder, compa
 
 
 # Raw photographs ------------------------------------------------------------------------------------------------------
-
-
-def raw(angle, orientation=1):
-    """What matters of a raw photograph: a TIFF with an orientation, a small and a large preview, and sensor data."""
-    pixels = apply_orientation(crooked(angle, 240, 320), {6: 8, 8: 6}.get(orientation, orientation))
-    small = encoded(Image.fromarray(crooked(0.0)), "JPEG")
-    large = encoded(Image.fromarray(np.ascontiguousarray(pixels)), "JPEG", quality=95)
-    head = b"II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, 0x0112, 3, 1, orientation) + bytes(4)
-    return head + small + bytes(range(256)) * 40 + large + b"\xff\xd8\xff\xc3" + bytes(1000)
 
 
 @pytest.mark.parametrize("orientation", [1, 6, 3])

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from trees import bring, everything, save
+from trees import bring, everything, raw, save
 
 import rotnet.files.watch
 from rotnet.errors import ImageError, OutputError, UsageError
-from rotnet.files import Journal, watch_files
+from rotnet.files import Journal, Turning, watch_files
 from rotnet.files.watch import Settling, Watched
 
 pytest.importorskip("watchfiles")
@@ -75,6 +75,18 @@ def watching(predictor, *folders, **options):
 def folder(folder):
     os.mkdir("in")
     return folder
+
+
+def test_raw_photographs_get_sidecars_where_these_are_asked_for(folder, compass):
+    for name in ("coming.cr2", "in/there.nef"):
+        Path(name).write_bytes(raw(90.0))
+    with watching(compass, how=Turning(sidecar=True), existing=True) as watch:
+        watch.wait_for(1)
+        os.mkdir("in/new")
+        os.replace("coming.cr2", "in/new/come.cr2")
+        watch.wait_for(2)
+    assert watch.told() == [("in/there.nef", "turned"), ("in/new/come.cr2", "turned")]
+    assert {"out/there.xmp", "out/new/come.xmp"} <= everything("out").keys()
 
 
 def pass_by(watch, name="in/last.png", **options):
@@ -206,7 +218,7 @@ def test_changed_picture_replaces_its_copy_on_request_only(folder, compass):
         before = Path("out/a.png").read_bytes()
         bring("in/a.png", 60.0)
         watch.wait_for(2)
-    assert watch.told()[1] == ("in/a.png", "failed") and "out/a.png is there already" in watch.results[1].error
+    assert watch.told()[1] == ("in/a.png", "failed") and "there already. Watch with" in watch.results[1].error
     assert Path("out/a.png").read_bytes() == before
     with watching(compass, existing=True, overwrite=True) as watch:
         watch.wait_for(1)
