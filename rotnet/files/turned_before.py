@@ -8,6 +8,7 @@ hand gives it another fingerprint, so that it is looked at as any other.
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Generator, Iterable
@@ -55,7 +56,7 @@ class TurnedBefore:
 
     def has(self, data: bytes) -> bool:
         """Whether a picture file shows what was turned before."""
-        if self._failed or not (self._connection or self._path.exists()):
+        if self._failed or not (self._connection or os.path.exists(self._path)):
             return False
         row = self._do("SELECT 1 FROM turned WHERE fingerprint = ?", fingerprint(data))
         return row is not None
@@ -73,6 +74,8 @@ class TurnedBefore:
 
     def _do(self, statement: str, digest: bytes) -> object:
         with self._lock:
+            if self._failed:  # while this waited
+                return None
             try:
                 if self._connection is None:
                     self._connection = _opened(self._path)

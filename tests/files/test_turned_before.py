@@ -1,12 +1,15 @@
 """The memory of what was turned: shared, safe, and no reason to fail."""
 
+import errno
 import logging
+import os
 import threading
 
 from pictures import encoded, smooth
 from trees import save
 
 from rotnet import correct_files
+from rotnet.files import turned_before
 from rotnet.files.turned_before import TurnedBefore
 
 
@@ -33,6 +36,28 @@ def test_without_a_place_nothing_is_remembered_and_that_is_told_once(tmp_path, c
         memory.add(encoded(smooth()))
         memory.add(encoded(smooth()))
     assert not memory.has(encoded(smooth())) and len(caplog.messages) == 1
+
+
+def test_a_folder_that_may_not_be_looked_into_stops_no_run(tmp_path, monkeypatch):
+    def stat(path, **_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    memory = TurnedBefore(tmp_path / "database")
+    monkeypatch.setattr(os, "stat", stat)
+    assert not memory.has(encoded(smooth()))
+
+
+def test_threads_at_once_are_told_once_as_well(tmp_path, caplog, monkeypatch):
+    (tmp_path / "file").touch()
+    memory, are_there = TurnedBefore(tmp_path / "file" / "database"), threading.Barrier(4)
+    monkeypatch.setattr(turned_before, "fingerprint", lambda data: bytes([are_there.wait()]))
+    threads = [threading.Thread(target=memory.add, args=[b"picture"]) for _ in range(4)]
+    with caplog.at_level(logging.WARNING, "rotnet"):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(caplog.messages) == 1
 
 
 def test_a_damaged_database_stops_no_run(folder, compass, tmp_path_factory, monkeypatch, caplog):
