@@ -73,7 +73,7 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument_group("where the results go")
     where.add_argument("-o", "--output", type=path, metavar="OUT", help="folder of the results; - is standard output")
     where.add_argument("--in-place", action="store_true", help="put each turned picture in the place of its original")
-    where.add_argument("--backup", type=_suffix, metavar="SUFFIX", help="in place: keep the originals, SUFFIX appended")
+    where.add_argument("--backup", metavar="SUFFIX", help="in place: keep the originals, SUFFIX appended")
     where.add_argument("--overwrite", action="store_true", help="replace files that are in OUT already")
 
 
@@ -402,12 +402,3 @@ def _is_picture_name(name: str) -> bool:
     from rotnet.images.reading import EXTENSIONS
 
     return os.path.splitext(name)[1].lower() in EXTENSIONS and not os.path.lexists(name)
-
-
-def _suffix(text: str) -> str:
-    """What is appended to a file's name, as an argument's type."""
-    from rotnet.images.reading import EXTENSIONS
-
-    if not text or os.path.basename(text) != text or os.path.splitext(f"name{text}")[1].lower() in EXTENSIONS:
-        raise argparse.ArgumentTypeError(f"must be the end of a name that is no picture's, like .orig, not {text!r}")
-    return text

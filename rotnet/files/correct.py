@@ -285,6 +285,12 @@ def _finish(
     source = decision.path
     in_place = source == target
     may_replace = overwrite or (journal is not None and place_of(source) in journal.touched)
+
+    def carry_along(done: FileCorrection, data: bytes, upright: bytes) -> None:
+        # before the picture is there and the journal has it as done, or a run that is killed between would lose them
+        if may_replace or not os.path.lexists(target):
+            carry(done, target, data, upright, backup=None, may_replace=may_replace)
+
     if decision.seen is None:
         decision = replace(decision, seen=stamp(source))
     check_unchanged(decision)
@@ -299,7 +305,7 @@ def _finish(
             with _writing(decision, target, how, journal, overwrite=overwrite) as file:
                 writing.copy_into(file, original, str(source))
                 keep_status(source, file, owner=False)
-            carry(decision, target, b"", b"", backup=None, may_replace=may_replace)
+                carry_along(decision, b"", b"")
             return replace(decision, sha256=None)
         data = original.read()
     if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
@@ -317,7 +323,10 @@ def _finish(
     with _writing(done, target, how, journal, overwrite=overwrite) as file:
         file.write(upright)
         keep_status(source, file, owner=in_place)
-    carry(done, target, data, upright, backup=how.backup, may_replace=may_replace)
+        if not in_place:
+            carry_along(done, data, upright)
+    if in_place:
+        carry(done, target, data, upright, backup=how.backup, may_replace=True)
     return done
 
 

@@ -9,8 +9,11 @@ from rotnet.errors import UsageError
 from rotnet.geometry.cropping import Beyond, CropName, named_crop
 from rotnet.geometry.filling import Fill
 from rotnet.images import reading, turn_file
+from rotnet.images.raw import RAW_EXTENSIONS
 from rotnet.images.turn_file import QuarterTurns
 from rotnet.images.turning import check_loss
+
+_TAKEN = reading.EXTENSIONS | RAW_EXTENSIONS | {".xmp"}
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,13 @@ class Turning:
             tolerance=0.0,
         )
         check_loss(self.max_loss, self.beyond)
-        if self.backup is not None and (not self.backup or os.path.basename(self.backup) != self.backup):
-            raise UsageError(f"backup must be the end of a name, as .orig. Received: backup={self.backup!r}.")
+        if self.backup is not None:
+            is_end = self.backup and os.path.basename(self.backup) == self.backup
+            if not is_end or os.path.splitext(f"name{self.backup}")[1].lower() in _TAKEN:
+                raise UsageError(
+                    "backup must be the end of a name that is no picture's and no sidecar's, like .orig. "
+                    f"Received: backup={self.backup!r}."
+                )
         if not isinstance(self.strict, bool):
             raise UsageError(f"strict must be True or False. Received: strict={self.strict!r}.")
         if not isinstance(self.sidecar, bool):

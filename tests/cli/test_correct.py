@@ -423,6 +423,8 @@ def test_one_picture_through_standard_input_and_output(folder, model):
         (["in"], 2, "Say where the results go"),
         (["in", "-o", "out", "--in-place"], 2, "Say where the results go"),
         (["in", "--in-place", "--overwrite"], 2, "--overwrite is for results in a folder"),
+        (["in", "--in-place", "--backup", ".xmp"], 2, "no picture's and no sidecar's"),
+        (["in", "--in-place", "--backup", "/x"], 2, "no picture's and no sidecar's"),
         (["in", "-o", "out", "--backup", ".orig"], 2, "--backup is for --in-place"),
         (["in", "-o", "out", "--dry-run", "--resume"], 2, "--resume goes on with work"),
         (["in", "-o", "straight.jpg"], 2, "straight.jpg looks like a picture"),
@@ -461,8 +463,6 @@ def test_errors_are_one_sentence(folder, rotnet, arguments, status, sentence):
         ["in", "-o", "out", "--min-confidence", "nan"],
         ["in", "-o", "out", "--jobs", "0"],
         ["in", "-o", "out", "--max-pixels", "-1"],
-        ["in", "--in-place", "--backup", ".jpg"],
-        ["in", "--in-place", "--backup", "/x"],
     ],
 )
 def test_wrong_use_ends_with_2(folder, capsys, arguments):

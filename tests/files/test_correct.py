@@ -276,6 +276,10 @@ def test_limit_of_pixels_is_for_one_file(folder, compass):
         {"quarter_turns": "some"},
         {"fill": "red"},
         {"backup": "../x"},
+        {"backup": ""},
+        {"backup": ".jpg"},
+        {"backup": "~.XMP"},  # which would be taken for sidecars
+        {"backup": ".nef"},
         {"max_loss": 2},
         {"beyond": "crop"},
     ],

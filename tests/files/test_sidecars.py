@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +142,28 @@ def test_in_place_too(folder, compass, backup):
     names = {"a.jpg", "a.jpg.xmp", *(f"{name}{backup}" for name in ("a.jpg", "a.jpg.xmp") if backup)}
     assert set(os.listdir("in")) == names
     assert not backup or Path("in/a.jpg.xmp.orig").read_bytes() == xmp
+
+
+def test_a_run_that_is_killed_as_soon_as_a_picture_is_done_loses_no_sidecar(folder, compass, monkeypatch):
+    save("in/a.jpg", 30.0)
+    save_flat("in/b.png")
+    for name in ("a.jpg", "b.png"):
+        Path(f"in/{name}.xmp").write_bytes(FACE)
+    for resume in (False, True, True):
+        with suppress(SystemExit), monkeypatch.context() as patched, Journal("journal", resume=resume) as journal:
+            targets = plan_targets(["in"], "out", finished=journal.touched)
+            journal.begin({})
+            writing = journal.writing
+
+            @contextmanager
+            def killed(*arguments, writing=writing, **keywords):
+                with writing(*arguments, **keywords) as file:
+                    yield file
+                sys.exit(9)
+
+            patched.setattr(journal, "writing", killed)
+            list(correct_planned(targets, compass, journal=journal, jobs=1))
+    assert sorted(os.listdir("out")) == ["a.jpg", "a.jpg.xmp", "b.png", "b.png.xmp"]
 
 
 # In the place of pixels -----------------------------------------------------------------------------------------------
