@@ -102,6 +102,13 @@ def test_report_is_a_table_where_its_name_says_so(folder, rotnet):
     assert all(bool(row["error"]) == (row["action"] == "failed") for row in rows)
 
 
+def test_a_plan_has_no_line_for_what_would_fail(folder, rotnet):
+    save("a.png")
+    os.rename("a.png", "a.dng")
+    status, out, err = rotnet("correct", "a.dng", "-o", "out", "--dry-run")
+    assert (status, out) == (1, "") and err.startswith("rotnet: a.dng is a raw photograph: ")
+
+
 def test_unsure_pictures_are_listed(folder, rotnet):
     save_flat("in/flat\n.png")
     status, out, err = rotnet("correct", "in", "-o", "out", "--list-unsure")
@@ -116,6 +123,8 @@ def test_what_the_crop_takes_away_is_told(folder, model, capsys, look):
     out, err = capsys.readouterr()
     assert LOSSES.search(err).groups() == ("2", "57", "in/a.png")
     assert not look or [line.rpartition(", ")[2] for line in out.splitlines()][:2] == ["57% cut off)", "44% cut off)"]
+    assert look or main(["correct", "in", "-o", "told", "--sidecar", "--model", model]) == 0
+    assert not LOSSES.search(capsys.readouterr().err)  # which cut nothing off
     for options in (["--crop", "keep"], ["--max-loss", "0.3"], ["--max-loss", "0.3", "--beyond", "leave"]):
         assert main(["correct", "in", "-o", "out", "--overwrite", "--model", model, *look, *options]) == 0
         out, err = capsys.readouterr()

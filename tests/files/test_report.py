@@ -91,9 +91,9 @@ def test_the_crop_of_a_row_is_obeyed(folder, compass, crop, size):
     assert result.lost == pytest.approx(share_lost(64, 48, math.radians(result.angle), crop or "fit"), abs=1e-4)
 
 
-def test_plans_of_before_there_were_limits_are_read(folder, compass):
+def test_plans_of_before_there_were_limits_or_sidecars_are_read(folder, compass):
     row, *_ = write_plan(compass)
-    planned = {name: row["planned"][name] for name in row["planned"] if name not in ("max_loss", "beyond")}
+    planned = {name: row["planned"][name] for name in row["planned"] if name not in ("max_loss", "beyond", "sidecar")}
     older = {name: row[name] for name in row if name not in ("crop", "lost")} | {
         "planned": planned | {"crop": "expand"}
     }
