@@ -103,8 +103,8 @@ def test_report_is_a_table_where_its_name_says_so(folder, rotnet):
 
 
 def test_a_plan_has_no_line_for_what_would_fail(folder, rotnet):
-    save("a.png")
-    os.rename("a.png", "a.dng")
+    save("a.jpg")
+    os.rename("a.jpg", "a.dng")
     status, out, err = rotnet("correct", "a.dng", "-o", "out", "--dry-run")
     assert (status, out) == (1, "") and err.startswith("rotnet: a.dng is a raw photograph: ")
 
