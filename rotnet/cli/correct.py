@@ -318,6 +318,8 @@ def turning_of(options: argparse.Namespace, *, backup: str | None = None) -> Tur
     from rotnet.files import Turning
     from rotnet.images.reading import MAX_PIXELS
 
+    if options.beyond == "leave" and options.max_loss is None:
+        raise UsageError("--beyond leave is for what would lose more than --max-loss: say how much, as 0.25.")
     return Turning(
         options.crop,
         options.fill,

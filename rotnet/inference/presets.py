@@ -119,7 +119,7 @@ def find(model: str | os.PathLike[str]) -> Path:
         return _verified(known[name])
     if os.path.isfile(path / MODEL_FILE):
         return path / MODEL_FILE
-    if is_path:
+    if is_path or (name and os.path.isdir(path)):
         problem = f"is a folder without a {MODEL_FILE}" if os.path.isdir(path) else "does not exist"
         raise WeightsError(f"{name} {problem}: give a model file or a preset's name")
     close = difflib.get_close_matches(name[:100], known, n=1)

@@ -432,6 +432,7 @@ def test_one_picture_through_standard_input_and_output(folder, model):
         (["in"], 2, "Say where the results go"),
         (["in", "-o", "out", "--in-place"], 2, "Say where the results go"),
         (["in", "--in-place", "--overwrite"], 2, "--overwrite is for results in a folder"),
+        (["in", "-o", "out", "--beyond", "leave"], 2, "--max-loss: say how much"),
         (["in", "--in-place", "--backup", ".xmp"], 2, "no picture's and no sidecar's"),
         (["in", "--in-place", "--backup", "/x"], 2, "no picture's and no sidecar's"),
         (["in", "-o", "out", "--backup", ".orig"], 2, "--backup is for --in-place"),

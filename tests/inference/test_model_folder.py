@@ -10,7 +10,7 @@ from compass import compass_onnx, crooked
 
 import rotnet
 from rotnet.cli.main import main
-from rotnet.errors import OutputError, UnknownPresetError, UsageError, WeightsError
+from rotnet.errors import OutputError, UsageError, WeightsError
 from rotnet.inference import presets
 from rotnet.inference.model_folder import save_folder
 
@@ -59,12 +59,11 @@ def test_only_onnx_is_saved(folder):
         save_folder("mine.keras", "hub")
 
 
-def test_folder_without_a_model_is_refused(folder):
+@pytest.mark.parametrize("name", ["./empty", "empty"])
+def test_folder_without_a_model_is_refused(folder, name):
     os.mkdir("empty")
     with pytest.raises(WeightsError, match="is a folder without a model.onnx"):
-        presets.find("./empty")
-    with pytest.raises(UnknownPresetError):
-        presets.find("empty")
+        presets.find(name)
 
 
 def test_a_preset_comes_before_a_folder_of_its_name(folder):
