@@ -39,7 +39,7 @@ def sidecars_of(picture: Path) -> list[Path]:
         []
     """
     found = [path for suffix in _SUFFIXES if (path := picture.with_name(picture.name + suffix)).is_file()]
-    found += [path for suffix in _SUFFIXES if (path := picture.with_suffix(suffix)).is_file() and _owns(picture, path)]
+    found += [path for suffix in _SUFFIXES if (path := picture.with_suffix(suffix)).is_file() and _owns(picture)]
     # names that differ in case alone are one file on some systems
     return [path for number, path in enumerate(found) if not any(_are_one(path, other) for other in found[:number])]
 
@@ -63,6 +63,8 @@ def carry(
         try:
             if decision.method == "sidecar" and os.path.lexists(place):  # the one that was written
                 continue
+            if place != source and place.name != f"{target.name}{place.suffix}" and not _owns(target):
+                raise ValueError(f"{place} would be that of another picture there")
             xmp = _read(source)
             if decision.action == "turned" and decision.method != "sidecar":
                 xmp = _turned(xmp, source, decision, before, after)
@@ -113,7 +115,10 @@ def write_turn(
         xmp = sidecar.with_turn(base, size, orientation, decision.angle)
     except ValueError as error:
         raise ImageError(f"{source}: its sidecar {found[0].name} cannot be read, and stays: {error}") from error
-    name = found[0].name if found else source.with_suffix(".xmp").name if is_raw(source) else f"{source.name}.xmp"
+    if is_raw(source):
+        name = found[0].name if found else source.with_suffix(".xmp").name
+    else:  # which is nobody else's, whatever lies there
+        name = found[0].name if found and _owns(target) else f"{source.name}.xmp"
     place = target.parent / name
     if target == source and found:
         _replace(place, xmp, backup)
@@ -137,8 +142,8 @@ def _turned(xmp: bytes, source: Path, decision: FileCorrection, before: bytes, a
         raise ValueError(str(error)) from error
 
 
-def _owns(picture: Path, sidecar: Path) -> bool:
-    """Whether no other picture or raw photograph could claim a sidecar that is named without an extension."""
+def _owns(picture: Path) -> bool:
+    """Whether no other picture or raw photograph could claim a sidecar that is named without its extension."""
     if is_raw(picture):
         return True
     return not _others(picture, EXTENSIONS | RAW_EXTENSIONS)

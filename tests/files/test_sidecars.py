@@ -132,6 +132,22 @@ def test_a_sidecar_that_another_file_may_own_is_left_alone(folder, other):
     assert sidecars_of(Path("in/a.CR2")) == [Path("in/a.xmp")]
 
 
+@pytest.mark.parametrize("sidecar", [False, True])
+def test_a_sidecar_of_another_file_among_the_results_is_never_replaced(folder, compass, caplog, sidecar):
+    save("in/a.jpg", 30.0)
+    Path("in/a.xmp").write_bytes(RATED)
+    os.mkdir("out")
+    Path("out/a.CR2").touch()
+    Path("out/a.xmp").write_bytes(b"edits of a.CR2")
+    with caplog.at_level(logging.WARNING, "rotnet"):
+        (result,) = copies(compass, overwrite=True, sidecar=sidecar)
+    assert result.action == "turned" and Path("out/a.xmp").read_bytes() == b"edits of a.CR2"
+    if sidecar:
+        assert told("out/a.jpg.xmp", XMP, "Rating") == "4" and told("out/a.jpg.xmp", CRS, "HasCrop") == "True"
+    else:
+        assert "that of another picture there" in caplog.text
+
+
 @pytest.mark.parametrize("backup", [None, ".orig"])
 def test_in_place_too(folder, compass, backup):
     save("in/a.jpg", 180.0)
