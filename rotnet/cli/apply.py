@@ -74,6 +74,7 @@ def run(options: argparse.Namespace) -> int:
                     len(targets),
                     write=lambda result: report(row_of(result)),
                     show=shown_unsure if options.list_unsure else None,
+                    cuts=not how.sidecar,
                 )
 
 

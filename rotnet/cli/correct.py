@@ -187,6 +187,7 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
                     write=lambda result: report(row_of(result)),
                     show=shown_unsure if options.list_unsure else None,
                     done=finished_of(targets, journal) if journal.goes_on else 0,
+                    cuts=not how.sidecar,
                 )
 
 
@@ -229,6 +230,7 @@ def _corrected_rows(
                 len(targets),
                 write=lambda result: rows.append({**result.as_dict(), **path_columns(result.path)}),
                 show=shown_unsure if options.list_unsure else None,
+                cuts=not how.sidecar,
             )
     return rows
 
@@ -250,6 +252,7 @@ def _planned_rows(
             write=lambda decision: rows.append(plan_row(decision)),
             show=shown_unsure if options.list_unsure else None,
             planned=True,
+            cuts=not how.sidecar,
         )
     return rows
 
@@ -279,6 +282,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
                 write=lambda decision: report(row_of(decision, how)),
                 show=shown_plan if options.dry_run else shown_unsure if options.list_unsure else None,
                 planned=True,
+                cuts=not how.sidecar,
             )
 
 

@@ -51,6 +51,7 @@ def follow(
     show: Callable[[FileCorrection], str | None] | None = None,
     planned: bool = False,
     done: int = 0,
+    cuts: bool = True,
 ) -> int:
     """Go through the results of a run, and tell people how it goes.
 
@@ -61,6 +62,7 @@ def follow(
         show: A line for standard output, or None, for each result; the summary then goes to standard error.
         planned: Whether nothing is done yet.
         done: How many of the results, which come first, are those of an earlier run that was finished.
+        cuts: Whether pixels are cut off, which sidecars do not do.
 
     Returns:
         The exit status: 1 if a picture failed, else 0.
@@ -79,8 +81,7 @@ def follow(
                 if number < done:
                     continue
                 counts[result.action] += 1
-                is_cut = result.action == "turned" and result.method != "sidecar"  # which cuts nothing off
-                if is_cut and (result.lost or 0.0) > NOTABLE_LOSS:
+                if cuts and result.action == "turned" and (result.lost or 0.0) > NOTABLE_LOSS:
                     losses.append((result.lost or 0.0, str(result.path)))
                 line = show(result) if show else None
                 if result.error is not None or line is not None:

@@ -13,7 +13,7 @@ from compass import crooked
 from PIL import Image
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
-from trees import everything, save, save_flat
+from trees import everything, raw, save, save_flat
 
 from rotnet.cli.main import main
 from rotnet.geometry.angles import angle_difference
@@ -251,6 +251,23 @@ def test_what_is_left_for_its_crop_is_shown_and_may_be_turned(browser, folder, m
     path = saved(browser, tmp_path)
     assert main(["apply", str(path), "--report", "done.jsonl"]) == 0
     assert (rows_of("done.jsonl")["a.png"]["action"], rows_of("done.jsonl")["a.png"]["crop"]) == ("turned", "fit")
+
+
+def test_for_sidecars_there_is_one_crop(browser, folder, model, tmp_path):
+    save("in/a.png")
+    Path("in/b.cr2").write_bytes(raw(20.0))
+    options = ["correct", "in", "-o", "out", "--model", model, "--sidecar", "--crop", "keep", "--max-loss", "0.5"]
+    assert main([*options, "--preview", "sheet.html"]) == 0
+    browser.get(Path("sheet.html").resolve().as_uri())
+    assert chosen(browser, "a.png") == ("fit", "57% cut off") and chosen(browser, "b.cr2") == ("fit", "43% cut off")
+    assert not card(browser, "b.cr2").find_element("css selector", "select").is_enabled()
+    click(browser, "a.png", "turn")
+    path = saved(browser, tmp_path)
+    assert main(["apply", str(path), "--report", "done.jsonl"]) == 0
+    assert {(row["action"], row["method"], row["crop"]) for row in rows_of("done.jsonl").values()} == {
+        ("turned", "sidecar", "fit")
+    }
+    assert Path("out/a.png.xmp").is_file() and Path("out/b.xmp").is_file()
 
 
 def test_level_lines_are_drawn_on_request(browser, folder, model):
