@@ -14,8 +14,8 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rotnet.cli.common import LENIENT_TURNS, add_allowed_angles, add_command, add_pictures, complain, path
-from rotnet.cli.correct import add_turning, asked_of, turning_of
 from rotnet.cli.progress import add_jobs, shown_counts, shown_plan
+from rotnet.cli.turning import add_turning, asked_of, turning_of
 
 if TYPE_CHECKING:
     from rotnet.files import FileCorrection
