@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 from collections.abc import Generator, Iterable, Iterator
@@ -24,7 +23,7 @@ from rotnet.files.decide import (
 from rotnet.files.journal import Journal, spare_of
 from rotnet.files.options import Turning
 from rotnet.files.plan import Targets, backup_of, place_of, plan_in_place, plan_targets
-from rotnet.files.replacing import back_up, keep_status
+from rotnet.files.replacing import back_up, is_fatal, keep_status
 from rotnet.files.sidecars import carry, write_turn
 from rotnet.files.turned_before import TurnedBefore, left
 from rotnet.geometry.cropping import Beyond, CropName
@@ -38,8 +37,6 @@ from rotnet.inference.allowed_angles import AngleRange
 from rotnet.inference.options import Options, Refine, Turns
 from rotnet.inference.predictor import DEFAULT, Model, Predictor, as_predictor
 
-# what no other file would fare better with
-_FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 GO_ON = "go on with --resume"
 
 
@@ -218,8 +215,8 @@ def carry_out(
             # of a plan, a person may have turned it otherwise
             return _finish(with_crop(decision, how), decision.target, how, journal, before, overwrite=overwrite)
         except Exception as error:
-            if isinstance(cause := error.__cause__, OSError) and cause.errno in _FATAL:
-                raise OutputError(f"{error}; what was finished is whole, {GO_ON}") from cause
+            if is_fatal(error):
+                raise OutputError(f"{error}; what was finished is whole, {GO_ON}") from error.__cause__
             return decision.failed(error)
 
     try:
@@ -286,10 +283,11 @@ def _finish(
     in_place = source == target
     may_replace = overwrite or (journal is not None and place_of(source) in journal.touched)
 
-    def carry_along(done: FileCorrection, data: bytes, upright: bytes) -> None:
+    def carry_along(done: FileCorrection, data: bytes, upright: bytes, file: IO[bytes]) -> None:
         # before the picture is there and the journal has it as done, or a run that is killed between would lose them
         if may_replace or not os.path.lexists(target):
-            carry(done, target, data, upright, backup=None, may_replace=may_replace)
+            spare = spare_of(Path(file.name))
+            carry(done, target, data, upright, backup=None, may_replace=may_replace, temporary=spare)
 
     if decision.seen is None:
         decision = replace(decision, seen=stamp(source))
@@ -305,7 +303,7 @@ def _finish(
             with _writing(decision, target, how, journal, overwrite=overwrite) as file:
                 writing.copy_into(file, original, str(source))
                 keep_status(source, file, owner=False)
-                carry_along(decision, b"", b"")
+                carry_along(decision, b"", b"", file)
             return replace(decision, sha256=None)
         data = original.read()
     if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
@@ -324,7 +322,7 @@ def _finish(
         file.write(upright)
         keep_status(source, file, owner=in_place)
         if not in_place:
-            carry_along(done, data, upright)
+            carry_along(done, data, upright, file)
     if in_place:
         carry(done, target, data, upright, backup=how.backup, may_replace=True)
     return done

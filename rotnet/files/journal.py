@@ -59,7 +59,7 @@ _LONGEST = 1 << 20  # bytes of a line: two paths and some numbers are far from i
 
 
 def spare_of(temporary: Path) -> Path:
-    """Where the backup of an original is written meanwhile, beside a temporary file of `Journal.writing`."""
+    """Where a backup or sidecar is written meanwhile, beside a temporary file of `Journal.writing`."""
     return temporary.with_name(f"{temporary.name}{_SPARE}")
 
 

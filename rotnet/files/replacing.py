@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import os
 import shutil
@@ -11,6 +12,15 @@ from typing import IO
 
 from rotnet.errors import OutputError
 from rotnet.images import reading, writing
+
+# what no other file would fare better with
+_FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def is_fatal(error: Exception) -> bool:
+    """Whether an error says that a disk is full or takes no writing."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in _FATAL
 
 
 def back_up(source: Path, backup: Path, spare: Path) -> None:

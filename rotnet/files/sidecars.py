@@ -16,7 +16,7 @@ from pathlib import Path
 from rotnet.errors import ImageError, OutputError
 from rotnet.files.decide import FileCorrection
 from rotnet.files.plan import backup_of
-from rotnet.files.replacing import back_up, keep_status
+from rotnet.files.replacing import back_up, is_fatal, keep_status
 from rotnet.images import sidecar, writing
 from rotnet.images.formats.xmp import LARGEST
 from rotnet.images.formats.xmp_properties import EMPTY
@@ -45,7 +45,14 @@ def sidecars_of(picture: Path) -> list[Path]:
 
 
 def carry(
-    decision: FileCorrection, target: Path, before: bytes, after: bytes, *, backup: str | None, may_replace: bool
+    decision: FileCorrection,
+    target: Path,
+    before: bytes,
+    after: bytes,
+    *,
+    backup: str | None,
+    may_replace: bool,
+    temporary: Path | None = None,
 ) -> None:
     """Bring the sidecars of a picture where its successor is, made true where it was turned.
 
@@ -57,6 +64,10 @@ def carry(
         before, after: The picture file and its successor.
         backup: In place: end of the name under which a sidecar is kept as it was.
         may_replace: Whether a sidecar that is there may be replaced.
+        temporary: Elsewhere: where a sidecar is written meanwhile.
+
+    Raises:
+        OutputError: Elsewhere: the disk is full or takes no writing, so that the picture is not done either.
     """
     for source in sidecars_of(decision.path):
         place = target.parent / source.name
@@ -72,10 +83,12 @@ def carry(
                 if xmp != _read(source):
                     _replace(source, xmp, backup)
             elif may_replace or not os.path.lexists(place):
-                _write(place, xmp, source, may_replace=may_replace)
+                _write(place, xmp, source, may_replace=may_replace, temporary=temporary)
             elif _read(place) != xmp:
                 _log.warning("%s is there already, and stays as it is", place)
         except (ValueError, OSError) as error:
+            if target != decision.path and is_fatal(error):
+                raise
             _log.warning("the sidecar %s is left as it is: %s", source, error)
 
 
@@ -175,9 +188,10 @@ def _holds(place: Path, xmp: bytes) -> bool:
         return False
 
 
-def _write(place: Path, xmp: bytes, like: Path, *, may_replace: bool) -> None:
+def _write(place: Path, xmp: bytes, like: Path, *, may_replace: bool, temporary: Path | None = None) -> None:
     writing.make_folder(place.parent, like=like.parent)
-    with writing.atomic_file(place, replace=writing.move if may_replace else writing.move_new) as file:
+    move = writing.move if may_replace else writing.move_new
+    with writing.atomic_file(place, temporary=temporary, replace=move) as file:
         file.write(xmp)
 
 

@@ -1,5 +1,6 @@
 """Sidecars go where their pictures go, tell the truth of them, and can tell a turn in the place of pixels."""
 
+import errno
 import io
 import logging
 import os
@@ -16,8 +17,9 @@ from PIL import Image
 from runs import correct_planned
 from trees import everything, raw, save, save_flat
 
-from rotnet.errors import UsageError
-from rotnet.files import Journal, plan_in_place, plan_targets
+from rotnet.errors import OutputError, UsageError
+from rotnet.files import Journal, plan_in_place, plan_targets, sidecars
+from rotnet.files import journal as journal_module
 from rotnet.files.correct import Turning
 from rotnet.files.sidecars import sidecars_of
 from rotnet.files.turned_before import REASON, TurnedBefore
@@ -180,6 +182,49 @@ def test_a_run_that_is_killed_as_soon_as_a_picture_is_done_loses_no_sidecar(fold
             patched.setattr(journal, "writing", killed)
             list(correct_planned(targets, compass, journal=journal, jobs=1))
     assert sorted(os.listdir("out")) == ["a.jpg", "a.jpg.xmp", "b.png", "b.png.xmp"]
+
+
+def test_a_disk_too_full_for_a_sidecar_ends_the_run_before_the_picture_is_done(folder, compass, monkeypatch):
+    save("in/a.jpg", 30.0)
+    Path("in/a.jpg.xmp").write_bytes(FACE)
+    move_new = sidecars.writing.move_new
+
+    def full(temporary, place):
+        if place.suffix != ".xmp":
+            return move_new(temporary, place)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched, pytest.raises(OutputError, match="go on with --resume"):
+        patched.setattr(sidecars.writing, "move_new", full)
+        copies(compass)
+    assert os.listdir("out") == []
+    copies(compass)
+    assert sorted(os.listdir("out")) == ["a.jpg", "a.jpg.xmp"]
+
+
+def test_a_sidecar_that_is_being_written_when_a_run_is_killed_is_tidied_up(folder, compass, monkeypatch):
+    save("in/a.jpg", 30.0)
+    Path("in/a.jpg.xmp").write_bytes(FACE)
+    left = []
+
+    def keep(path):
+        path.rename(f"kept{len(left)}")
+        left.append(path)
+
+    for resume in (False, True):
+        with monkeypatch.context() as patched, Journal("journal", resume=resume) as journal:
+            if not resume:  # as if neither were removed
+                patched.setattr(Path, "unlink", keep)
+                patched.setattr(journal_module, "_remove", lambda path: None)
+                patched.setattr(sidecars.writing, "move_new", lambda *_: sys.exit(9))
+            journal.begin({})
+            with suppress(SystemExit):
+                list(correct_planned(plan_targets(["in"], "out"), compass, journal=journal))
+        if not resume:
+            assert len(left) == 2
+            for number, path in enumerate(left):
+                os.rename(f"kept{number}", path)
+    assert sorted(os.listdir("out")) == ["a.jpg", "a.jpg.xmp"]
 
 
 # In the place of pixels -----------------------------------------------------------------------------------------------
