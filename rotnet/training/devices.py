@@ -12,7 +12,7 @@ import numpy as np
 
 from rotnet.errors import UsageError
 
-__all__ = ["Devices", "several_devices", "shared"]
+__all__ = ["several_devices", "shared"]
 
 Devices: TypeAlias = "int | Literal['all'] | None"
 _HOSTS = "KERAS_DISTRIBUTION_JOB_ADDRESSES"  # says that there are several, as `keras.distribution.initialize` reads it
