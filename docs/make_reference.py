@@ -16,6 +16,7 @@ MODULES = (
     "rotnet.datasets.augmentation",
     "rotnet.models",
     "rotnet.training",
+    "rotnet.training.devices",
     "rotnet.training.labels",
     "rotnet.models.export",
     "rotnet.evaluation",

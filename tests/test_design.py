@@ -91,5 +91,5 @@ def test_light_rooms_import_nothing_heavy(name, path):
     if name.partition(".")[0] in LIGHT:
         assert not HEAVY & {other.partition(".")[0] for other in imports(path, top_only=True)}
     for other in imports(path, top_only=False):
-        allowed = ("training.compiling", "training.generators")
+        allowed = ("training.compiling", "training.devices", "training.generators")
         assert other.partition(".")[0] != "tensorflow" or name in allowed, name

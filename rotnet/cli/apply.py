@@ -26,6 +26,7 @@ def add(commands: Any) -> None:
         "rotnet apply decisions.jsonl",
         "rotnet apply report.jsonl",
         "rotnet apply plan.parquet --shard 3/16 --report report-3.jsonl",
+        "rotnet apply plan.parquet --to s3://photos/2024",
     )
     parser.add_argument(
         "plan",
@@ -34,6 +35,11 @@ def add(commands: Any) -> None:
         help="JSON lines saved by the page of --preview or by --dry-run; or a Parquet table of --dry-run --shard",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files that are in OUT already")
+    parser.add_argument(
+        "--to",
+        metavar="ADDRESS",
+        help="copy into a cloud, below s3://bucket/folder say, under the names that the plan has",
+    )
     add_progress(parser)
     add_shard(parser.add_argument_group("one of many machines, with a Parquet table"))
 
@@ -55,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
             f"None of the {len(decisions)} pictures of {options.plan} is here: "
             "run it in the folder where the plan was made, for its paths start there."
         )
+    if options.to:
+        return _run_remotely(options, decisions, how)
     # a shard's own alone: that no two of the whole share a target was seen to when the plan was made
     targets = {decision.path: decision.target for decision in decisions if decision.target}
     in_place = all(source == target for source, target in targets.items())
@@ -76,6 +84,35 @@ def run(options: argparse.Namespace) -> int:
                     show=shown_unsure if options.list_unsure else None,
                     cuts=not how.sidecar,
                 )
+
+
+def _run_remotely(options: argparse.Namespace, decisions: list[FileCorrection], how: Turning) -> int:
+    """Carry out a plan in a cloud."""
+    from rotnet.engines.uploads import address_of, carry_out_to, check_addresses
+    from rotnet.files import Journal, journal_path
+    from rotnet.files.report import row_of
+
+    check_addresses(decisions, options.to)
+    targets = {decision.path: decision.target for decision in decisions if decision.target}
+    plan, shard = os.path.realpath(options.plan), map(str, options.shard or ())
+    place = options.journal or journal_path("apply", plan, options.to, *shard)
+
+    def row(result: FileCorrection) -> dict[str, Any]:
+        address = {"target": address_of(options.to, result.target)} if result.target else {}
+        return {**row_of(result), **address}
+
+    with Journal(place, resume=options.resume, within=()) as journal:
+        journal.begin({**vars(how), "to": options.to})
+        results = carry_out_to(
+            options.to, decisions, how, journal=journal, jobs=options.jobs, overwrite=options.overwrite
+        )
+        with open_report(options.report, targets) as report, closing(results):
+            return follow(
+                results,
+                len(targets),
+                write=lambda result: report(row(result)),
+                show=shown_unsure if options.list_unsure else None,
+            )
 
 
 def _read(options: argparse.Namespace) -> tuple[list[FileCorrection], Turning]:

@@ -54,17 +54,11 @@ def run(options: argparse.Namespace) -> int:
     if options.shard or options.retry_failed or options.engine:
         raise UsageError("--shard, --engine and --retry-failed are for tables on disk: say where they go, with -o OUT.")
     from rotnet.files import predict_files
-    from rotnet.images.reading import MAX_PIXELS
 
     results = predict_files(
         options.paths,
         model=options.model,
-        turns=options.turns,
-        angle_range=tuple(options.angle_range) if options.angle_range else None,
-        right_angles=options.right_angles,
-        refine="lines" if options.refine == "lines" else None,
-        max_pixels=options.max_pixels or MAX_PIXELS,
-        strict=not options.lenient,
+        **_asked(options),
         contents=standard_input(options.paths),
     )
     found = failed = 0
@@ -88,10 +82,23 @@ def run(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
+    """What is asked of the model, and which pictures it takes, for files and tables alike."""
+    from rotnet.images.reading import MAX_PIXELS
+
+    return {
+        "turns": options.turns,
+        "angle_range": tuple(options.angle_range) if options.angle_range else None,
+        "right_angles": options.right_angles,
+        "refine": "lines" if options.refine == "lines" else None,
+        "max_pixels": options.max_pixels or MAX_PIXELS,
+        "strict": not options.lenient,
+    }
+
+
 def _run_shard(options: argparse.Namespace) -> int:
     from rotnet.engines.batch import BatchPredictor
     from rotnet.engines.shards import Job, Shard, job_of, options_of, predict_shard, retry_shard, shard_paths
-    from rotnet.images.reading import MAX_PIXELS
 
     if "-" in options.paths:
         raise UsageError("- is one picture from standard input: leave out -o, which is for tables of many.")
@@ -103,12 +110,7 @@ def _run_shard(options: argparse.Namespace) -> int:
         raise UsageError("-o writes Parquet tables and prints no rows: leave out --format.")
     predict = BatchPredictor(
         options.model,
-        turns=options.turns,
-        angle_range=tuple(options.angle_range) if options.angle_range else None,
-        right_angles=options.right_angles,
-        refine="lines" if options.refine == "lines" else None,
-        max_pixels=options.max_pixels or MAX_PIXELS,
-        strict=not options.lenient,
+        **_asked(options),
     )
     if options.engine:
         return _run_ray(options, predict)

@@ -138,9 +138,20 @@ def _add_rest(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_telling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--devices",
+        type=_devices,
+        metavar="N|all",
+        help="learn on the first N GPUs, or on all, each from its part of every batch; default: one",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON, and the rest to standard error")
     parser.add_argument("--verbose", action="store_true", help="also show what TensorFlow or JAX say of themselves")
     parser.epilog = f"{parser.epilog}{STATUS}"
+
+
+def _devices(text: str) -> int | str:
+    """How many devices, as an argument's type."""
+    return text if text == "all" else count(text)
 
 
 def run_photos(options: argparse.Namespace) -> int:
@@ -158,6 +169,7 @@ def run_photos(options: argparse.Namespace) -> int:
             stages=options.stages,
             epochs=options.epochs,
             seed=options.seed,
+            devices=options.devices,
             weights=None if begin == "random" else begin,
             beside="photo",
             say=_say(options),
@@ -171,7 +183,9 @@ def run_mnist(options: argparse.Namespace) -> int:
     with _training(options, when_stopped=RESUMED):
         from rotnet.training import run_mnist
 
-        report = run_mnist(options.output, data=options.data, epochs=options.epochs, say=_say(options))
+        report = run_mnist(
+            options.output, data=options.data, epochs=options.epochs, devices=options.devices, say=_say(options)
+        )
     _close(options, report, mnist_summary(report, Path(options.output)))
     return 0
 
@@ -191,6 +205,7 @@ def run_classifier(options: argparse.Namespace) -> int:
             frozen_epochs=options.frozen_epochs,
             epochs=options.epochs,
             seed=options.seed,
+            devices=options.devices,
             say=_say(options),
         )
     _close(options, reports, classes_summary(reports, {name: Path(options.output, name) for name in reports}))
@@ -211,6 +226,7 @@ def run_upright(options: argparse.Namespace) -> int:
             frozen_epochs=options.frozen_epochs,
             epochs=options.epochs,
             seed=options.seed,
+            devices=options.devices,
             say=_say(options),
         )
     name = options.backbone

@@ -6,13 +6,13 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.errors import RotNetError, UsageError
+from rotnet.files.predict import ask
 from rotnet.images import reading
 from rotnet.images.orientation import shown_orientation
 from rotnet.images.prefetch import ahead, usable_cores
@@ -27,7 +27,6 @@ __all__ = ["COLUMNS", "BatchPredictor", "share_of_cores"]
 Row: TypeAlias = "dict[str, Any]"
 
 COLUMNS = ("angle", "confidence", "action", "reason", "error", "width", "height")
-_CHUNK = 16  # pictures that the network answers for while the next are decoded
 _QUOTA = "/sys/fs/cgroup/cpu.max"  # of a container: microseconds a period, or max
 
 
@@ -142,35 +141,31 @@ class BatchPredictor:
         predictor = self._loaded()
         sufficient = math.ceil(reading.DETAIL * max(predictor.input_size))
 
-        def look(picture: Any) -> tuple[View, tuple[int, int]] | str:
+        def look(picture: Any) -> tuple[tuple[int, int], View | str]:
             try:
                 source = picture if read is None else read(picture)
                 image = reading.read_image(
                     source, max_pixels=self.max_pixels, short_side=sufficient, strict=self.strict
                 )
-                return predictor.view(image), _shown_size(source, image)
+                return _shown_size(source, image), predictor.view(image)
             except Exception as error:  # memory, or a bug in a decoder: whatever it is, the other pictures go on
-                return str(error) if isinstance(error, RotNetError) else f"{type(error).__name__}: {error}"
+                return (0, 0), str(error) if isinstance(error, RotNetError) else f"{type(error).__name__}: {error}"
 
         with closing(ahead(look, pictures, jobs=self._threads())) as looked:
-            while chunk := list(islice(looked, _CHUNK)):
-                answers = predictor.predict_views([one[0] for one in chunk if not isinstance(one, str)], self.options)
-                for one in chunk:
-                    if isinstance(one, str):
-                        yield {**dict.fromkeys(COLUMNS), "error": one}
-                    else:
-                        answer = next(answers)
-                        decision = predictor.decide(answer, self.options)
-                        width, height = one[1]
-                        yield {
-                            "angle": round(answer.angle, 3) % 360.0,
-                            "confidence": round(answer.confidence, 4),
-                            "action": decision.action,
-                            "reason": decision.reason,
-                            "error": None,
-                            "width": width,
-                            "height": height,
-                        }
+            for (width, height), answer in ask(looked, predictor, self.options):
+                if isinstance(answer, str):
+                    yield {**dict.fromkeys(COLUMNS), "error": answer}
+                else:
+                    decision = predictor.decide(answer, self.options)
+                    yield {
+                        "angle": round(answer.angle, 3) % 360.0,
+                        "confidence": round(answer.confidence, 4),
+                        "action": decision.action,
+                        "reason": decision.reason,
+                        "error": None,
+                        "width": width,
+                        "height": height,
+                    }
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_predictor": None}

@@ -23,7 +23,7 @@ from rotnet.errors import ImageError, RotNetError, UsageError, require
 from rotnet.images.finding import find_images
 from rotnet.images.reading import EXTENSIONS, StrPath
 
-__all__ = ["IN_TAR", "find_sources", "is_tar", "order_of", "pictures_in", "read_picture", "source_of"]
+__all__ = ["IN_TAR", "file_system", "find_sources", "is_tar", "order_of", "pictures_in", "read_picture", "source_of"]
 
 IN_TAR = "::"
 MAX_BYTES = 1 << 30  # of an object or a member, which are read as a whole
@@ -178,7 +178,7 @@ def _listed(name: str) -> Iterator[str]:
 
 def _in_cloud(address: str) -> Iterator[str]:
     """The file of an address, or those of a pattern, or those below a folder, in the order of their names."""
-    system, root, path = _system(address)
+    system, root, path = file_system(address)
     is_pattern = re.search(r"[*?\[]", path[len(root) :]) is not None
     folder = path.rpartition("/")[0] if is_pattern else path
     fs = require("pyarrow.fs", "engines", "reading from a cloud")
@@ -203,7 +203,7 @@ def _opened(source: StrPath) -> Iterator[IO[bytes]]:
         with open(name, "rb") as file:
             yield file
         return
-    system, _, path = _system(name)
+    system, _, path = file_system(name)
     # its lines can be read, and small steps through a tar file are not each a request
     with system.open_input_file(path) as stream, io.BufferedReader(stream, _BUFFER) as file:
         yield file
@@ -217,8 +217,8 @@ def _parts(address: str) -> tuple[str, str, str]:
     return scheme, host, path
 
 
-def _system(address: str) -> tuple[Any, str, str]:
-    """The file system of an address, where in it the host or bucket begins, and the path in it."""
+def file_system(address: str) -> tuple[Any, str, str]:
+    """The file system of an address, of PyArrow, where in it the host or bucket begins, and the path in it."""
     scheme, host, path = _parts(address)
     system, root = _root(scheme, host)
     return system, root, f"{root.rstrip('/')}/{path}".rstrip("/")

@@ -18,6 +18,7 @@ from __future__ import annotations
 import heapq
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
@@ -53,6 +54,7 @@ COLUMNS = {
     "plan": (*_COMMON, "target", "target_bytes", "crop", "lost", "sha256"),
 }
 _GROUP = 16_384  # rows that are in memory, and in a row group
+_OPEN = 100  # tables that are merged at once: systems allow a process as few as 256 open files
 
 
 def parquet() -> Any:
@@ -135,16 +137,36 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def merge_tables(parts: Iterable[Path], path: Path, manifest: Mapping[str, Any]) -> int:
-    """Merge sorted tables into one.
+    """Merge sorted tables into one, however many there are.
 
     Args:
-        parts: The tables.
+        parts: The tables. A hundred are open at once; more are merged in passes, by way of a folder beside `path` that
+            needs as much room again.
         path: The merged table, replaced if it exists.
         manifest: Of their job.
 
     Returns:
         How many rows it has.
+
+    Raises:
+        OutputError: It cannot be written, or a part cannot be read.
     """
+    parts = list(parts)
+    if len(parts) <= _OPEN:
+        return _merge_at_once(parts, path, manifest)
+    try:
+        passing = tempfile.TemporaryDirectory(prefix=".rotnet-", dir=path.parent)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}; choose another folder") from error
+    with passing as folder:
+        merged = []
+        for first in range(0, len(parts), _OPEN):
+            merged.append(Path(folder, f"{first}.parquet"))
+            _merge_at_once(parts[first : first + _OPEN], merged[-1], manifest)
+        return merge_tables(merged, path, manifest)
+
+
+def _merge_at_once(parts: Iterable[Path], path: Path, manifest: Mapping[str, Any]) -> int:
     count = 0
 
     def counted(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

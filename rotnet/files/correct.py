@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
@@ -170,7 +170,7 @@ def correct_targets(
     how = how or Turning()
     remaining = {}
     for source, target in targets.items():
-        finished = _recorded(source, target, journal)
+        finished = recorded(source, target, journal)
         if finished is None:
             remaining[source] = target
         else:
@@ -209,7 +209,7 @@ def carry_out(
     def finish(decision: FileCorrection) -> FileCorrection:
         if decision.target is None:
             return decision
-        if finished := _recorded(decision.path, decision.target, journal):
+        if finished := recorded(decision.path, decision.target, journal):
             return finished
         try:
             # of a plan, a person may have turned it otherwise
@@ -330,7 +330,7 @@ def _finish(
 
 def _left_in_place(decision: FileCorrection, journal: Journal | None) -> FileCorrection:
     if journal is not None:
-        journal.done(decision.path, _outcome(decision))
+        journal.done(decision.path, outcome_of(decision))
     return decision
 
 
@@ -352,22 +352,25 @@ def _writing(
 
     if journal is None:
         return writing.atomic_file(target, replace=move)
-    return journal.writing(source, target, _outcome(outcome), replace=move)
+    return journal.writing(source, target, outcome_of(outcome), replace=move)
 
 
-def _outcome(result: FileCorrection) -> dict[str, Any]:
+def outcome_of(result: FileCorrection) -> dict[str, Any]:
+    """What a journal records of a picture."""
     return {name: value for name, value in result.as_dict().items() if name not in ("path", "target", "sha256")}
 
 
 def finished_of(targets: Targets, journal: Journal) -> int:
     """How many of the pictures an earlier run has finished, as `correct_targets` takes it."""
-    return sum(_recorded(source, target, journal) is not None for source, target in targets.items())
+    return sum(recorded(source, target, journal) is not None for source, target in targets.items())
 
 
-def _recorded(source: Path, target: Path, journal: Journal | None) -> FileCorrection | None:
+def recorded(
+    source: Path, target: Path, journal: Journal | None, is_there: Callable[[Path], bool] = os.path.lexists
+) -> FileCorrection | None:
     """What became of a picture by the journal, if its successor is still there."""
     outcome = journal.outcome_of(source) if journal is not None else None
-    if outcome is None or not os.path.lexists(target):
+    if outcome is None or not is_there(target):
         return None
     try:
         return FileCorrection(source, target, **outcome)

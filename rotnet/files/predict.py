@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from rotnet.errors import RotNetError
 from rotnet.images import reading
@@ -25,8 +25,7 @@ _CHUNK = 16  # pictures that the network answers for while the next are decoded
 
 # each file with its answer, or the reason why it has no answer
 Answers: TypeAlias = "Generator[tuple[Path, AnglePrediction | str], None, None]"
-# what a picture becomes on its way to the network, or why it does not
-_ViewOrReason: TypeAlias = "View | str"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def answer_files(
     """As `predict_files`, but each file with the whole answer, or the reason why it has no answer."""
     held = contents or {}
 
-    def look(path: Path) -> tuple[Path, _ViewOrReason]:
+    def look(path: Path) -> tuple[Path, View | str]:
         try:
             source = held[path] if path in held else picture_in(path)
             return path, predictor.view(source, max_pixels=max_pixels, strict=strict)
@@ -134,10 +133,24 @@ def answer_files(
             return path, why_failed(path, error)
 
     with closing(ahead(look, find_images(paths), jobs=jobs)) as looked:
-        while chunk := list(islice(looked, _CHUNK)):
-            answers = predictor.predict_views([view for _, view in chunk if not isinstance(view, str)], options)
-            for path, view in chunk:
-                yield path, view if isinstance(view, str) else next(answers)
+        yield from ask(looked, predictor, options)
+
+
+def ask(
+    looked: Iterable[tuple[T, View | str]], predictor: Predictor, options: Options
+) -> Iterator[tuple[T, AnglePrediction | str]]:
+    """The answers to pictures, some at a time; a reason why one has no view stands for its answer.
+
+    Args:
+        looked: Whatever tells a picture, and its view or the reason.
+        predictor: The model.
+        options: What is asked of it.
+    """
+    remaining = iter(looked)
+    while chunk := list(islice(remaining, _CHUNK)):
+        answers = predictor.predict_views([view for _, view in chunk if not isinstance(view, str)], options)
+        for told, view in chunk:
+            yield told, view if isinstance(view, str) else next(answers)
 
 
 def why_failed(path: Path, error: Exception) -> str:

@@ -21,8 +21,10 @@ from rotnet.training.classification import (
     LabelledBatches,
     Tilted,
     UprightBatches,
+    probabilities_of,
     teach,
 )
+from rotnet.training.devices import Devices, several_devices
 from rotnet.training.metrics import BinaryAUC
 from rotnet.training.progress import Say, watched
 from rotnet.training.run_pictures import save_figure, save_learning_curves
@@ -47,6 +49,7 @@ def run_classifier(
     batch_size: int = 32,
     seed: int = 0,
     workers: int = 2,
+    devices: Devices = None,
     say: Say | None = None,
 ) -> dict[str, Any]:
     """Teach a network the classes of a folder, measure it and save it.
@@ -66,6 +69,7 @@ def run_classifier(
         batch_size: Pictures in a step.
         seed: Of everything drawn.
         workers: Threads that prepare pictures.
+        devices: What learns, as `rotnet.training.devices.several_devices` takes it.
         say: Takes a line for a person after each epoch; None leaves telling to Keras.
 
     Returns:
@@ -80,13 +84,13 @@ def run_classifier(
     data = load_class_folders(folder)
     learn, val, test = split_labelled(data, SHARES, seed=seed)
     taught = backbone == "rotnet" or (pretrained and backbone not in UNTAUGHT)  # nobody has taught that one
-    if backbone == "rotnet":
-        model = build_classifier(load_rotation_model(rotation_model), len(data.classes), input_shape=shape)
-    else:
-        weights = "imagenet" if taught else None
-        model = build_classifier(backbone, len(data.classes), input_shape=shape, weights=weights)
     common: dict[str, Any] = {"input_shape": shape, "batch_size": batch_size, "seed": seed, "workers": workers}
-    with watched(say) as told:
+    with several_devices(devices), watched(say) as told:
+        if backbone == "rotnet":
+            model = build_classifier(load_rotation_model(rotation_model), len(data.classes), input_shape=shape)
+        else:
+            weights = "imagenet" if taught else None
+            model = build_classifier(backbone, len(data.classes), input_shape=shape, weights=weights)
         report = teach(
             model,
             data.classes,
@@ -117,7 +121,7 @@ def _misclassified(
     by_class: dict[int, list[tuple[Any, Any, Any]]] = {}
     for number in range(len(batches)):
         images, truth = batches[number]
-        answers = model.predict_on_batch(images)
+        answers = probabilities_of(model, images)
         for place in np.flatnonzero(answers.argmax(axis=1) != truth):
             found = by_class.setdefault(int(truth[place]), [])
             if len(found) < count:
@@ -203,6 +207,7 @@ def run_upright(
     batch_size: int = 32,
     seed: int = 0,
     workers: int = 2,
+    devices: Devices = None,
     say: Say | None = None,
 ) -> dict[str, Any]:
     """Teach a network to tell upright pictures from those that are not, measure it and save it.
@@ -217,6 +222,7 @@ def run_upright(
         size: Side of the square pictures, pixels.
         frozen_epochs: Most epochs that only the last layer learns.
         epochs: Most epochs that all learns then.
+        devices: What learns, as `rotnet.training.devices.several_devices` takes it.
         say: Takes a line for a person after each epoch; None leaves telling to Keras.
 
     Returns:
@@ -230,8 +236,8 @@ def run_upright(
     keras.utils.set_random_seed(seed)
     learn, val = upright_streams(folder, shape, batch_size=batch_size, seed=seed, workers=workers)
     weights = None if backbone in UNTAUGHT else weights
-    model = build_classifier(backbone, len(UPRIGHT_CLASSES), input_shape=shape, weights=weights)
-    with watched(say) as told:
+    with several_devices(devices), watched(say) as told:
+        model = build_classifier(backbone, len(UPRIGHT_CLASSES), input_shape=shape, weights=weights)
         report = teach(
             model,
             UPRIGHT_CLASSES,
@@ -246,7 +252,7 @@ def run_upright(
         )
     save_learning_curves([output / "log.csv"], output)
     images, truth = val[0]
-    answers = model.predict_on_batch(images)
+    answers = probabilities_of(model, images)
     shown = images.astype(np.uint8)
     save_figure(lambda: plot_predictions(shown, answers, UPRIGHT_CLASSES, truth=truth), output / "predictions.png")
     return report

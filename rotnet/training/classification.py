@@ -24,6 +24,7 @@ from rotnet.geometry.warping import square_view
 from rotnet.images import converting, reading
 from rotnet.images.reading import Source
 from rotnet.models import freeze_backbone, unfreeze_backbone
+from rotnet.training.devices import shared
 from rotnet.training.fitting import Metric, Verbosity, jit_compile, save_uncompiled, tensorboard
 from rotnet.training.generators import RotNetDataGenerator
 from rotnet.training.labels import upright_classes
@@ -226,8 +227,8 @@ def fit_classifier(
             jit_compile=jit_compile(),
         )
         history = model.fit(
-            train,
-            validation_data=validation,
+            shared(train),
+            validation_data=shared(validation),
             initial_epoch=done,
             epochs=done + number,
             callbacks=told,
@@ -335,8 +336,15 @@ def measure(model: keras.Model, batches: keras.utils.PyDataset, classes: Sequenc
     for index in range(len(batches)):
         images, labels = batches[index]
         truth.append(labels)
-        answers.append(model.predict_on_batch(images))
+        answers.append(probabilities_of(model, images))
     return classification_report(np.concatenate(truth), np.concatenate(answers), classes)
+
+
+def probabilities_of(model: keras.Model, images: Any) -> NDArray[np.float32]:
+    """What a model answers for any number of pictures, in a block of `rotnet.training.devices.several_devices` too."""
+    # predict_on_batch would have each device answer for all of them, or refuse a number that cannot be divided
+    answers: NDArray[np.float32] = keras.ops.convert_to_numpy(model(images, training=False))
+    return answers
 
 
 def is_guessing(report: Mapping[str, Any], classes: Sequence[str]) -> bool:

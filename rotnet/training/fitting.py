@@ -23,6 +23,7 @@ import numpy as np
 from rotnet.errors import TrainingError, UsageError
 from rotnet.images.writing import atomic_file
 from rotnet.models.transfer import copy_weights
+from rotnet.training.devices import shared
 from rotnet.training.generators import Augment, RotNetDataGenerator
 from rotnet.training.metrics import AngleError
 
@@ -138,8 +139,8 @@ def fit(
     averaged = optimizer is None and settings.ema is not None
     try:
         history = model.fit(
-            train,
-            validation_data=validation,
+            shared(train),
+            validation_data=shared(validation),
             epochs=settings.epochs,
             callbacks=[*_callbacks(train, settings, folder, best, monitor, averaged=averaged), log, *callbacks],
             # the generator draws the order, so that a resumed run takes the batches it would have taken

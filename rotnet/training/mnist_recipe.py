@@ -17,6 +17,8 @@ from rotnet.geometry.angles import angle_difference
 from rotnet.inference.predictor import Predictor
 from rotnet.models.export import export_onnx, set_metadata
 from rotnet.models.mnist import mnist_p4cnn
+from rotnet.models.transfer import copy_weights
+from rotnet.training.devices import Devices, several_devices
 from rotnet.training.fitting import TrainingSettings, Verbosity, fit
 from rotnet.training.generators import RotNetDataGenerator
 from rotnet.training.progress import Say, watched
@@ -69,7 +71,12 @@ def train_mnist(
 
 
 def run_mnist(
-    output: str | Path, *, data: str | Path | None = None, epochs: int | None = None, say: Say | None = None
+    output: str | Path,
+    *,
+    data: str | Path | None = None,
+    epochs: int | None = None,
+    devices: Devices = None,
+    say: Say | None = None,
 ) -> dict[str, Any]:
     """Train on MNIST, export the model, calibrate it and measure it on the 10,000 test digits.
 
@@ -77,6 +84,7 @@ def run_mnist(
         output: Where the run lives; started again, it goes on.
         data: An `mnist.npz`; see `rotnet.datasets.load_mnist`.
         epochs: None as the preset `mnist` was trained.
+        devices: What learns, as `rotnet.training.devices.several_devices` takes it.
         say: Takes sentences for a person; None leaves telling to Keras.
 
     Returns:
@@ -84,7 +92,10 @@ def run_mnist(
     """
     output = Path(output)
     settings = MNIST_SETTINGS if epochs is None else replace(MNIST_SETTINGS, epochs=epochs)
-    model = train_mnist(output, data=data, settings=settings, say=say)
+    with several_devices(devices):
+        taught = train_mnist(output, data=data, settings=settings, say=say)
+    model = mnist_p4cnn()  # on one device, as what follows wants it
+    copy_weights(taught, model)
     exported = export_onnx(model, output / "model.onnx")
     if say:
         say("Measuring the model on the test digits, which it has never seen.")

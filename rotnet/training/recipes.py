@@ -29,6 +29,7 @@ from rotnet.models.efficientnet_lite import VARIANTS
 from rotnet.models.export import export_onnx, set_metadata
 from rotnet.models.heads import load_rotation_model
 from rotnet.models.transfer import backbone_of, build_model, copy_weights, fix_statistics, freeze
+from rotnet.training.devices import Devices, several_devices
 from rotnet.training.fitting import TrainingSettings, Verbosity, fit
 from rotnet.training.generators import RotNetDataGenerator
 from rotnet.training.progress import Say, watched
@@ -205,6 +206,7 @@ def run_photos(
     seed: int = 0,
     weights: str | None = "imagenet",
     beside: str | None = None,
+    devices: Devices = None,
     say: Say | None = None,
 ) -> dict[str, Any]:
     """Train on a folder of upright photographs, export the model, calibrate and measure it.
@@ -224,6 +226,7 @@ def run_photos(
         weights: None for random weights, `"imagenet"`, or the name of a preset or a path to the file of a model that is
             gone on from, as `rotnet.models.load_rotation_model` takes it.
         beside: A preset or file to measure on the same pictures; None for none.
+        devices: What learns, as `rotnet.training.devices.several_devices` takes it.
         say: Takes sentences for a person; None leaves telling to Keras, a line an epoch.
 
     Returns:
@@ -251,9 +254,10 @@ def run_photos(
         parsed = [replace(stage, settings=replace(stage.settings, epochs=epochs)) for stage in parsed]
     split = split_photos(folder)
     say_or_not(f"{len(split.train)} pictures to learn from, {len(split.val)} held out to measure on.")
-    model = train_photos(
-        folder, output, backbone=backbone, weights=weights if begun is None else begun, stages=parsed, say=say
-    )
+    with several_devices(devices):
+        model = train_photos(
+            folder, output, backbone=backbone, weights=weights if begun is None else begun, stages=parsed, say=say
+        )
     save_learning_curves([stage_folder(output, n) / "log.csv" for n in range(1, len(parsed) + 1)], output)
     exported = export_onnx(_to_answer(model, parsed[-1].size, backbone), output / "model.onnx")
     say_or_not("Measuring on the held-out pictures: turned by known angles, saved, and read again.")

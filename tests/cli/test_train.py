@@ -141,7 +141,7 @@ def test_misclassified_pictures_are_drawn_from_all_classes_in_turn():
     from rotnet.training.classification import LabelledBatches
 
     class Stubborn:
-        def predict_on_batch(self, images):
+        def __call__(self, images, training):
             return np.tile([0.1, 0.8, 0.1], (len(images), 1))
 
     labels = np.array([0] * 6 + [1] * 3 + [2] * 2)

@@ -162,46 +162,13 @@ def test_source_of_a_name(name):
 
 def upload(files, root):
     """Copy files to an address, by fsspec or into S3."""
-    from rotnet.engines.inputs import _system
+    from rotnet.engines.inputs import file_system
 
     for name in files:
-        system, _, path = _system(f"{root}/{name}")
+        system, _, path = file_system(f"{root}/{name}")
         system.create_dir(path.rpartition("/")[0])
         with system.open_output_stream(path) as stream:
             stream.write(Path(name).read_bytes())
-
-
-@pytest.fixture
-def memory():
-    pytest.importorskip("fsspec")
-    from fsspec.implementations.memory import MemoryFileSystem
-
-    MemoryFileSystem.store.clear()
-    return "memory://photos"
-
-
-@pytest.fixture
-def s3(monkeypatch):
-    """An S3 on this machine, with a bucket."""
-    server = pytest.importorskip("moto.server")
-    fs = pytest.importorskip("pyarrow.fs")
-    service = server.ThreadedMotoServer(port=0, verbose=False)
-    service.start()
-    host, port = service.get_host_and_port()
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-    inputs._root.cache_clear()
-    address = os.environ["AWS_ENDPOINT_URL"]
-    fs.S3FileSystem(allow_bucket_creation=True, endpoint_override=address).create_dir("photos")
-    yield "s3://photos"
-    inputs._root.cache_clear()
-    service.stop()
 
 
 @pytest.mark.parametrize("cloud", ["memory", "s3"])

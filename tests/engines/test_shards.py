@@ -16,6 +16,7 @@ from trees import everything, make_traps, save
 from rotnet import predict_files
 from rotnet.cli.main import main
 from rotnet.engines.shards import Job, Shard, shard_paths
+from rotnet.engines.tables import write_table
 from rotnet.errors import UsageError
 
 ANSWERS = ("path", "angle", "confidence", "action", "reason", "error")
@@ -153,6 +154,30 @@ def test_failed_rows_are_tried_again_on_request(folder, model):
     after = read(part(1, 1))
     assert [row["path"] for row in before if row not in after] == ["in/cut.jpg"]
     assert len(after) == len(before) and next(row for row in after if row["path"] == "in/cut.jpg")["width"] == 64
+
+
+MERGE = """
+import resource, sys
+from rotnet.cli.main import main
+import pyarrow.parquet
+resource.setrlimit(resource.RLIMIT_NOFILE, (150, 150))
+sys.exit(main(["merge", "out", "-o", "all.parquet"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits open files as other systems do")
+def test_more_tables_than_may_be_open_are_merged(folder):
+    of = 230
+    job = Job.begin("out", {"task": "predict", "inputs": ["in"], "options": {}}, of)
+    for number in range(1, of + 1):
+        rows = [{"path": f"{place:04}.png", "path_bytes": None} for place in (number, 2 * of - number)]
+        write_table(job.table(Shard(number, of)), rows, job.manifest)
+    names, environment = os.listdir(), {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", MERGE], capture_output=True, text=True, timeout=100, env=environment)
+    assert done.returncode == 0, done.stderr
+    paths = [row["path"] for row in read("all.parquet")]
+    assert len(paths) == 2 * of and paths == sorted(paths)
+    assert sorted(os.listdir()) == sorted([*names, "all.parquet"])
 
 
 def test_merge_tells_what_is_missing_and_replaces_only_tables(folder, model, capsys):

@@ -191,7 +191,8 @@ def archive(rng: random.Random) -> None:
     from rotnet.engines.inputs import pictures_in, read_picture
     from rotnet.errors import ImageError
 
-    Path("a.tar").write_bytes(mutant(_archive(), rng))
+    data = mutant(_archive(rng.choice((tarfile.GNU_FORMAT, tarfile.PAX_FORMAT))), rng)
+    Path("a.tar").write_bytes(_with_checksums(data, rng) if rng.random() < 0.8 else data)
     for _, found in pictures_in("a.tar"):
         with contextlib.suppress(ImageError):
             read_picture(found)
@@ -268,14 +269,31 @@ def _whole(kind: str) -> bytes:
 
 
 @cache
-def _archive() -> bytes:
+def _archive(format: int) -> bytes:
     whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w") as tar:
+    with tarfile.open(fileobj=whole, mode="w", format=format) as tar:
         for name in ("a.png", "long" * 40 + ".jpg", "b.webp"):
             info = tarfile.TarInfo(name)
             info.size = 700
             tar.addfile(info, io.BytesIO(bytes(700)))
     return whole.getvalue()
+
+
+def _with_checksums(data: bytes, rng: random.Random) -> bytes:
+    """A tar file whose headers hold, whatever became of them, for else nobody reads on; some members of other kinds."""
+    data = bytearray(data)
+    for at in range(0, len(data) - 511, 512):
+        if data[at + 257 : at + 262] == b"ustar":
+            if rng.random() < 0.2:
+                data[at + 156] = rng.choice(b"0125678LKSxgXV\0")
+            if rng.random() < 0.2:  # the size, as text or in base 256
+                sizes = (rng.randbytes(12), b"\x80" + rng.randbytes(11), b"%011o\0" % 9**9)
+                data[at + 124 : at + 136] = rng.choice(sizes)
+            if rng.random() < 0.1:  # the map of a sparse member
+                data[at + 386 : at + 483] = rng.randbytes(97)
+            data[at + 148 : at + 156] = b" " * 8
+            data[at + 148 : at + 156] = b"%06o\0 " % sum(data[at : at + 512])
+    return bytes(data)
 
 
 @cache
