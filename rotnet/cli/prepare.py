@@ -9,8 +9,8 @@ from typing import Any
 
 from rotnet.cli.common import add_command, add_lenient, path, share
 
-FILES = """Copies that are scaled, compressed, mirrored or brightened are near-duplicates too: the largest is kept, and of
-these the one that has kept most of its lights and darks.
+FILES = """Copies that are scaled, compressed, mirrored or brightened are near-duplicates too: the largest is kept,
+and of these the one that has kept most of its lights and darks.
 
 OUT receives the pictures as JPEG, manifest.csv with every picture found (path, split, sha256, size in bytes,
 width, height, group, source, and the reason if it is left out) and review.csv with those found not upright.
