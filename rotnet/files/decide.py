@@ -9,11 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
+import numpy as np
+
 from rotnet.errors import ImageError
 from rotnet.files.options import Turning
 from rotnet.files.plan import Targets
 from rotnet.files.predict import answer_files, as_row, why_failed
 from rotnet.geometry.cropping import Crop, chosen_crop, named_crop
+from rotnet.geometry.lines import LevelEstimate
 from rotnet.images import reading
 from rotnet.images.finding import Stamp, stamp
 from rotnet.images.prefetch import JOBS, ahead
@@ -22,6 +25,7 @@ from rotnet.inference.decision import ACTIONS, Action, Decision
 from rotnet.inference.options import Options
 from rotnet.inference.predictor import DEFAULT, Predictor
 
+DRAWN = 40  # edges at the most, for the eye
 FILE_ACTIONS = (*ACTIONS, "left")  # of a file that did not fail
 
 
@@ -46,6 +50,7 @@ class FileCorrection:
         decided: `"person"` where a person has decided, on the page of `--preview`; None where the model has.
         sha256: Of the bytes that were looked at, in a plan for later: what has changed since is refused.
         seen: `stamp` of the file before it was looked at; what has changed since is refused likewise.
+        lines: The longest edges that told the level: x and y of both ends, in shares of width and height; for the eye.
     """
 
     path: Path
@@ -61,10 +66,11 @@ class FileCorrection:
     decided: Literal["person"] | None = None
     sha256: str | None = None
     seen: Stamp | None = field(default=None, compare=False, repr=False)
+    lines: list[list[float]] | None = field(default=None, compare=False, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """The fields that have a value and say something beyond this run, ready for JSON."""
-        return as_row(replace(self, seen=None))
+        return as_row(replace(self, seen=None, lines=None))
 
     def failed(self, error: Exception) -> FileCorrection:
         """The same, had it failed."""
@@ -110,11 +116,18 @@ def decide_files(
                 yield FileCorrection(path, None, "failed", error=answer)
             else:
                 decided = planned(path, targets[path], predictor.decide(answer, options))
-                decided = replace(decided, seen=seen.pop(path))
+                decided = replace(decided, seen=seen.pop(path), lines=_longest(answer.level))
                 try:
                     yield with_crop(decided, how)
                 except Exception as error:  # it may have gone meanwhile
                     yield decided.failed(error)
+
+
+def _longest(level: LevelEstimate | None) -> list[list[float]] | None:
+    if level is None:
+        return None
+    order = np.argsort(-np.hypot(*(level.segments[:, 2:] - level.segments[:, :2]).T), kind="stable")[:DRAWN]
+    return np.round(level.segments[order] / (level.size[::-1] * 2), 4).tolist()
 
 
 def with_crop(decision: FileCorrection, how: Turning, data: bytes | None = None) -> FileCorrection:

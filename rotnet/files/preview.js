@@ -90,6 +90,31 @@ function draw(card, canvas, image, longest) {
   drawTurned(context, image, size, [w, h], angle, typeof fill === "string" ? fill : `rgb(${shades})`);
 }
 
+// Over the picture as it is, what would be level and plumb, and the lines that were believed; over the other a grid.
+function guide(card, canvas, image) {
+  for (const old of image.parentElement.querySelectorAll("svg")) old.remove();
+  if (!$("guides").checked) return;
+  const { angle } = stateOf(card), lines = JSON.parse(card.dataset.lines ?? "[]");
+  const [w, h] = [image.naturalWidth, image.naturalHeight];
+  const believed = lines.map(([x0, y0, x1, y1]) => `M${x0 * w} ${y0 * h}L${x1 * w} ${y1 * h}`).join("");
+  const turn = `rotate(${-angle} ${w / 2} ${h / 2})`;
+  image.after(overlay(w, h, `<path d="${gridOf(w, h)}" transform="${turn}"/><path class="believed" d="${believed}"/>`));
+  canvas.after(overlay(canvas.width, canvas.height, `<path d="${gridOf(canvas.width, canvas.height)}"/>`));
+}
+
+// Lines through the middle and around it, long enough however they are turned.
+function gridOf(w, h) {
+  const step = Math.min(w, h) / 6, far = Math.hypot(w, h), count = Math.ceil(far / 2 / step);
+  const across = (at) => `M${w / 2 - far} ${h / 2 + at}h${2 * far}M${w / 2 + at} ${h / 2 - far}v${2 * far}`;
+  return Array.from({ length: 2 * count + 1 }, (_, number) => across((number - count) * step)).join("");
+}
+
+function overlay(w, h, content) {
+  const box = document.createElement("div"); // the inner picture cuts off what lies outside
+  box.innerHTML = `<svg viewBox="0 0 ${w} ${h}" aria-hidden="true"><svg width="${w}" height="${h}">${content}</svg></svg>`;
+  return box.firstChild;
+}
+
 // What the crop takes away, in words.
 function toldLoss(card) {
   const lost = Math.round(100 * lossOf(card, stateOf(card).angle, cropOf(card)));
@@ -112,6 +137,7 @@ function paint(card) {
     choice.disabled = isWhole(angle);
     image.decode().then(() => {
       draw(card, canvas, image, LONGEST);
+      guide(card, canvas, image);
       choice.value = cropOf(card);
       card.querySelector("output").textContent = toldLoss(card);
     }, () => {});
@@ -127,7 +153,7 @@ const watcher = new IntersectionObserver((seen) => {
       card.append($("controls").content.cloneNode(true));
       paint(card);
     } else if (!isIntersecting && controls && !card.contains(document.activeElement)) {
-      for (const part of card.querySelectorAll("canvas, .controls")) part.remove();
+      for (const part of card.querySelectorAll("canvas, svg, .controls")) part.remove();
     }
   }
 }, { rootMargin: "400px" });
@@ -140,7 +166,10 @@ function zoom() {
   $("zoomed").textContent = `${card.querySelector("h2").textContent}: ${told}`;
   link.href = card.dataset.file;
   canvas.ariaLabel = `turned by ${shown(angle)}`;
-  const show = () => draw(card, canvas, image, 1600);
+  const show = () => {
+    draw(card, canvas, image, 1600);
+    guide(card, canvas, image);
+  };
   image.onload = show;
   image.onerror = () => {
     box.querySelector("span").textContent = "It cannot be shown here; this is its thumbnail.";
@@ -241,6 +270,7 @@ document.onkeydown = (event) => {
   if (key === "enter" && target.matches("button, a, summary, [type=checkbox]")) return;
   if (keys[key]) act(current, keys[key]);
   else if (ways[key]) go(from(current, ways[key]()));
+  else if (key === "g") $("guides").click();
   else if (key === "z") $("zoom").open ? $("zoom").close() : zoom();
   else if (key === "e" && !$("zoom").open) current.querySelector("input")?.select();
   else return;
@@ -281,6 +311,10 @@ $("accept").onclick = () => {
   filter();
 };
 $("search").oninput = $("open").onchange = filter;
+$("guides").onchange = () => {
+  for (const canvas of grid.querySelectorAll("canvas")) paint(canvas.closest("article"));
+  if ($("zoom").open) zoom();
+};
 $("zoom").onclick = ({ target }) => target.matches("dialog") && $("zoom").close();
 $("zoom").onclose = () => go(current);
 $("save").onclick = () => {

@@ -104,11 +104,12 @@ def _card(decision: FileCorrection, how: Turning, folder: Path) -> str:
     pixels = reading.read_image(source, short_side=THUMBNAIL, max_pixels=how.max_pixels, strict=how.strict)
     with reading.opened(source, str(decision.path), how.max_pixels) as picture:
         width, height = picture.size  # as stored; which is which makes no difference to what a crop loses
+    lines = "" if decision.lines is None else f' data-lines="{json.dumps(decision.lines)}"'
     kind = decision.action.replace(" ", "-")
     told = html.escape(decision.reason or decision.action)
     return (
         f'<article class="{kind}" title="{path}" data-file="{_link(decision.path, folder)}" data-row="{row}" '
-        f'data-size="{width} {height}">'
+        f'data-size="{width} {height}"{lines}>'
         f"{_thumbnail(pixels)}<h2>{name}</h2>"
         f"<p><span>{told}</span><em>{decision.confidence:.0%}</em></p></article>\n"
     )

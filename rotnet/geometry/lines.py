@@ -65,6 +65,7 @@ class LevelEstimate:
         pitch_term: k, how much the verticals fan out: half diagonals to their vanishing point are 1 / k. Positive: they
             meet above, the camera looked up.
         segments: float64 (n, 4), the believed edges as x0, y0, x1, y1 in pixels of the picture that was given.
+        size: `(height, width)` of that picture.
     """
 
     roll: float
@@ -74,6 +75,7 @@ class LevelEstimate:
     probability_one: float
     pitch_term: float
     segments: Floats
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ def level_from_lines(image: NDArray[np.uint8], *, up: float = 0.0, within: float
         probability_one=one,
         pitch_term=float(fit.values[1]),
         segments=(believed + 0.5) * np.tile(scale, 2) - 0.5,
+        size=(image.shape[0], image.shape[1]),
     )
 
 

@@ -5,9 +5,11 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from accessibility import in_all_looks
 from chromium import texts, wait_for
+from compass import crooked
 from PIL import Image
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
@@ -249,6 +251,28 @@ def test_what_is_left_for_its_crop_is_shown_and_may_be_turned(browser, folder, m
     path = saved(browser, tmp_path)
     assert main(["apply", str(path), "--report", "done.jsonl"]) == 0
     assert (rows_of("done.jsonl")["a.png"]["action"], rows_of("done.jsonl")["a.png"]["crop"]) == ("turned", "fit")
+
+
+def test_level_lines_are_drawn_on_request(browser, folder, model):
+    y, x = np.mgrid[:400, :520]
+    posts = 60 + 50 * np.sin((x * np.cos(0.1) - y * np.sin(0.1)) / 6)  # which lean to the left by 5.7 degrees
+    Image.fromarray(np.uint8(np.clip(crooked(5.0, 400, 520) * 0.5 + posts[:, :, None], 0, 255))).save("posts.png")
+    save("plain.png", 30.0)
+    assert main(["correct", ".", "-o", "out", "--model", model, "--preview", "sheet.html"]) == 0
+    browser.get(Path("sheet.html").resolve().as_uri())
+    posts, plain = (card(browser, f"{name}.png") for name in ("posts", "plain"))
+    assert not browser.find_elements("css selector", "svg")
+    press(browser, "g")
+    wait_for(lambda: len(browser.find_elements("css selector", "article > svg")) == 4)
+    believed = [one.find_element("css selector", ".believed").get_attribute("d") for one in (posts, plain)]
+    assert believed[0].count("M") > 5 and not believed[1]
+    ends = np.array([float(number) for number in re.findall(r"[\d.]+", believed[0])]).reshape(-1, 4)
+    leaning = np.degrees(np.arctan2(ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1])) % 180
+    assert np.median(leaning) == pytest.approx(5.7, abs=0.3)
+    turned = plain.find_element("css selector", "svg path").get_attribute("transform")
+    assert float(turned[len("rotate(") :].split()[0]) == pytest.approx(-30.0, abs=1)
+    press(browser, "g")
+    assert not browser.find_elements("css selector", "svg")
 
 
 def test_accessible(browser, sheet, axe):

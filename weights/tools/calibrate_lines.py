@@ -103,6 +103,14 @@ def tilts(name, paths):
     for kind, angles in (("upright", np.zeros(len(paths))), ("tilted", drawn)):
         trials = make_trials(paths, seed=17, angles=(angles % 360).tolist())
         answers = list(predictor.predict_views([predictor.view(trial.render()) for trial in trials], Options()))
+        network = np.array([answer.angle - answer.refined_by for answer in answers])
+        off = np.asarray(signed_difference(network, angles))
+        lined = np.asarray(angle_difference([answer.angle for answer in answers], angles))
+        print(
+            f"{name} {kind}, n {len(paths)}: median error {np.median(np.abs(off)):.2f} degrees by the network, "
+            f"{np.median(lined):.2f} with lines; pull towards upright {np.median(-off * np.sign(angles)):.2f}",
+            flush=True,
+        )
         for level in (False, None, True):
             turns = np.array([decide(answer, predictor.card, Options(level=level)).turn for answer in answers])
             left = np.asarray(angle_difference(angles, turns))

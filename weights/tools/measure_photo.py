@@ -1,9 +1,10 @@
-"""Measure the preset `photo` on validation photographs, as `weights/README.md` reports it.
+"""Measure the preset `photo` on the photographs to choose by, as `weights/README.md` reports it.
 
-    python weights/tools/measure_photo.py PHOTOS > weights/runs/photo/metrics.json
+    python weights/tools/measure_photo.py PHOTOS MORE > weights/runs/photo10/metrics.json
+    python weights/tools/measure_photo.py PHOTOS MORE --model blend.onnx --calibrate
 
-PHOTOS holds a `manifest.csv` (see `rotnet.datasets.split_photos`), a sub-folder for each collection. The calibration is
-fitted again, on a copy of the file. *Clear up* are the pictures of the collections named below.
+The folders are those of `sources.py`. The calibration is fitted again, on a copy of the file, or with `--calibrate` in
+the file itself. *Clear up* are the pictures of the collections named below.
 """
 
 import argparse
@@ -13,9 +14,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from sources import photos
 
 from rotnet import Predictor
-from rotnet.datasets import split_photos
 from rotnet.evaluation import evaluate, rates, summary
 from rotnet.inference import presets
 from rotnet.training.recipes import calibrate_photos
@@ -38,14 +39,16 @@ def spread(evaluation):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder")
+    parser.add_argument("folders", nargs="+", help="folders of upright photographs with a manifest.csv")
     parser.add_argument("--model", default="photo", help="default: photo")
+    parser.add_argument("--calibrate", action="store_true", help="write the calibration into the file")
     options = parser.parse_args()
-    val = split_photos(options.folder).val
-    clear = [path for path in val if path.parent.name in CLEAR_UP]
+    choose = [photo for photo in photos(options.folders) if photo.side == "choose"]
+    clear = [photo.path for photo in choose if photo.source in CLEAR_UP]
     with tempfile.TemporaryDirectory() as folder:
-        exported = Path(shutil.copy(presets.find(options.model), folder))
-        report = calibrate_photos(exported, val)
+        found = Path(presets.find(options.model))
+        exported = found if options.calibrate else Path(shutil.copy(found, folder))
+        report = calibrate_photos(exported, [photo.path for photo in choose], repeats=2)
         predictor = Predictor(exported)
     crooked = evaluate(clear, model=predictor, turns=4, repeats=REPEATS)
     harm = rates(crooked, evaluate(clear, model=predictor, turns=4, protocol="upright"))
