@@ -105,7 +105,8 @@ def find_duplicates(hashes: Sequence[int], distance: int, mirrored: Sequence[int
     same = [(int(owner[value]), place // each) for place, value in enumerate(which) if owner[value] != place // each]
     near = ((int(owner[one]), int(owner[other])) for one, other in near_pairs(values, distance))
     pairs = {(min(pair), max(pair)) for pair in near if pair[0] != pair[1]}
-    before, equal = defaultdict(list), defaultdict(list)
+    before: dict[int, list[int]] = defaultdict(list)
+    equal: dict[int, list[int]] = defaultdict(list)
     for table, found in ((before, sorted(pairs)), (equal, same)):
         for one, other in found:
             table[other].append(one)
