@@ -1,5 +1,6 @@
 # make demo   turn the sample photographs upright
 # make test   lint, types, tests, and source archive and wheel tried in a fresh environment
+# make site   the documentation as a site, in dist/site; begin with its index.html
 # make page   the page without a server, in dist/page; needs npm
 # make constraints  write the versions of what is installed, once the tests have passed with them
 # make clean  remove what these made
@@ -13,12 +14,16 @@ WHEELS := build/wheels
 TRIAL := build/trial
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo page test lint unit wheel constraints clean
+.PHONY: demo site page test lint unit wheel constraints clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/base
 	$(BIN)/rotnet correct examples/photos -o straight --overwrite --max-loss 0.25 --fill blur --report straight/report.jsonl
 	@$(BIN)/python examples/contact_sheet.py examples/photos straight
+
+site: $(VENV)/dev
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs -d build/site . dist/site
+	@echo "the site: dist/site/index.html"
 
 page: $(VENV)/base
 	$(BIN)/python page/build.py -o dist/page

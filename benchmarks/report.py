@@ -63,7 +63,7 @@ def write(folder: Path, facts: dict[str, Any], tables: Sequence[Table]) -> Path:
         f"with Python {facts['python']}, {versions}.\n\n"
         "The ratio is to the first row of a table; quartiles are of the rounds.\n"
     )
-    plot = f"![]({facts['date']}.png)\n"
+    plot = f"![A bar a row of the tables below]({facts['date']}.png)\n"
     _plot(folder / f"{facts['date']}.png", tables)
     target = folder / f"{facts['date']}.md"
     target.write_text("\n".join([head, plot, *(as_text(table) for table in tables)]))

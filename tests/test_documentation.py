@@ -16,7 +16,7 @@ import rotnet
 from rotnet.cli.main import main, make_parser
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MODULES = ["rotnet", *(one.name for one in pkgutil.walk_packages(rotnet.__path__, "rotnet."))]
 
 

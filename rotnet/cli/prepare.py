@@ -9,7 +9,10 @@ from typing import Any
 
 from rotnet.cli.common import add_command, add_lenient, path, share
 
-FILES = """OUT receives the pictures as JPEG, manifest.csv with every picture found (path, split, sha256, size in bytes,
+FILES = """Copies that are scaled, compressed, mirrored or brightened are near-duplicates too: the largest is kept,
+and of these the one that has kept most of its lights and darks.
+
+OUT receives the pictures as JPEG, manifest.csv with every picture found (path, split, sha256, size in bytes,
 width, height, group, source, and the reason if it is left out) and review.csv with those found not upright.
 Interrupted, the same command goes on where it stopped. With other options, or once DIR has changed, it brings OUT up to
 date: pictures that no longer belong there go.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rotnet.datasets.photos import read_manifest
 from rotnet.errors import UsageError
 from rotnet.images.finding import find_images
 
@@ -57,6 +58,43 @@ def load_class_folders(folder: str | Path) -> Labelled:
         raise UsageError(f"{folder} must hold a folder of pictures for each of two or more classes. Found: {counts}.")
     labels = np.repeat(np.arange(len(names)), [len(paths) for paths in found])
     return Labelled([path for paths in found for path in paths], labels, tuple(names))
+
+
+def split_class_folders(
+    folder: str | Path, shares: Sequence[float] = (0.7, 0.2, 0.1), *, seed: int = 0
+) -> tuple[Labelled, ...]:
+    """Divide the pictures of a folder that has a sub-folder for each class.
+
+    A `manifest.csv` in the folder (columns `path` and `split`), such as `rotnet.datasets.prepare.prepare` writes, says
+    which picture is `train`, `val` or `test`, so that near-duplicates stay on one side; pictures that it does not name
+    are left out. Without one, each class is divided at random.
+
+    Args:
+        folder: As for `load_class_folders`.
+        shares, seed: As for `split_labelled`, where the folder does not say. Three shares ask for train, val and test,
+            two for train and val.
+
+    Returns:
+        A part for each share.
+
+    Raises:
+        UsageError: The folder holds too little, a class has nothing to learn from, or a part is empty.
+    """
+    data, sides = load_class_folders(folder), read_manifest(Path(folder))
+    if sides is None:
+        return split_labelled(data, shares, seed=seed)
+    names = ("train", "val", "test")[: len(shares)]
+    chosen = np.array([sides.get(path, "") for path in data.images])
+    parts = tuple(data.take(np.flatnonzero(chosen == name)) for name in names)
+    untaught = [name for label, name in enumerate(data.classes) if label not in parts[0].labels]
+    if untaught or not all(map(len, parts)):
+        found = ", ".join(f"{name} ({len(part)})" for name, part in zip(names, parts, strict=True))
+        none = f"; none to learn from of {', '.join(untaught)}" if untaught else ""
+        raise UsageError(
+            f"The manifest.csv of {folder} must have pictures in each part, and of each class in train. "
+            f"Found: {found}{none}. Prepare the folder with larger shares, or remove the file to divide at random."
+        )
+    return parts
 
 
 def split_labelled(data: Labelled, shares: Sequence[float] = (0.7, 0.2, 0.1), *, seed: int = 0) -> tuple[Labelled, ...]:

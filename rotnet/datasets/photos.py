@@ -53,13 +53,9 @@ def split_photos(folder: str | Path, *, val_share: float | None = None) -> Split
     folder = Path(folder)
     if not folder.is_dir():
         raise UsageError(f"{folder} must be a folder of upright pictures, but there is no such folder.")
-    manifest = folder / "manifest.csv"
-    if manifest.is_file():
-        with manifest.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as lines:
-            reader = csv.DictReader(lines)
-            if not {"path", "split"} <= set(reader.fieldnames or ()):
-                raise UsageError(f"{manifest} must have the columns path and split. Received: {reader.fieldnames}.")
-            rows = [(folder / row["path"], row["split"]) for row in reader]
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        rows = list(manifest.items())
     elif (folder / "train").is_dir() and (folder / "val").is_dir():
         rows = [(path, side) for side in ("train", "val") for path in find_images([folder / side])]
     else:
@@ -76,6 +72,22 @@ def split_photos(folder: str | Path, *, val_share: float | None = None) -> Split
             "Add pictures, or divide them into sub-folders train and val."
         )
     return split
+
+
+def read_manifest(folder: Path) -> dict[Path, str] | None:
+    """What the `manifest.csv` of a folder says: the side of the split by path. None where there is no such file.
+
+    Raises:
+        UsageError: It has no columns `path` and `split`.
+    """
+    manifest = folder / "manifest.csv"
+    if not manifest.is_file():
+        return None
+    with manifest.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as lines:
+        reader = csv.DictReader(lines)
+        if not {"path", "split"} <= set(reader.fieldnames or ()):
+            raise UsageError(f"{manifest} must have the columns path and split. Received: {reader.fieldnames}.")
+        return {folder / row["path"]: row["split"] for row in reader}
 
 
 def load_photos(paths: Iterable[Path], *, short_side: int, workers: int = 2) -> list[NDArray[np.uint8]]:

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from rotnet.datasets import load_class_folders, split_labelled, split_photos
+from rotnet.datasets import split_class_folders, split_photos
 from rotnet.datasets.augmentation import Augmentation
 from rotnet.errors import WeightsError
 from rotnet.evaluation.classification_plots import plot_class_counts, plot_confusion, plot_predictions
@@ -56,7 +56,7 @@ def run_classifier(
 
     Args:
         folder: Holds a folder of pictures for each class; 70 % of them are learned from, 20 % choose the best epoch,
-            10 % measure.
+            10 % measure, unless the `manifest.csv` of `rotnet prepare` in it says which.
         output: Where the run lives: `model.keras`, `classes.json`, `metrics.json`, `learning-curves.png`,
             `class-counts.png`, `confusion.png` and, if there are mistakes, `misclassified.png`.
         backbone: A name in `rotnet.models.BACKBONES`, or `"rotnet"` for the one of `rotation_model`, which has learned
@@ -81,19 +81,19 @@ def run_classifier(
     """
     output, shape = Path(output), (size, size, 3)
     keras.utils.set_random_seed(seed)
-    data = load_class_folders(folder)
-    learn, val, test = split_labelled(data, SHARES, seed=seed)
+    learn, val, test = split_class_folders(folder, SHARES, seed=seed)
+    classes = learn.classes
     taught = backbone == "rotnet" or (pretrained and backbone not in UNTAUGHT)  # nobody has taught that one
     common: dict[str, Any] = {"input_shape": shape, "batch_size": batch_size, "seed": seed, "workers": workers}
     with several_devices(devices), watched(say) as told:
         if backbone == "rotnet":
-            model = build_classifier(load_rotation_model(rotation_model), len(data.classes), input_shape=shape)
+            model = build_classifier(load_rotation_model(rotation_model), len(classes), input_shape=shape)
         else:
             weights = "imagenet" if taught else None
-            model = build_classifier(backbone, len(data.classes), input_shape=shape, weights=weights)
+            model = build_classifier(backbone, len(classes), input_shape=shape, weights=weights)
         report = teach(
             model,
-            data.classes,
+            classes,
             LabelledBatches(learn, shuffle=True, augmentation=Tilted(tilt=10.0), **common),
             LabelledBatches(val, same_every_epoch=True, **common),
             output,
@@ -103,14 +103,14 @@ def run_classifier(
             **told,
         )
     save_learning_curves([output / "log.csv"], output)
-    save_figure(lambda: plot_confusion(report["confusion"], data.classes), output / "confusion.png")
+    save_figure(lambda: plot_confusion(report["confusion"], classes), output / "confusion.png")
     labels = [part.labels for part in (learn, val, test)]
     parts = ("training", "validation", "test")
-    save_figure(lambda: plot_class_counts(labels, data.classes, parts=parts), output / "class-counts.png")
+    save_figure(lambda: plot_class_counts(labels, classes, parts=parts), output / "class-counts.png")
     (output / MISCLASSIFIED).unlink(missing_ok=True)
     if wrong := _misclassified(model, LabelledBatches(test, same_every_epoch=True, **common)):
         images, answers, truth = (np.stack(column) for column in zip(*wrong, strict=True))
-        save_figure(lambda: plot_predictions(images, answers, data.classes, truth=truth), output / MISCLASSIFIED)
+        save_figure(lambda: plot_predictions(images, answers, classes, truth=truth), output / MISCLASSIFIED)
     return report
 
 
@@ -182,8 +182,7 @@ def upright_streams(
     """
     common: dict[str, Any] = {"input_shape": shape, "batch_size": batch_size, "seed": seed, "workers": workers}
     if all(Path(folder, name).is_dir() for name in UPRIGHT_CLASSES):
-        data = load_class_folders(folder)
-        train, val = split_labelled(data, (0.8, 0.2), seed=seed)
+        train, val = split_class_folders(folder, (0.8, 0.2), seed=seed)
         return (
             LabelledBatches(train, shuffle=True, augmentation=Tilted(tilt=2.0), **common),
             LabelledBatches(val, shuffle=True, same_every_epoch=True, **common),

@@ -12,6 +12,7 @@ from rotnet.datasets import (
     load_mnist,
     load_photos,
     rotated_mnist,
+    split_class_folders,
     split_labelled,
     split_photos,
 )
@@ -152,6 +153,27 @@ def test_labelled_pictures_divide_by_class():
     assert all((part.labels == data.labels[part.images]).all() for part in parts)
     assert [part.images for part in split_labelled(data, seed=4)] == [part.images for part in parts]
     assert [part.images for part in split_labelled(data, seed=5)] != [part.images for part in parts]
+
+
+def test_a_manifest_divides_class_folders_too(tmp_path):
+    where = {"cat/a": "train", "cat/b": "val", "dog/a": "train", "dog/b": "test", "dog/c": ""}
+    photos(tmp_path, "cat/new.png", *(f"{name}.png" for name in where))
+    lines = "".join(f"{name}.png,{side}\n" for name, side in where.items())
+    (tmp_path / "manifest.csv").write_text(f"path,split\n{lines}")
+    parts = split_class_folders(tmp_path, seed=3)
+    assert [names(part.images, tmp_path) for part in parts] == [
+        ["cat/a.png", "dog/a.png"],
+        ["cat/b.png"],
+        ["dog/b.png"],
+    ]
+    assert [part.labels.tolist() for part in parts] == [[0, 1], [0], [1]]
+    assert [len(part) for part in split_class_folders(tmp_path, (0.8, 0.2))] == [2, 1]
+    (tmp_path / "manifest.csv").write_text(f"path,split\n{lines.replace('dog/a.png,train', 'dog/a.png,val')}")
+    with pytest.raises(UsageError, match=r"Found: train \(1\), val \(2\), test \(1\); none to learn from of dog"):
+        split_class_folders(tmp_path)
+    (tmp_path / "manifest.csv").unlink()
+    with pytest.raises(UsageError, match="class cat must have at least 4"):
+        split_class_folders(tmp_path, (0.25,) * 4)
 
 
 def test_no_part_of_labelled_pictures_stays_empty():

@@ -322,6 +322,30 @@ def test_chains_of_duplicates_keep_what_is_different():
     assert find_duplicates([], 6) == ([], [])
 
 
+def test_mirrored_hashes_are_found_whichever_comes_first():
+    hashes, mirrored = [0b00001111, 0b11110001, 0b10100101], [0b11110000, 0b10001111, 0b10100101]
+    assert find_duplicates(hashes, 1)[0] == [0, 1, 2]
+    assert find_duplicates(hashes, 1, mirrored) == ([0, 0, 2], [0, 0, 2])
+    assert find_duplicates(hashes[::-1], 1, mirrored[::-1]) == ([0, 1, 1], [0, 1, 1])
+
+
+@pytest.mark.parametrize("kind", ["mirrored", "brightened", "darkened", "both"])
+def test_an_edited_copy_is_left_out_and_the_better_one_kept(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    original = scene(3).astype(float)
+    brightened, darkened = np.minimum(original * 1.4, 255), np.maximum(original - 50, 0)
+    edited = {"mirrored": original, "brightened": brightened, "darkened": darkened, "both": brightened}[kind]
+    if kind in ("mirrored", "both"):
+        edited = edited[:, ::-1]
+    save("in/z.png", scene(3))
+    # a mirror image is as good as the other, so the one that is less compressed is kept
+    save("in/a.jpg" if kind == "mirrored" else "in/a.bmp", edited.astype(np.uint8))
+    save("in/other.png", scene(4))
+    reasons = {row.source: row.reason for row in prepare("in", "out", SMALL) if row.reason}
+    assert list(reasons.values()) == ["near-duplicate: of z.png"]
+    assert kind == "mirrored" or Path("in/a.bmp").stat().st_size > Path("in/z.png").stat().st_size
+
+
 def test_clusters_are_connected_components():
     assert clusters(6, [(4, 5), (1, 3), (3, 5)]) == [0, 1, 2, 1, 1, 1]
 
@@ -410,7 +434,7 @@ def test_command_asks_the_model(messy, tmp_path, capsys):
 
 
 def look(width):
-    numbers = dict.fromkeys(("size", "height", "hash", "angle", "confidence"), 1)
+    numbers = dict.fromkeys(("size", "height", "hash", "mirrored", "clipped", "angle", "confidence"), 1)
     return {**numbers, "width": width, "sha256": "", "error": None, "upright": None}
 
 

@@ -180,7 +180,9 @@ def _seen(path: Path, hashed: bool, strict: bool) -> Look:
             sides = sorted(header.size)
         image = reading.read_image(path, short_side=HASHED, strict=strict)
         height, width = sides if image.shape[0] < image.shape[1] else reversed(sides)  # as EXIF turns it
-        return Look(size, digest, width, height, perceptual_hash(image) if hashed else 0)
+        clipped = float(np.mean((image < 4) | (image > 251)))  # compression moves them a little
+        hashes = (perceptual_hash(image), perceptual_hash(image[:, ::-1])) if hashed else (0, 0)
+        return Look(size, digest, width, height, *hashes, clipped)
     except RotNetError as error:
         return Look(size, digest, error=str(error))
     except Exception as error:  # memory, permissions or a bug in a decoder: the other pictures go on

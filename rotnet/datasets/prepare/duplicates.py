@@ -79,12 +79,13 @@ def _agreeing(hashes: NDArray[np.uint64], low: int, high: int, distance: int) ->
         yield from zip(order[near].tolist(), order[near + step].tolist(), strict=True)
 
 
-def find_duplicates(hashes: Sequence[int], distance: int) -> tuple[list[int], list[int]]:
+def find_duplicates(hashes: Sequence[int], distance: int, mirrored: Sequence[int] = ()) -> tuple[list[int], list[int]]:
     """Choose one picture to stand for all that look like it.
 
     Args:
         hashes: Perceptual hashes, the picture that one would rather keep before the other.
         distance: Bits in which near-duplicates differ at most.
+        mirrored: Perceptual hashes of the mirror images; empty does not look for mirrored copies.
 
     Returns:
         For each picture the one that stands for it, itself if it is to be kept, and its cluster: the first of all
@@ -93,16 +94,26 @@ def find_duplicates(hashes: Sequence[int], distance: int) -> tuple[list[int], li
     Example:
         >>> find_duplicates([0b0000, 0b0011, 0b1111, 0b0000], 2)
         ([0, 0, 2, 0], [0, 0, 0, 0])
+        >>> find_duplicates([0b0101, 0b1010], 0, [0b1010, 0b0101])
+        ([0, 0], [0, 0])
     """
-    values, first, which = np.unique(np.array(hashes, np.uint64), return_index=True, return_inverse=True)
-    same = [(int(first[value]), index) for index, value in enumerate(which) if first[value] != index]
-    pairs = [tuple(sorted((int(first[one]), int(first[other])))) for one, other in near_pairs(values, distance)]
-    before = defaultdict(list)
-    for one, other in sorted(pairs):
-        before[other].append(one)
+    looks = list(zip(hashes, mirrored, strict=True)) if mirrored else [(one,) for one in hashes]
+    each = len(looks[0]) if looks else 1
+    all_hashes = np.array([one for look in looks for one in look], np.uint64)
+    values, first, which = np.unique(all_hashes, return_index=True, return_inverse=True)
+    owner = first // each  # the first picture that has this hash, or whose mirror image has
+    same = [(int(owner[value]), place // each) for place, value in enumerate(which) if owner[value] != place // each]
+    near = ((int(owner[one]), int(owner[other])) for one, other in near_pairs(values, distance))
+    pairs = {(min(pair), max(pair)) for pair in near if pair[0] != pair[1]}
+    before: dict[int, list[int]] = defaultdict(list)
+    equal: dict[int, list[int]] = defaultdict(list)
+    for table, found in ((before, sorted(pairs)), (equal, same)):
+        for one, other in found:
+            table[other].append(one)
     standing = list(range(len(hashes)))
-    for index, value in enumerate(which):
-        standing[index] = next((one for one in before[index] if standing[one] == one), standing[first[value]])
+    for index in standing.copy():
+        stands = min((standing[one] for one in equal[index]), default=index)
+        standing[index] = next((one for one in before[index] if standing[one] == one), stands)
     return standing, clusters(len(hashes), [*pairs, *same])
 
 

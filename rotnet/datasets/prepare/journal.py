@@ -18,8 +18,8 @@ _NUMBER = (int, float)
 FACTS: dict[str, dict[str, Any]] = {
     "source": {},
     "look": {
-        **dict.fromkeys(("size", "width", "height", "hash"), int),
-        **dict.fromkeys(("angle", "confidence"), _NUMBER),
+        **dict.fromkeys(("size", "width", "height", "hash", "mirrored"), int),
+        **dict.fromkeys(("clipped", "angle", "confidence"), _NUMBER),
         **{"sha256": str, "error": (str, type(None)), "upright": (*_NUMBER, type(None))},
     },
     "check": dict.fromkeys(("angle", "confidence", "upright"), _NUMBER),
