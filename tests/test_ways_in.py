@@ -104,7 +104,7 @@ def test_action_fails_where_pictures_are_crooked(folder, model, paths, status):
     (step,) = [step for step in action["runs"]["steps"] if step.get("id") == "check"]
     save("good/a.png", 0.0)
     save("with space/a b.png", 30.0)
-    command = Path("rotnet/bin/rotnet")
+    command = Path("runner/rotnet/bin/rotnet")  # not here, where Python would take the folder for the package
     command.parent.mkdir(parents=True)
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m rotnet "$@"\n')
     command.chmod(0o755)
@@ -113,7 +113,7 @@ def test_action_fails_where_pictures_are_crooked(folder, model, paths, status):
         name: re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda found: defaults[found[1]], value)
         for name, value in step["env"].items()
     }
-    runner = {"RUNNER_TEMP": str(folder), "GITHUB_OUTPUT": str(folder / "output")}
+    runner = {"RUNNER_TEMP": str(folder / "runner"), "GITHUB_OUTPUT": str(folder / "output")}
     shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
     done = subprocess.run(shell, env={**os.environ, **given, **runner}, capture_output=True, text=True, timeout=60)
     assert done.returncode == status, done.stderr

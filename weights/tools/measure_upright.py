@@ -1,9 +1,9 @@
 """Measure how well `rotnet check` tells upright pictures from wrong ones, as `weights/README.md` reports it.
 
-    python weights/tools/measure_upright.py PHOTOS > weights/runs/photo/upright.json
+    python weights/tools/measure_upright.py PHOTOS MORE > weights/runs/photo10/upright.json
 
-PHOTOS is a folder as `rotnet.datasets.split_photos` takes it; its validation photographs are shown upright and turned,
-by any angle and by quarter turns, each saved as JPEG and read back. Half of the answers are to upright pictures.
+The folders are those of `sources.py`; the photographs to choose by are shown upright and turned, by any angle and by
+quarter turns, each saved as JPEG and read back. Half of the answers are to upright pictures.
 """
 
 import argparse
@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from measure_photo import CLEAR_UP
 from PIL import Image
+from sources import photos
 
 from rotnet import Predictor, read_image, rotate
-from rotnet.datasets import split_photos
 from rotnet.evaluation.scores import upright_scores
 from rotnet.files.check import check_files
 from rotnet.inference.upright import upright_probability
@@ -41,12 +41,12 @@ def scores(truth, probabilities, tolerance):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder")
+    parser.add_argument("folders", nargs="+", help="folders of upright photographs with a manifest.csv")
     parser.add_argument("--model", default="photo", help="default: photo")
     options = parser.parse_args()
     predictor = Predictor(options.model)
-    val = split_photos(options.folder).val
-    clear = np.array([path.parent.name in CLEAR_UP for path in val])
+    choose = [photo for photo in photos(options.folders) if photo.side == "choose"]
+    val, clear = [photo.path for photo in choose], np.array([photo.source in CLEAR_UP for photo in choose])
     rng = np.random.default_rng(0)
     upright = answers(predictor, val, np.zeros(len(val)))
     report = {}
