@@ -1,6 +1,6 @@
 """Measure the preset `photo` on the photographs to choose by, as `weights/README.md` reports it.
 
-    python weights/tools/measure_photo.py PHOTOS MORE > weights/runs/photo10/metrics.json
+    python weights/tools/measure_photo.py PHOTOS > weights/runs/photo/metrics.json
     python weights/tools/measure_photo.py PHOTOS MORE --model blend.onnx --calibrate
 
 The folders are those of `sources.py`. The calibration is fitted again, on a copy of the file, or with `--calibrate` in
@@ -41,6 +41,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", help="folders of upright photographs with a manifest.csv")
     parser.add_argument("--model", default="photo", help="default: photo")
+    parser.add_argument("--repeats", type=int, default=4, help="angles a photograph is turned by; default: 4")
     parser.add_argument("--calibrate", action="store_true", help="write the calibration into the file")
     options = parser.parse_args()
     choose = [photo for photo in photos(options.folders) if photo.side == "choose"]
@@ -48,7 +49,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         found = Path(presets.find(options.model))
         exported = found if options.calibrate else Path(shutil.copy(found, folder))
-        report = calibrate_photos(exported, [photo.path for photo in choose], repeats=2)
+        report = calibrate_photos(exported, [photo.path for photo in choose], repeats=options.repeats)
         predictor = Predictor(exported)
     crooked = evaluate(clear, model=predictor, turns=4, repeats=REPEATS)
     harm = rates(crooked, evaluate(clear, model=predictor, turns=4, protocol="upright"))

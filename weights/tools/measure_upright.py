@@ -1,6 +1,6 @@
 """Measure how well `rotnet check` tells upright pictures from wrong ones, as `weights/README.md` reports it.
 
-    python weights/tools/measure_upright.py PHOTOS MORE > weights/runs/photo10/upright.json
+    python weights/tools/measure_upright.py PHOTOS > weights/runs/photo/upright.json
 
 The folders are those of `sources.py`; the photographs to choose by are shown upright and turned, by any angle and by
 quarter turns, each saved as JPEG and read back. Half of the answers are to upright pictures.
