@@ -2,8 +2,8 @@
 
     python weights/tools/blend_photo.py photo weights/runs/photo9/stage1/best.onnx -o blend.onnx --share 0.5
 
-What the second has learned of new pictures and what the first knew of old ones is then both there, at the cost of one
-network. The calibration is that of `photo` until the file is calibrated anew.
+What the second has learned of new pictures and what the first knew of old ones is then partly there, at the cost of
+one network. The calibration is that of `photo` until the file is calibrated anew.
 """
 
 import argparse
