@@ -33,9 +33,11 @@ def tables(*, tiny: bool) -> Iterator[Table]:
 def _files(paths: list[Path], rounds: int) -> Table:
     predictor, in_8_bits = (Predictor(name, threads=1) for name in ("photo", "photo_int8"))
     ways: dict[str, Callable[[], object]] = {
-        "rotnet, four quarter turns": lambda: predictor.predict(paths),
+        "rotnet, four quarter turns": lambda: predictor.predict(paths, turns=4),
+        "rotnet, four where one leaves doubt": lambda: predictor.predict(paths),
         "rotnet, one look": lambda: predictor.predict(paths, turns=1),
-        "rotnet, photo_int8, four quarter turns": lambda: in_8_bits.predict(paths),
+        "rotnet, photo_int8, four quarter turns": lambda: in_8_bits.predict(paths, turns=4),
+        "rotnet, photo_int8, four where one leaves doubt": lambda: in_8_bits.predict(paths),
         "rotnet, photo_int8, one look": lambda: in_8_bits.predict(paths, turns=1),
         "rotnet, reading and scaling alone": lambda: [predictor.view(path) for path in paths],
     }
