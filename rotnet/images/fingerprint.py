@@ -7,11 +7,11 @@ it another one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rotnet.images.formats import containers, jpeg, png, webp
 from rotnet.images.formats.block import Block
-from rotnet.images.formats.ifd import byte_order, first_directory
+from rotnet.images.formats.ifd import byte_order, first_directory, most_claimed
 
 __all__ = ["fingerprint"]
 
@@ -34,11 +34,11 @@ def fingerprint(data: bytes) -> bytes:
         >>> fingerprint(data) == fingerprint(data + b"a note behind its end") != fingerprint(data[:-5])
         True
     """
-    parts: Iterable[bytes] = [data]
+    parts: Iterable[bytes | memoryview] = [data]
     format = _STARTS.get(data[:2])
     if format is not None:
         try:
-            pixels = _strips(data) if format == "TIFF" else _pixels(data, format)
+            pixels: Sequence[bytes | memoryview] = _strips(data) if format == "TIFF" else _pixels(data, format)
             parts = [bytes([containers.orientation(data, format)]), *pixels] if pixels else [data]
         except (ValueError, IndexError):  # the latter of what is cut off in the middle of a marker
             parts = [data]
@@ -59,11 +59,14 @@ def _counts(block: Block) -> bool:
     return block.role == "pixels" and block.kind != b"VP8X"  # which tells what metadata there are
 
 
-def _strips(data: bytes) -> list[bytes]:
+def _strips(data: bytes) -> list[bytes | memoryview]:
     order, (tags, _) = byte_order(data), first_directory(data)
-    parts = [bytes(tags[number].value) for number in _TOLD if number in tags]
+    places: list[tuple[int, int]] = []
     for starts, sizes in _PLACES:
         if starts in tags and sizes in tags:
-            pairs = zip(tags[starts].numbers(order), tags[sizes].numbers(order), strict=False)
-            parts += [data[start : start + size] for start, size in pairs]
-    return parts
+            places += zip(tags[starts].numbers(order), tags[sizes].numbers(order), strict=False)
+    if sum(size for _, size in places) > most_claimed(len(data)):
+        raise ValueError("its strips claim more bytes than it has")
+    whole = memoryview(data)
+    told = [bytes(tags[number].value) for number in _TOLD if number in tags]
+    return [*told, *(whole[start : start + size] for start, size in places)]

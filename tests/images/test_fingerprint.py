@@ -1,6 +1,8 @@
 """A picture is known again by what it shows: through new metadata and names, and not once it was turned by hand."""
 
 import io
+import struct
+import tracemalloc
 
 import pytest
 from pictures import encoded, exif_with, smooth
@@ -31,6 +33,19 @@ def test_metadata_leave_it_and_turns_change_it(format):
 @pytest.mark.parametrize("data", [b"", b"II*\0", b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"BM" + bytes(60)])
 def test_what_is_no_whole_picture_counts_byte_by_byte(data):
     assert fingerprint(data) == fingerprint(bytes(data)) != fingerprint(data + b"x")
+
+
+def test_strips_that_claim_more_than_there_is_cost_nothing():
+    count = 20_000
+    head = struct.pack("<2sHI", b"II", 42, 8)
+    tags = [(256, 4, 1, 1), (273, 4, count, 62), (279, 4, count, 62 + 4 * count)]
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4)
+    claimed = struct.pack(f"<{count}I", *[0] * count) + struct.pack(f"<{count}I", *[500_000] * count)
+    data = (head + directory).ljust(62, b"\0") + claimed + bytes(400_000)
+    tracemalloc.start()
+    assert fingerprint(data) != fingerprint(data + b"x"), "all bytes count"
+    assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    tracemalloc.stop()
 
 
 def test_it_does_not_depend_on_where_the_strips_of_a_tiff_lie():

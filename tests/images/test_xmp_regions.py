@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import struct
 
 import numpy as np
@@ -182,6 +183,16 @@ def test_damaged_packets_raise_nothing_but_a_value_error(data):
         return
     if moved != bytes(damaged):
         parse(moved)
+
+
+@given(st.data())
+def test_values_that_mean_nothing_leave_a_packet_whole(data):
+    whole = packet(as_attributes(*FACE) + as_people(*FACE) + as_iptc(*FACE) + as_subject(*FACE))
+    values = list(re.finditer(rb"(?<=[>'\"])[0-9.,\- ]*[0-9](?=[<'\"])", whole))
+    assert len(values) > 10
+    odd = data.draw(st.sampled_from([b"", b"nan", b"-1", b"1e300", b"1e-320", b"inf", b"x", b"&amp;", b"0.5 0.5"]))
+    value = data.draw(st.sampled_from(values))
+    parse(moved_regions(whole[: value.start()] + odd + whole[value.end() :], TILT))
 
 
 def test_edits_that_overlap_are_refused():

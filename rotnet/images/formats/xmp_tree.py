@@ -54,7 +54,6 @@ class Element:
         tag_stop: Behind its first tag; equal to `stop` where that is its only one.
         close: Where its last tag begins; likewise `stop`.
         attributes: Values by name, without declarations of namespaces.
-        prefixes: Prefix by namespace, of those that it declares.
         children: The elements in it.
         texts: The text in it, without that of its children, in pieces.
     """
@@ -63,7 +62,6 @@ class Element:
     start: int
     tag_stop: int
     attributes: dict[Name, Leaf]
-    prefixes: dict[str, str]
     stop: int = 0
     close: int = 0
     children: list[Element] = field(default_factory=list)
@@ -151,14 +149,12 @@ class _Builder:
         self._data = data
         self._open: list[Element] = []
         self._roots: list[Element] = []
-        self._declared: dict[str, str] = {}
         self._count = 0
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.ordered_attributes = True
         self._parser.buffer_text = True
         self._parser.StartDoctypeDeclHandler = self._refuse
         self._parser.EntityDeclHandler = self._refuse
-        self._parser.StartNamespaceDeclHandler = self._declare
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._text
@@ -173,10 +169,6 @@ class _Builder:
     def _refuse(self, *_: object) -> None:
         raise ValueError("its XMP declares a document type, as no program writes it")
 
-    def _declare(self, prefix: str | None, uri: str | None) -> None:
-        if prefix and uri:
-            self._declared[uri] = prefix
-
     def _start(self, name: str, attributes: list[str]) -> None:
         self._count += 1
         if self._count > MOST_ELEMENTS or len(self._open) >= DEEPEST:
@@ -188,8 +180,7 @@ class _Builder:
             raise ValueError("its XMP has attributes that are not understood")
         leaves = [Leaf(text, *place) for text, place in zip(attributes[1::2], places, strict=True)]
         found = dict(zip(names, leaves, strict=True))
-        element = Element(_name(name), start, tag_stop, found, self._declared)
-        self._declared = {}
+        element = Element(_name(name), start, tag_stop, found)
         (self._open[-1].children if self._open else self._roots).append(element)
         self._open.append(element)
 
