@@ -112,6 +112,7 @@ def _run_remotely(options: argparse.Namespace, decisions: list[FileCorrection], 
                 len(targets),
                 write=lambda result: report(row(result)),
                 show=shown_unsure if options.list_unsure else None,
+                cuts=not how.sidecar,
             )
 
 

@@ -183,12 +183,11 @@ def _planned_rows(
 ) -> list[dict[str, Any]]:
     from rotnet.engines.plans import plan_row
     from rotnet.files import decide_files, with_digests
-    from rotnet.files.turned_before import not_twice
 
     rows: list[dict[str, Any]] = []
     targets = _plan(options, part=shard.has)
     decisions = decide_files(targets, predictor, asked, how, jobs=options.jobs)
-    with closing(with_digests(not_twice(decisions), jobs=options.jobs)) as signed:
+    with closing(with_digests(decisions, jobs=options.jobs)) as signed:
         follow(
             signed,
             len(targets),
@@ -204,7 +203,6 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.files import decide_files, with_digests
     from rotnet.files.preview import write_preview
     from rotnet.files.report import row_of
-    from rotnet.files.turned_before import not_twice
     from rotnet.inference.predictor import as_predictor
 
     predictor = as_predictor(options.model)
@@ -215,7 +213,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
         check_replaceable(options.preview, targets)
     with open_report(options.report, targets) as report:
         decisions = decide_files(targets, predictor, asked, how, jobs=options.jobs)
-        decisions = with_digests(not_twice(decisions), jobs=options.jobs)
+        decisions = with_digests(decisions, jobs=options.jobs)
         if options.preview:
             decisions = write_preview(decisions, options.preview, how, jobs=options.jobs)
         with closing(decisions):

@@ -10,12 +10,13 @@ from rotnet.files.correct import (
     correct_files,
     correct_targets,
 )
-from rotnet.files.decide import FileCorrection, decide_files, with_digests
+from rotnet.files.decide import FileCorrection, decide_files
 from rotnet.files.journal import Journal
 from rotnet.files.options import Turning
 from rotnet.files.plan import check_targets, is_nested, plan_in_place, plan_targets
 from rotnet.files.predict import FilePrediction, predict_files
 from rotnet.files.state import journal_path
+from rotnet.files.turned_before import with_digests
 from rotnet.files.watch import watch_files
 
 __all__ = [

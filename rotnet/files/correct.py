@@ -17,15 +17,16 @@ from rotnet.files.decide import (
     check_planned,
     check_unchanged,
     decide_files,
+    not_turned,
     planned,
     with_crop,
 )
-from rotnet.files.journal import Journal, spare_of
+from rotnet.files.journal import Journal
 from rotnet.files.options import Turning
 from rotnet.files.plan import Targets, backup_of, place_of, plan_in_place, plan_targets
-from rotnet.files.replacing import back_up, is_fatal, keep_status
+from rotnet.files.replacing import back_up, is_fatal, keep_status, spare_of
 from rotnet.files.sidecars import carry, write_turn
-from rotnet.files.turned_before import TurnedBefore, left
+from rotnet.files.turned_before import REASON, TurnedBefore
 from rotnet.geometry.cropping import Beyond, CropName
 from rotnet.geometry.filling import Fill
 from rotnet.images import reading, turn_file, writing
@@ -207,13 +208,15 @@ def carry_out(
     before = TurnedBefore()
 
     def finish(decision: FileCorrection) -> FileCorrection:
-        if decision.target is None:
+        target = decision.target
+        if target is None:
             return decision
-        if finished := recorded(decision.path, decision.target, journal):
+        if finished := recorded(decision.path, target, journal):
             return finished
         try:
-            # of a plan, a person may have turned it otherwise
-            return _finish(with_crop(decision, how), decision.target, how, journal, before, overwrite=overwrite)
+            if decision.seen is None:  # of a plan, where a person may have turned it otherwise
+                decision = with_crop(decision, how)
+            return _finish(decision, target, how, journal, before, overwrite=overwrite)
         except Exception as error:
             if is_fatal(error):
                 raise OutputError(f"{error}; what was finished is whole, {GO_ON}") from error.__cause__
@@ -309,7 +312,7 @@ def _finish(
     if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise changed(source)
     if decision.decided is None and before.has(data):
-        upright, done = data, left(decision)
+        upright, done = data, not_turned(decision, REASON)
     elif how.sidecar:
         upright, done = data, write_turn(decision, target, data, backup=how.backup, may_replace=may_replace)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from rotnet.geometry.cropping import Crop, chosen_crop, named_crop
 from rotnet.geometry.lines import LevelEstimate
 from rotnet.images import reading
 from rotnet.images.finding import Stamp, stamp
-from rotnet.images.prefetch import JOBS, ahead
+from rotnet.images.prefetch import JOBS
 from rotnet.images.raw import is_raw, picture_in
 from rotnet.inference.decision import ACTIONS, Action, Decision
 from rotnet.inference.options import Options
@@ -165,19 +165,10 @@ def with_crop(decision: FileCorrection, how: Turning, data: bytes | None = None)
     return replace(decision, crop=crop, lost=round(lost, 4))
 
 
-def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Generator[FileCorrection, None, None]:
-    """Decisions with the `sha256` of what was looked at, so that they, or others, can be carried out later."""
-
-    def sign(decision: FileCorrection) -> FileCorrection:
-        if decision.target is None:
-            return decision
-        try:
-            with reading.open_file(decision.path) as file:
-                return replace(decision, sha256=hashlib.sha256(file.read()).hexdigest())
-        except Exception as error:
-            return decision.failed(error)
-
-    return ahead(sign, decisions, jobs=jobs)
+def not_turned(decision: FileCorrection, reason: str) -> FileCorrection:
+    """What becomes of a picture that the model would turn, where there is a reason not to."""
+    confidence = None if decision.confidence is None else round(1.0 - decision.confidence, 4)  # that it is best left
+    return replace(decision, action="unsure", confidence=confidence, reason=reason, crop=None, lost=None)
 
 
 def planned(path: Path, target: Path, decision: Decision) -> FileCorrection:

@@ -41,6 +41,7 @@ from typing import IO, Any
 
 from rotnet.errors import OutputError, UsageError
 from rotnet.files.plan import place_of
+from rotnet.files.replacing import SPARE, spare_of
 from rotnet.images.finding import stamp
 from rotnet.images.writing import atomic_file, make_folder, sync_folder
 
@@ -54,13 +55,7 @@ _log = logging.getLogger(__name__)
 _VERSION = 1
 _START = f'{{"journal": {_VERSION},'.encode()
 _OURS = re.compile(r"\.rotnet-([0-9a-f]{16})-\d{1,12}\.part")
-_SPARE = ".backup"
 _LONGEST = 1 << 20  # bytes of a line: two paths and some numbers are far from it
-
-
-def spare_of(temporary: Path) -> Path:
-    """Where a backup or sidecar is written meanwhile, beside a temporary file of `Journal.writing`."""
-    return temporary.with_name(f"{temporary.name}{_SPARE}")
 
 
 class Journal:
@@ -300,7 +295,7 @@ class Journal:
         self._tidied.add(folder)
         with suppress(OSError):  # one that may not be listed
             for name in os.listdir(folder):
-                ours = _OURS.fullmatch(name.removesuffix(_SPARE))
+                ours = _OURS.fullmatch(name.removesuffix(SPARE))
                 if ours and ours[1] in self._earlier:
                     with suppress(OSError):
                         os.unlink(folder / name)

@@ -15,6 +15,12 @@ from rotnet.images import reading, writing
 
 # what no other file would fare better with
 _FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+SPARE = ".backup"
+
+
+def spare_of(temporary: Path) -> Path:
+    """Where a backup or sidecar is written meanwhile, beside the temporary file of its picture or of itself."""
+    return temporary.with_name(f"{temporary.name}{SPARE}")
 
 
 def is_fatal(error: Exception) -> bool:

@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from rotnet.errors import ImageError, OutputError
-from rotnet.files.decide import FileCorrection
+from rotnet.files.decide import FileCorrection, not_turned
 from rotnet.files.plan import backup_of
-from rotnet.files.replacing import back_up, is_fatal, keep_status
+from rotnet.files.replacing import back_up, is_fatal, keep_status, spare_of
 from rotnet.images import sidecar, writing
 from rotnet.images.formats.xmp import LARGEST
 from rotnet.images.formats.xmp_properties import EMPTY
@@ -76,11 +76,11 @@ def carry(
                 continue
             if place != source and place.name != f"{target.name}{place.suffix}" and not _owns(target):
                 raise ValueError(f"{place} would be that of another picture there")
-            xmp = _read(source)
+            original = xmp = _read(source)
             if decision.action == "turned" and decision.method != "sidecar":
                 xmp = _turned(xmp, source, decision, before, after)
             if target == decision.path:
-                if xmp != _read(source):
+                if xmp != original:
                     _replace(source, xmp, backup)
             elif may_replace or not os.path.lexists(place):
                 _write(place, xmp, source, may_replace=may_replace, temporary=temporary)
@@ -115,7 +115,8 @@ def write_turn(
     assert decision.angle is not None
     source = decision.path
     if is_raw(source) and (others := _others(source, RAW_EXTENSIONS)):
-        return _left(decision, f"a sidecar would be that of {others[0].name} too, so give one of them another name")
+        reason = f"a sidecar would be that of {others[0].name} too, so give one of them another name"
+        return not_turned(decision, reason)
     size, orientation = sidecar.as_stored(looked_at(data, str(source)) if is_raw(source) else data, str(source))
     found = sidecars_of(source)
     if is_raw(source):  # Adobe reads no other name
@@ -123,7 +124,8 @@ def write_turn(
     try:
         for path in found:
             if sidecar.has_turn(_read(path), orientation):
-                return _left(decision, f"its sidecar {path.name} tells already how it is turned or cropped, and stays")
+                reason = f"its sidecar {path.name} tells already how it is turned or cropped, and stays"
+                return not_turned(decision, reason)
         base = _read(found[0]) if found else EMPTY
         xmp = sidecar.with_turn(base, size, orientation, decision.angle)
     except ValueError as error:
@@ -138,10 +140,6 @@ def write_turn(
     elif not _holds(place, xmp):  # as a run that was killed may have left it
         _write(place, xmp, source, may_replace=may_replace)
     return replace(decision, method="sidecar", sha256=None)
-
-
-def _left(decision: FileCorrection, reason: str) -> FileCorrection:
-    return replace(decision, action="unsure", reason=reason, crop=None, lost=None)
 
 
 def _turned(xmp: bytes, source: Path, decision: FileCorrection, before: bytes, after: bytes) -> bytes:
@@ -200,7 +198,7 @@ def _replace(place: Path, xmp: bytes, backup: str | None) -> None:
 
     def move(temporary: Path, target: Path) -> None:
         if backup is not None:
-            back_up(target, backup_of(target, backup), temporary.with_name(f"{temporary.name}.backup"))
+            back_up(target, backup_of(target, backup), spare_of(temporary))
         writing.move(temporary, target)
 
     if place.is_symlink():

@@ -7,6 +7,7 @@ hand gives it another fingerprint, so that it is looked at as any other.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import sqlite3
@@ -16,12 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from rotnet.errors import UsageError
-from rotnet.files.decide import FileCorrection
+from rotnet.files.decide import FileCorrection, not_turned
 from rotnet.files.state import state_folder
 from rotnet.images import reading
 from rotnet.images.fingerprint import fingerprint
+from rotnet.images.prefetch import JOBS, ahead
 
-__all__ = ["REASON", "TurnedBefore", "left", "not_twice"]
+__all__ = ["REASON", "TurnedBefore", "with_digests"]
 
 REASON = "rotnet has turned it before, and turns nothing twice: turn it by hand if it is wrong"
 
@@ -87,28 +89,29 @@ class TurnedBefore:
                 return None
 
 
-def left(decision: FileCorrection) -> FileCorrection:
-    """What becomes of a picture that the model would turn, and that was turned before."""
-    confidence = None if decision.confidence is None else round(1.0 - decision.confidence, 4)
-    return replace(decision, action="unsure", confidence=confidence, reason=REASON, crop=None, lost=None)
+def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Generator[FileCorrection, None, None]:
+    """Decisions with the `sha256` of what was looked at, so that they can be carried out later.
 
-
-def not_twice(decisions: Iterable[FileCorrection]) -> Generator[FileCorrection, None, None]:
-    """Decisions of which none turns what was turned before; a file that cannot be read is told of when it is turned."""
+    None of them turns what was turned before.
+    """
     before = TurnedBefore()
+
+    def sign(decision: FileCorrection) -> FileCorrection:
+        if decision.target is None:
+            return decision
+        try:
+            with reading.open_file(decision.path) as file:
+                data = file.read()
+        except Exception as error:  # whatever it is, the other pictures go on
+            return decision.failed(error)
+        if decision.action == "turned" and before.has(data):
+            decision = not_turned(decision, REASON)
+        return replace(decision, sha256=hashlib.sha256(data).hexdigest())
+
     try:
-        for decision in decisions:
-            yield left(decision) if decision.action == "turned" and _is_ours(decision.path, before) else decision
+        yield from ahead(sign, decisions, jobs=jobs)
     finally:
         before.close()
-
-
-def _is_ours(path: Path, before: TurnedBefore) -> bool:
-    try:
-        with reading.open_file(path) as file:
-            return before.has(file.read())
-    except Exception:
-        return False
 
 
 def _opened(path: Path) -> sqlite3.Connection:
