@@ -257,3 +257,15 @@ def _decode_median(rows: NDArray[np.float64], window: float) -> NDArray[np.float
 def _unpack(array: ArrayLike) -> NDArray[np.float64] | float:
     array = np.asarray(array, dtype=np.float64)
     return float(array) if array.ndim == 0 else array
+
+
+def sin_cos(angle: float) -> tuple[float, float]:
+    """Sine and cosine of degrees, exact at quarter turns, so that sides stay sides.
+
+    Example:
+        >>> sin_cos(270.0)
+        (-1.0, 0.0)
+    """
+    quarters, rest = divmod(angle, 90.0)
+    sin, cos = math.sin(math.radians(rest)), math.cos(math.radians(rest))
+    return ((sin, cos), (cos, -sin), (-sin, -cos), (-cos, sin))[int(quarters) % 4]

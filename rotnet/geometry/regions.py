@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rotnet.geometry.angles import sin_cos
+
 __all__ = [
     "Move",
     "Point",
@@ -72,7 +74,7 @@ class Move:
             angle: Degrees, counter-clockwise as seen, that the picture was turned by and is no longer.
             size: `(width, height)` of the result, pixels.
         """
-        sin, cos = _sin_cos(angle)
+        sin, cos = sin_cos(angle)
         a, b, c, d = self.matrix
         return Move(self.before, size, (cos * a - sin * c, cos * b - sin * d, sin * a + cos * c, sin * b + cos * d))
 
@@ -203,17 +205,10 @@ def tilted_crop(size: Size, crop: Size, angle: float) -> tuple[Point, Point]:
         >>> tilted_crop((40, 20), (20, 10), 0.0)
         ((0.25, 0.25), (0.75, 0.75))
     """
-    sin, cos = _sin_cos(angle)
+    sin, cos = sin_cos(angle)
     x, y = crop[0] / 2, crop[1] / 2
     across, down = (cos * x - sin * y) / size[0], (sin * x + cos * y) / size[1]
     return (0.5 - across, 0.5 - down), (0.5 + across, 0.5 + down)
-
-
-def _sin_cos(angle: float) -> tuple[float, float]:
-    """Sine and cosine of degrees, exact at quarter turns, so that sides stay sides."""
-    quarters, rest = divmod(angle, 90.0)
-    sin, cos = math.sin(math.radians(rest)), math.cos(math.radians(rest))
-    return ((sin, cos), (cos, -sin), (-sin, -cos), (-cos, sin))[int(quarters) % 4]
 
 
 def _moved(move: Move, point: Point) -> Point:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rotnet.geometry.angles import sin_cos
 from rotnet.geometry.cropping import (
     CropName,
     crop_around_center,
@@ -158,7 +159,7 @@ def warp_view(
     # an odd last row or column that halving dropped still counts for where the centre is
     source_size = image.shape[0] / scale, image.shape[1] / scale
     window = [length / scale for length in (*view_size, *offset)]
-    matrix = window_matrix(source_size, _exact_sin_cos(angle), (height, width), window, flip=flip)
+    matrix = window_matrix(source_size, sin_cos(angle), (height, width), window, flip=flip)
     kernel = INTERPOLATIONS[interpolation if reduction == 1 else "bilinear"]
     if rgb := channels == 3 and image.dtype == np.uint8 and reduction > 1:
         work = cv2.cvtColor(work, cv2.COLOR_RGB2RGBA)  # OpenCV samples four channels nearly twice as fast as three
@@ -313,13 +314,6 @@ def window_matrix(
             [sin * step_x, cos * step_y, sin * x0 + cos * y0 + source_size[0] / 2 - 0.5],
         ]
     )
-
-
-def _exact_sin_cos(angle: float) -> tuple[float, float]:
-    """Sine and cosine of degrees, exact at quarter turns."""
-    quarters, rest = divmod(angle, 90.0)
-    sin, cos = math.sin(math.radians(rest)), math.cos(math.radians(rest))
-    return ((sin, cos), (cos, -sin), (-sin, -cos), (-cos, sin))[int(quarters) % 4]
 
 
 def _border(fill: Fill | None, channels: int) -> tuple[list[float], int]:
