@@ -30,6 +30,7 @@ MODULES = (
     "rotnet.datasets.prepare",
     "rotnet.training.classification",
     "rotnet.evaluation.classification_plots",
+    "rotnet.evaluation.classification_scores",
     "rotnet.errors",
 )
 

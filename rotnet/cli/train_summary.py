@@ -38,7 +38,7 @@ def photos_summary(report: Mapping[str, Any], folder: Path, output: Path) -> str
             f"  rotnet train photos {quoted(folder)} --from photo -o {quoted(elsewhere)}",
         ]
     else:
-        lines += [_comparison(name, found, other) for name, other in rivals.items()]
+        lines += [_comparison(name, found, other, report["held_out"]) for name, other in rivals.items()]
         lines += [
             f"{output} also holds learning-curves.png, examples.png (what the network was shown), worst.png (its worst "
             "answers) and metrics.json (all figures).",
@@ -72,7 +72,7 @@ def classes_summary(reports: Mapping[str, Mapping[str, Any]], folders: Mapping[s
     """The closing words of `rotnet train classifier` and `rotnet train upright`.
 
     Args:
-        reports: What `rotnet.training.classification.classification_report` gives, by network.
+        reports: What `rotnet.evaluation.classification_scores.classification_report` gives, by network.
         folders: Of their runs.
     """
     lines: list[str] = []
@@ -124,9 +124,9 @@ def _table(columns: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _comparison(name: str, found: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Which of two models is right more often, where so many pictures can tell."""
-    spread = sum(one["within_5"] * (1 - one["within_5"]) / one["pictures"] for one in (found, other)) ** 0.5
+def _comparison(name: str, found: Mapping[str, Any], other: Mapping[str, Any], pictures: int) -> str:
+    """Which of two models is right more often, where so many pictures can tell; further angles of one tell little."""
+    spread = sum(one["within_5"] * (1 - one["within_5"]) / pictures for one in (found, other)) ** 0.5
     ahead = found["within_5"] - other["within_5"]
     if ahead > SURE * spread:
         return f"On pictures like these it does better than {name}."

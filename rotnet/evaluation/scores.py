@@ -131,8 +131,17 @@ def is_guessing(scores: Scores) -> bool:
     """
     spread, close = 180 / 12**0.5, 10 / 180
     mean = 90 - SURE * spread / scores.pictures**0.5
-    within_10 = close + SURE * (close * (1 - close) / scores.pictures) ** 0.5
-    return scores.mean > mean and scores.within_10 < within_10
+    return scores.mean > mean and scores.within_10 < reached_by_chance(close, scores.pictures)
+
+
+def reached_by_chance(share: float, pictures: int) -> float:
+    """The share of so many pictures that one right with the probability `share` exceeds once in a hundred times.
+
+    Example:
+        >>> reached_by_chance(0.5, 100)
+        0.625
+    """
+    return share + SURE * (share * (1 - share) / pictures) ** 0.5
 
 
 def quadrants(truth: ArrayLike, angles: ArrayLike) -> NDArray[np.int64]:

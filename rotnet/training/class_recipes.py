@@ -13,9 +13,9 @@ import numpy as np
 
 from rotnet.datasets import split_class_folders, split_photos
 from rotnet.datasets.augmentation import Augmentation
-from rotnet.errors import WeightsError
+from rotnet.errors import UsageError, WeightsError
 from rotnet.evaluation.classification_plots import plot_class_counts, plot_confusion, plot_predictions
-from rotnet.models import UNTAUGHT, build_classifier, load_rotation_model
+from rotnet.models import BACKBONES, UNTAUGHT, build_classifier, load_rotation_model
 from rotnet.training.classification import (
     UPRIGHT_CLASSES,
     LabelledBatches,
@@ -73,7 +73,7 @@ def run_classifier(
         say: Takes a line for a person after each epoch; None leaves telling to Keras.
 
     Returns:
-        The `rotnet.training.classification.classification_report`.
+        The `rotnet.evaluation.classification_scores.classification_report`.
 
     Raises:
         UsageError: The folder holds too little, or an option is not as described.
@@ -148,6 +148,9 @@ def compare_classifiers(
         UsageError: As for `run_classifier`.
         WeightsError: None of them could be taught.
     """
+    for backbone in backbones:  # before hours go by with those that are named before it
+        if backbone not in (*BACKBONES, "rotnet"):
+            raise UsageError(f"backbone must be one of {BACKBONES}, or 'rotnet'. Received: backbone={backbone!r}.")
     reports = {}
     failed = None
     for backbone in dict.fromkeys(backbones):
@@ -225,7 +228,7 @@ def run_upright(
         say: Takes a line for a person after each epoch; None leaves telling to Keras.
 
     Returns:
-        The `rotnet.training.classification.classification_report`.
+        The `rotnet.evaluation.classification_scores.classification_report`.
 
     Raises:
         UsageError: The folder holds too little, or an option is not as described.

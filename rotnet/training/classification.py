@@ -7,7 +7,7 @@ TensorBoard events.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,17 +18,18 @@ from numpy.typing import NDArray
 
 from rotnet.datasets import Labelled
 from rotnet.datasets.augmentation import UNDEGRADED, Augmentation
-from rotnet.errors import UsageError, WeightsError, require
-from rotnet.evaluation.scores import SURE
+from rotnet.errors import UsageError, WeightsError
+from rotnet.evaluation.classification_scores import classification_report, is_guessing
 from rotnet.geometry.warping import square_view
 from rotnet.images import converting, reading
 from rotnet.images.reading import Source
 from rotnet.models import freeze_backbone, unfreeze_backbone
-from rotnet.training.devices import shared
+from rotnet.training.devices import in_use, shared
 from rotnet.training.fitting import Metric, Verbosity, jit_compile, save_uncompiled, tensorboard
 from rotnet.training.generators import RotNetDataGenerator
 from rotnet.training.labels import upright_classes
 from rotnet.training.reader import Upright
+from rotnet.training.run_pictures import write_report
 
 UPRIGHT_CLASSES = ("upright", "wrong")
 
@@ -294,42 +295,6 @@ class ImageClassifier:
             raise WeightsError(f"{folder} must hold model.keras and classes.json of a classifier: {error}") from error
 
 
-def classification_report(
-    truth: NDArray[np.int64], probabilities: NDArray[np.floating], classes: Sequence[str]
-) -> dict[str, Any]:
-    """Precision, recall and F1 of each class, and which classes are taken for which.
-
-    Args:
-        truth: `(N,)` positions in `classes`.
-        probabilities: `(N, classes)`.
-        classes: Names.
-
-    Returns:
-        Scikit-learn's report as a dictionary: a row a class, `accuracy`, `macro avg` and `weighted avg`; besides
-        `confusion`, a row a true class and a column an answer, and `auc` where there are two classes.
-
-    Raises:
-        MissingExtraError: scikit-learn is not installed.
-        UsageError: There are no pictures.
-
-    Example:
-        >>> report = classification_report(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]), ("cat", "dog"))
-        >>> report["accuracy"], report["confusion"]
-        (0.5, [[1, 0], [1, 0]])
-    """
-    if len(truth) == 0:
-        raise UsageError("truth must hold at least one picture. Received: no pictures.")
-    metrics = require("sklearn.metrics", "train", "a classification report")
-    labels, found = range(len(classes)), probabilities.argmax(axis=1)
-    report: dict[str, Any] = metrics.classification_report(
-        truth, found, labels=labels, target_names=classes, output_dict=True, zero_division=0
-    )
-    report["confusion"] = metrics.confusion_matrix(truth, found, labels=labels).tolist()
-    if len(classes) == 2 and len(set(truth)) == 2:
-        report["auc"] = float(metrics.roc_auc_score(truth, probabilities[:, 1]))
-    return report
-
-
 def measure(model: keras.Model, batches: keras.utils.PyDataset, classes: Sequence[str]) -> dict[str, Any]:
     """The `classification_report` of a model on a stream of pictures and classes."""
     truth, answers = [], []
@@ -342,24 +307,11 @@ def measure(model: keras.Model, batches: keras.utils.PyDataset, classes: Sequenc
 
 def probabilities_of(model: keras.Model, images: Any) -> NDArray[np.float32]:
     """What a model answers for any number of pictures, in a block of `rotnet.training.devices.several_devices` too."""
-    # predict_on_batch would have each device answer for all of them, or refuse a number that cannot be divided
+    if in_use()[0] == 1:
+        return np.asarray(model.predict_on_batch(images))
+    # there predict_on_batch would have each device answer for all of them, or refuse a number that cannot be divided
     answers: NDArray[np.float32] = keras.ops.convert_to_numpy(model(images, training=False))
     return answers
-
-
-def is_guessing(report: Mapping[str, Any], classes: Sequence[str]) -> bool:
-    """Whether answers may well be no better than saying the most frequent class each time.
-
-    Args:
-        report: What `classification_report` gives.
-        classes: Names.
-
-    Returns:
-        False where there are so many more right answers as chance brings about less than once in a hundred times.
-    """
-    pictures = sum(report[name]["support"] for name in classes)
-    share = max(report[name]["support"] for name in classes) / pictures
-    return report["accuracy"] <= share + SURE * (share * (1 - share) / pictures) ** 0.5
 
 
 def teach(
@@ -391,8 +343,7 @@ def teach(
     report: dict[str, Any] = {"network": model.name, "parameters": model.count_params()}
     report |= measure(model, test or validation, classes)
     report["guessing"] = is_guessing(report, classes)
-    Path(folder, "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return report
+    return write_report(Path(folder), report)
 
 
 def _callbacks(folder: Path, monitor: str, patience: int) -> list[keras.callbacks.Callback]:

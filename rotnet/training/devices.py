@@ -59,7 +59,7 @@ def shared(batches: Any) -> Any:
         A `keras.utils.PyDataset` whose batches can be divided evenly: where need be, a few of a batch's own pictures
         come a second time. On several hosts each has its own part of every batch.
     """
-    devices, hosts, host = _in_use()
+    devices, hosts, host = in_use()
     return batches if batches is None or devices == 1 else _Shared(batches, devices, hosts, host)
 
 
@@ -118,11 +118,12 @@ def _chosen(found: Sequence[str], number: int | Literal["all"]) -> list[str]:
     if number == "all":
         return list(found)
     if not 1 <= number <= len(found):
-        raise UsageError(f"--devices must be from 1 to {len(found)}, for there are {', '.join(found)}. Got: {number}.")
+        there = ", ".join(found)
+        raise UsageError(f"devices must be from 1 to {len(found)}, for there are {there}. Received: devices={number}.")
     return list(found[:number])
 
 
-def _in_use() -> tuple[int, int, int]:
+def in_use() -> tuple[int, int, int]:
     """How many devices there are in this block, how many hosts, and which of these this one is."""
     backend = keras.backend.backend()
     if backend == "jax" and (distribution := keras.distribution.distribution()) is not None:

@@ -45,6 +45,9 @@ class EpochProgress(keras.callbacks.Callback):
         self.started = 0.0
         self.took: list[float] = []
 
+    def on_train_begin(self, logs=None):
+        self.took = []  # a stage that teaches more layers takes longer
+
     def on_epoch_begin(self, epoch, logs=None):
         self.close()
         self.started = time.monotonic()

@@ -11,6 +11,7 @@ from rotnet.datasets.augmentation import Augmentation
 from rotnet.datasets.street_view import StreetViewAugmentation
 from rotnet.errors import UsageError, WeightsError
 from rotnet.evaluation.classification_plots import plot_confusion, plot_predictions
+from rotnet.evaluation.classification_scores import classification_report
 from rotnet.evaluation.figures import plot_learning_curves
 from rotnet.models import backbone_of, build_classifier
 from rotnet.training.classification import (
@@ -18,7 +19,6 @@ from rotnet.training.classification import (
     LabelledBatches,
     Tilted,
     UprightBatches,
-    classification_report,
     fit_classifier,
 )
 from rotnet.training.metrics import BinaryAUC

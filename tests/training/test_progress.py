@@ -34,6 +34,20 @@ def test_a_bar_runs_through_each_epoch_on_a_terminal_only(monkeypatch, screen):
         assert shown == ""
 
 
+def test_the_time_left_is_that_of_the_stage_at_hand(monkeypatch):
+    clock, lines = iter([0, 1, 1, 2, 2, 6, 6, 10]), []
+    monkeypatch.setattr("rotnet.training.progress.time.monotonic", lambda: next(clock))
+    with watched(lines.append) as told:
+        (bar,) = told["callbacks"]
+        for _ in range(2):  # a quick stage and a slow one
+            bar.set_params({"epochs": 2, "steps": 1})
+            bar.on_train_begin()
+            for epoch in range(2):
+                bar.on_epoch_begin(epoch)
+                bar.on_epoch_end(epoch, {"loss": 1.0})
+    assert "about 1 s left" in lines[0] and "about 4 s left" in lines[2]
+
+
 def test_the_bar_is_taken_away_from_a_training_that_is_stopped(monkeypatch):
     stream = Terminal()
     monkeypatch.setattr("sys.stderr", stream)
