@@ -300,7 +300,7 @@ UPRIGHT_WINDOWS = 8  # of each upright photograph, so that no single one decides
 
 
 def calibrate_photos(
-    exported: str | Path, val: Sequence[Path], *, seed: int = 0, repeats: int = REPEATS
+    exported: str | Path, val: Sequence[Path], *, seed: int = 0, repeats: int = REPEATS, **asked: Any
 ) -> dict[str, Any]:
     """Measure an exported model on saved crooked files and write what its confidence is worth into the file.
 
@@ -309,11 +309,12 @@ def calibrate_photos(
         val: Upright photographs that the model has not learned from.
         seed: Of the angles; the figures come from other angles than the calibration.
         repeats: Angles a photograph is turned by, for the calibration and again for the figures.
+        **asked: How answers are had, `turns` and `refine` of `rotnet.evaluate`; its defaults where they are left out.
 
     Returns:
         Scores by protocol and number of turns, and what the default threshold does.
     """
-    return _calibrate_photos(exported, val, seed=seed, repeats=repeats)[0]
+    return _calibrate_photos(exported, val, seed=seed, repeats=repeats, **asked)[0]
 
 
 def _calibrate_photos(
@@ -323,11 +324,12 @@ def _calibrate_photos(
     seed: int,
     repeats: int = REPEATS,
     step: Callable[[], object] = lambda: None,
+    **asked: Any,
 ) -> tuple[dict[str, Any], Evaluation]:
     """The report of `calibrate_photos`, and the answers to crooked files; `step` is called `MEASUREMENTS` times."""
 
     def measured(**options: Any) -> Evaluation:
-        found = evaluate(val, **options)
+        found = evaluate(val, **{**asked, **options})
         step()
         return found
 

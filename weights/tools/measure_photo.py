@@ -1,10 +1,12 @@
 """Measure the preset `photo` on the photographs to choose by, as `weights/README.md` reports it.
 
     python weights/tools/measure_photo.py PHOTOS > weights/runs/photo/metrics.json
+    python weights/tools/measure_photo.py PHOTOS --default > weights/runs/photo/default.json
     python weights/tools/measure_photo.py PHOTOS MORE --model blend.onnx --calibrate
 
-The folders are those of `sources.py`. The calibration is fitted again, on a copy of the file, or with `--calibrate` in
-the file itself. *Clear up* are the pictures of the collections named below.
+Four views, and no lines; with `--default` as users have it. The folders are those of `sources.py`. The calibration is
+fitted again, on a copy of the file, or with `--calibrate` in the file itself. *Clear up* are the pictures of the
+collections named below.
 """
 
 import argparse
@@ -42,22 +44,28 @@ def main():
     parser.add_argument("folders", nargs="+", help="folders of upright photographs with a manifest.csv")
     parser.add_argument("--model", default="photo", help="default: photo")
     parser.add_argument("--repeats", type=int, default=4, help="angles a photograph is turned by; default: 4")
+    parser.add_argument("--default", action="store_true", help="look once where that is enough, and refine by lines")
     parser.add_argument("--calibrate", action="store_true", help="write the calibration into the file")
     options = parser.parse_args()
+    asked = {} if options.default else {"turns": 4, "refine": None}
     choose = [photo for photo in photos(options.folders) if photo.side == "choose"]
     clear = [photo.path for photo in choose if photo.source in CLEAR_UP]
     with tempfile.TemporaryDirectory() as folder:
         found = Path(presets.find(options.model))
         exported = found if options.calibrate else Path(shutil.copy(found, folder))
-        report = calibrate_photos(exported, [photo.path for photo in choose], repeats=options.repeats)
+        report = calibrate_photos(exported, [photo.path for photo in choose], repeats=options.repeats, **asked)
         predictor = Predictor(exported)
-    crooked = evaluate(clear, model=predictor, turns=4, repeats=REPEATS)
-    harm = rates(crooked, evaluate(clear, model=predictor, turns=4, protocol="upright"))
+
+    def measured(**options):
+        return evaluate(clear, model=predictor, **{**asked, **options})
+
+    crooked = measured(repeats=REPEATS)
+    harm = rates(crooked, measured(protocol="upright"))
     report["clear_up"] = {
         "files": summary(crooked),
         "files_errors": spread(crooked),
-        "files_one_turn": summary(evaluate(clear, model=predictor, turns=1, repeats=REPEATS)),
-        "memory": summary(evaluate(clear, model=predictor, turns=4, protocol="memory", repeats=REPEATS)),
+        "files_one_turn": summary(measured(turns=1, repeats=REPEATS)),
+        "memory": summary(measured(protocol="memory", repeats=REPEATS)),
         "threshold": {key: round(rate, 4) for key, rate in harm.items()},
     }
     print(json.dumps(report, indent=2))
