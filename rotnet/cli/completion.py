@@ -28,9 +28,7 @@ def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     import shtab
 
-    from rotnet.cli.main import make_parser
-
-    print(shtab.complete(_with_files(make_parser()), shell=options.shell))
+    print(shtab.complete(_with_files(options.parser), shell=options.shell))
     return 0
 
 

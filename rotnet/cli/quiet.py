@@ -6,7 +6,6 @@ import io
 import logging
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +26,8 @@ def quiet_frameworks(*, verbose: bool = False) -> Iterator[None]:
     if verbose:
         yield
         return
+    import tempfile  # which costs a command that needs no framework
+
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     for name in ("tensorflow", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)

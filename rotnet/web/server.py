@@ -35,11 +35,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rotnet.errors import ImageError, RotNetError, UsageError
-from rotnet.geometry.cropping import CROPS, OLDER, named_crop
 from rotnet.geometry.filling import FILLS, Fill
 from rotnet.images import reading
 from rotnet.images.orientation import shown_orientation
 from rotnet.images.turn_file import turn_bytes
+from rotnet.images.turning import check_options
 from rotnet.inference.predictor import as_predictor
 from rotnet.web.guard import LOOPBACK, Guard
 
@@ -128,9 +128,7 @@ class Service:
         """The picture upright."""
         if unknown := set(request.query_params) - {"angle", "crop", "fill"}:
             raise UsageError(f"/correct takes angle, crop and fill. Received: {', '.join(sorted(unknown))}.")
-        crop = request.query_params.get("crop", "fit")
-        if crop not in (*CROPS, *OLDER):
-            raise UsageError(f"crop must be one of {', '.join(CROPS)}. Received: {crop!r}.")
+        crop = check_options(request.query_params.get("crop", "fit"), 0, "cubic")
         angle = _angle(request.query_params.get("angle"))
         fill = _fill(request.query_params.get("fill", "0"))
 
@@ -139,7 +137,7 @@ class Service:
             upright, _ = turn_bytes(
                 data,
                 used,
-                crop=named_crop(crop),
+                crop=crop,
                 fill=fill,
                 tolerance=0.0,
                 max_pixels=self._limits.pixels,
