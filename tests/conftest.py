@@ -11,6 +11,14 @@ settings.register_profile("rotnet", deadline=None)
 settings.load_profile("rotnet")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes a minute, and therefore begins first")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(autouse=True)
 def _state(tmp_path_factory, monkeypatch):
     """Journals of runs lie in a folder of the test."""

@@ -119,6 +119,7 @@ def test_fit_goes_on_where_it_was_stopped(tmp_path):
     assert [row["epoch"] for row in log(tmp_path)] == ["0", "1", "2", "3"]
 
 
+@pytest.mark.long
 def test_photos_from_a_folder_to_a_model_that_answers(tmp_path):
     for number, picture in enumerate(upright_gradients(40, (40, 56))):
         write(np.repeat(picture[..., None], 3, 2), tmp_path / f"{number}.png")
