@@ -16,6 +16,13 @@ def crooked(angle, height=48, width=64, dtype=np.uint8):
     return np.repeat(gray[:, :, None], 3, axis=2)
 
 
+def posts(height=400, width=520):
+    """RGB `uint8` of posts that lean to the left by 5.7 degrees, under a light that tells about which way is up."""
+    y, x = np.mgrid[:height, :width]
+    stripes = 60 + 50 * np.sin((x * np.cos(0.1) - y * np.sin(0.1)) / 6)
+    return np.uint8(np.clip(crooked(5.0, height, width) * 0.5 + stripes[:, :, None], 0, 255))
+
+
 def compass_weights(size=16, channels=3, certainty=0.03):
     """`(size * size * channels, 360)` float32: how well the light of each pixel goes with each degree."""
     offset = (np.arange(size) + 0.5) / (size / 2) - 1

@@ -9,14 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
-import numpy as np
-
 from rotnet.errors import ImageError
 from rotnet.files.options import Turning
 from rotnet.files.plan import Targets
 from rotnet.files.predict import answer_files, as_row, why_failed
 from rotnet.geometry.cropping import Crop, chosen_crop, named_crop
-from rotnet.geometry.lines import LevelEstimate
 from rotnet.images import reading
 from rotnet.images.finding import Stamp, stamp
 from rotnet.images.prefetch import JOBS
@@ -25,7 +22,6 @@ from rotnet.inference.decision import ACTIONS, Action, Decision
 from rotnet.inference.options import Options
 from rotnet.inference.predictor import DEFAULT, Predictor
 
-DRAWN = 40  # edges at the most, for the eye
 FILE_ACTIONS = (*ACTIONS, "left")  # of a file that did not fail
 
 
@@ -50,7 +46,7 @@ class FileCorrection:
         decided: `"person"` where a person has decided, on the page of `--preview`; None where the model has.
         sha256: Of the bytes that were looked at, in a plan for later: what has changed since is refused.
         seen: `stamp` of the file before it was looked at; what has changed since is refused likewise.
-        lines: The longest edges that told the level: x and y of both ends, in shares of width and height; for the eye.
+        lines: The edges that told the level, as `LevelEstimate.drawn` gives them; for the eye.
     """
 
     path: Path
@@ -115,19 +111,13 @@ def decide_files(
             if isinstance(answer, str):
                 yield FileCorrection(path, None, "failed", error=answer)
             else:
+                drawn = None if answer.level is None else answer.level.drawn()
                 decided = planned(path, targets[path], predictor.decide(answer, options))
-                decided = replace(decided, seen=seen.pop(path), lines=_longest(answer.level))
+                decided = replace(decided, seen=seen.pop(path), lines=drawn)
                 try:
                     yield with_crop(decided, how)
                 except Exception as error:  # it may have gone meanwhile
                     yield decided.failed(error)
-
-
-def _longest(level: LevelEstimate | None) -> list[list[float]] | None:
-    if level is None:
-        return None
-    order = np.argsort(-np.hypot(*(level.segments[:, 2:] - level.segments[:, :2]).T), kind="stable")[:DRAWN]
-    return np.round(level.segments[order] / (level.size[::-1] * 2), 4).tolist()
 
 
 def with_crop(decision: FileCorrection, how: Turning, data: bytes | None = None) -> FileCorrection:

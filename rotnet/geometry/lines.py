@@ -42,6 +42,7 @@ CLUTTER_VERTICAL, CLUTTER_LEVEL = math.radians(40.0), math.radians(50.0)  # Outl
 # What is to be expected before an edge is seen: roll (about `up`, heavy tails), k, height of the horizon, q.
 USUAL_ROLL, USUAL_K, USUAL_HEIGHT, USUAL_Q = math.radians(1.5), 0.25, 0.15, 0.7
 
+DRAWN = 40  # Edges at the most, for the eye.
 LEAST_SUPPORT = 0.15  # Half diagonals of believed edges: a pole of a tenth of the picture is no evidence.
 
 # Logistic fits of "within half a degree" and "within one", on Street View, nature and people turned by known angles, by
@@ -76,6 +77,12 @@ class LevelEstimate:
     pitch_term: float
     segments: Floats
     size: tuple[int, int]
+
+    def drawn(self) -> list[list[float]]:
+        """The longest of the believed edges, for the eye: x and y of both ends, in shares of width and height."""
+        x0, y0, x1, y1 = self.segments.T
+        longest = np.argsort(-np.hypot(x1 - x0, y1 - y0), kind="stable")[:DRAWN]
+        return np.round(self.segments[longest] / (self.size[::-1] * 2), 4).tolist()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@ import { degrees, signed } from "./angles.js";
 import { correct, look, note } from "./answers.js";
 import { dial } from "./dial.js";
 import { shareLost } from "./frame.js";
-import { paint } from "./painting.js";
+import { paint, paintLines } from "./painting.js";
 import { zip } from "./zip.js";
 
 const $ = (id) => document.getElementById(id);
@@ -157,6 +157,7 @@ function show(picture) {
   $("confidence").value = ready ? prediction.confidence : 0;
   $("percent").textContent = ready ? `${Math.round(100 * prediction.confidence)} %` : "";
   if (ready) $("name").textContent += ` · ${prediction.width} × ${prediction.height}`;
+  $("lines").parentElement.hidden = !prediction?.lines;
   draw();
 }
 
@@ -182,6 +183,10 @@ function draw() {
   const box = $("stage").getBoundingClientRect();
   paint($("before"), box, image, 0, "same");
   paint($("after"), box, image, angle, crop(), fill());
+  if ($("lines").checked && prediction.lines) {
+    paintLines($("before"), image, 0, "same", prediction.lines);
+    paintLines($("after"), image, angle, crop(), prediction.lines);
+  }
   const lost = Math.round(100 * shareLost(image.naturalWidth, image.naturalHeight, angle, crop()));
   $("lost").textContent = lost ? `${lost} % of the picture is cut off` : "";
 }
@@ -269,6 +274,7 @@ $("dial").onpointerdown = (event) => {
 $("dial").onpointermove = turnByPointer;
 for (const button of document.querySelectorAll("[data-turn]"))
   button.onclick = () => turn(current.angle + Number(button.dataset.turn));
+$("lines").onchange = draw;
 $("predicted").onclick = () => turn(current.prediction.angle);
 $("untouched").onclick = () => turn(0);
 $("remove").onclick = () => remove([current]);

@@ -3,9 +3,11 @@
 A picture is the body of a request, whatever its content type. Errors come as `{"error": sentence}`.
 
 `POST /predict`
-    `{"angle", "confidence", "turn", "width", "height", "probabilities"}`: the answer of the model (degrees
-    counter-clockwise, probability, 360 probabilities), the size as shown in pixels, and in `turn` the angle that
-    `/correct` goes by: a whole quarter turn where it is almost one, 0 where the picture is better left as it is.
+    `{"angle", "action", "reason", "confidence", "turn", "width", "height", "lines", "probabilities"}`: the answer of
+    the model (degrees counter-clockwise, verdict and why, its probability, 360 probabilities), the size as shown in
+    pixels, the edges that told the level (x and y of both ends, in shares of width and height; null where none did),
+    and in `turn` the angle that `/correct` goes by: a whole quarter turn where it is almost one, 0 where the picture is
+    better left as it is.
 
 `POST /correct`
     The upright picture in its own format, with its metadata; byte for byte what came if it is not to be turned.
@@ -181,6 +183,7 @@ class Service:
             "turn": decision.turn,
             "width": height if on_its_side else width,
             "height": width if on_its_side else height,
+            "lines": None if answer.level is None else answer.level.drawn(),
             "probabilities": [round(float(share), 6) for share in answer.probabilities],
         }
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from accessibility import in_all_looks
 from chromium import texts, wait_for
-from compass import crooked
+from compass import posts
 from PIL import Image
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
@@ -271,17 +271,15 @@ def test_for_sidecars_there_is_one_crop(browser, folder, model, tmp_path):
 
 
 def test_level_lines_are_drawn_on_request(browser, folder, model):
-    y, x = np.mgrid[:400, :520]
-    posts = 60 + 50 * np.sin((x * np.cos(0.1) - y * np.sin(0.1)) / 6)  # which lean to the left by 5.7 degrees
-    Image.fromarray(np.uint8(np.clip(crooked(5.0, 400, 520) * 0.5 + posts[:, :, None], 0, 255))).save("posts.png")
+    Image.fromarray(posts()).save("posts.png")
     save("plain.png", 30.0)
     assert main(["correct", ".", "-o", "out", "--model", model, "--preview", "sheet.html"]) == 0
     browser.get(Path("sheet.html").resolve().as_uri())
-    posts, plain = (card(browser, f"{name}.png") for name in ("posts", "plain"))
+    leaning, plain = (card(browser, f"{name}.png") for name in ("posts", "plain"))
     assert not browser.find_elements("css selector", "svg")
     press(browser, "g")
     wait_for(lambda: len(browser.find_elements("css selector", "article > svg")) == 4)
-    believed = [one.find_element("css selector", ".believed").get_attribute("d") for one in (posts, plain)]
+    believed = [one.find_element("css selector", ".believed").get_attribute("d") for one in (leaning, plain)]
     assert believed[0].count("M") > 5 and not believed[1]
     ends = np.array([float(number) for number in re.findall(r"[\d.]+", believed[0])]).reshape(-1, 4)
     leaning = np.degrees(np.arctan2(ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1])) % 180

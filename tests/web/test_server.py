@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chromium import states, texts, wait_for
-from compass import compass_onnx, crooked
+from compass import compass_onnx, crooked, posts
 from pictures import encoded, exif_with
 from PIL import Image, PngImagePlugin
 from serving import serving
@@ -64,6 +64,15 @@ def test_predict_answers_as_the_library_does(ask, model):
     assert found["confidence"] == pytest.approx(expected.confidence, abs=1e-4)
     assert found["probabilities"] == pytest.approx(expected.probabilities.tolist(), abs=1e-6)
     assert (found["width"], found["height"]) == (64, 48)
+
+
+def test_the_lines_that_told_the_level_are_told(ask, model):
+    app = create_app(model)
+    lines = np.array(ask("/predict", encoded(posts()), app=app).json()["lines"])
+    leaning = np.degrees(np.arctan2(*(lines[:, 2:] - lines[:, :2]).T * np.array([[520], [400]])))
+    assert len(lines) > 5 and np.abs(lines - 0.5).max() < 0.51
+    assert np.median(leaning) == pytest.approx(5.7, abs=0.3)
+    assert ask("/predict", encoded(crooked(5.0, 400, 520)), app=app).json()["lines"] is None
 
 
 def test_almost_a_quarter_turn_is_one_and_upright_is_left(ask):
@@ -363,6 +372,9 @@ def test_in_a_browser(served, browser, tmp_path, model):
     )
     assert browser.find_element("id", "divider").rect["x"] < browser.find_element("id", "stage").rect["x"] + 300
 
+    # nothing told the level of a picture without lines
+    assert not browser.find_element("id", "lines").is_displayed()
+
     # a file that is no picture
     tiles = browser.find_elements("css selector", "#strip button")
     tiles[2].click()
@@ -415,3 +427,25 @@ def test_in_a_browser(served, browser, tmp_path, model):
     assert not browser.find_element("id", "stage").is_displayed() and not texts(browser, "#strip li")
     failures = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert len(failures) == 1 and "/preview" in failures[0], "of the file that is no picture"
+
+
+def test_what_told_the_level_is_drawn_on_request(served, browser, tmp_path):
+    (tmp_path / "posts.png").write_bytes(encoded(posts()))
+    browser.get(served)
+    browser.find_element("id", "files").send_keys(str(tmp_path / "posts.png"))
+    states(browser, 1)
+
+    def coloured():
+        """How many pixels of both pictures are of the colour of the lines, for the picture is gray."""
+        return browser.execute_script(
+            "return ['before', 'after'].map((id) => { const c = document.getElementById(id);"
+            "const p = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+            "let n = 0; for (let i = 0; i < p.length; i += 4) n += p[i] - p[i + 2] > 60; return n; });"
+        )
+
+    assert coloured() == [0, 0]
+    browser.find_element("id", "lines").click()
+    assert min(coloured()) > 500
+    browser.save_screenshot(str(tmp_path / "lines.png"))
+    browser.find_element("id", "lines").click()
+    assert coloured() == [0, 0]
