@@ -152,15 +152,18 @@ def _on_device(number: int, rounds: int) -> Table:
                 images = images[0] if isinstance(images, tuple) else images
             return images
 
-    def way(*steps: keras.layers.Layer) -> Callable[[], NDArray]:
-        inputs = keras.Input(upright.shape[1:], dtype="uint8")
+    def way(images: NDArray, *steps: keras.layers.Layer) -> Callable[[], NDArray]:
+        inputs = keras.Input(images.shape[1:], dtype="uint8")
         model = keras.Model(inputs, InTraining(*steps)(inputs))
-        return lambda: model.predict_on_batch(upright)
+        return lambda: model.predict_on_batch(images)
 
+    small = np.ascontiguousarray(upright[:, : size[0], : size[1]])
     ways = {
-        "keras.layers.RandomRotation, 448x448, no crop": way(keras.layers.RandomRotation(0.5)),
-        "rotnet, RandomUprightRotation, 448x448 to 224x224": way(rotation),
-        "rotnet, RandomUprightRotation and RandomDegradation": way(rotation, degradation),
+        "keras.layers.RandomRotation, 224x224, no crop": way(small, keras.layers.RandomRotation(0.5)),
+        "rotnet, RandomUprightRotation, 224x224": way(small, rotation),
+        "rotnet, RandomUprightRotation, 448x448 to 224x224": way(upright, rotation),
+        "rotnet, RandomUprightRotation and RandomDegradation": way(upright, rotation, degradation),
+        "keras.layers.RandomRotation, 448x448, no crop": way(upright, keras.layers.RandomRotation(0.5)),
     }
     note = f"Keras on {keras.backend.backend()}, here on the processor; the layers are made for a GPU"
     return Table("Inside the model", "pictures/s", rates(ways, number, rounds=rounds), (note,))

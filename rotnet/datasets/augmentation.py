@@ -97,7 +97,7 @@ class DigitAugmentation:
         )
         low, high = np.log(self.gain)
         varied = turned * np.exp(_between(low, high, gain)).reshape(-1, *(1,) * (turned.ndim - 1))
-        return np.clip(varied, 0, 255, out=varied).astype(np.uint8)
+        return np.minimum(varied, 255, out=varied).astype(np.uint8)
 
 
 def _chance(rng: np.random.Generator, number: int, count: int) -> NDArray[np.float64]:

@@ -156,12 +156,11 @@ def encode_angles(angles: ArrayLike, *, sigma: float | None = None, bins: int = 
     if bins < 1 or (sigma is not None and not sigma > 0):
         raise ValueError(f"bins and sigma must be positive. Received: bins={bins}, sigma={sigma}.")
     width = 360.0 / bins
-    nearest = np.floor(angles / width + 0.5)
-    labels = np.zeros((*angles.shape, bins), np.float32)
+    nearest = np.floor(angles.ravel() / width + 0.5)
     if sigma is None:
-        classes, density = nearest[..., None], np.ones((*angles.shape, 1))
+        steps, density = np.zeros(1, np.int64), np.ones((1, 1))
     else:
-        rest = (angles - nearest * width)[..., None]
+        rest = (angles.ravel() - nearest * width)[:, np.newaxis]
         # further from the angle than this, a float32 holds nothing but 0
         reach = math.ceil(min(sigma * SOFT_REACH / width, bins)) + 1
         steps = np.arange(min(2 * reach + 1, bins))
@@ -170,10 +169,12 @@ def encode_angles(angles: ArrayLike, *, sigma: float | None = None, bins: int = 
         offset = np.minimum(offset, 360.0 - offset)
         # relative to the nearest class, so that a very small sigma does not underflow to a row of zeros
         density = np.exp(-0.5 * (offset**2 - rest**2) / sigma**2)
-        density /= density.sum(axis=-1, keepdims=True)
-        classes = nearest[..., None] + steps
-    np.put_along_axis(labels, classes.astype(np.int64) % bins, density.astype(np.float32), axis=-1)
-    return labels
+        density /= density.sum(axis=1, keepdims=True)
+    classes = (nearest.astype(np.int64)[:, np.newaxis] + steps) % bins
+    labels = np.zeros(len(nearest) * bins, np.float32)
+    places = classes + np.arange(0, len(labels), bins)[:, np.newaxis]  # np.put_along_axis is dearer than all the rest
+    labels[places] = density.astype(np.float32)
+    return labels.reshape(*angles.shape, bins)
 
 
 def decode_angles(

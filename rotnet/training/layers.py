@@ -229,7 +229,6 @@ class RandomDegradation(keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-@compiled
 def rotate_views(
     images: Any, angles: Any, size: tuple[int, int], *, step: Any, offset: tuple[Any, Any], flip: Any
 ) -> Any:
@@ -247,35 +246,57 @@ def rotate_views(
         `(N, height, width, C)` float32.
     """
     images = ops.convert_to_tensor(images)
-    rows, columns, channels = images.shape[1:]
-    pixels = ops.reshape(images, (-1, channels))
-    first = ops.arange(ops.shape(images)[0], dtype="int32")[:, None, None] * (rows * columns)
+    rows, columns = images.shape[1:3]
+    fineness = max(1, math.ceil(min(rows / size[0], columns / size[1]) / 1.5 - 1e-6))
+    grid = size[0] * fineness, size[1] * fineness
+    # compiled apart from the sampling, which would find each place anew for every channel
+    places = _places(angles, (rows, columns), grid, step=step / fineness, offset=offset, flip=flip)
+    return _sampled(images, *places, fineness)
+
+
+@compiled
+def _places(
+    angles: Any, source: tuple[int, int], grid: tuple[int, int], *, step: Any, offset: tuple[Any, Any], flip: Any
+) -> tuple[Any, Any, Any]:
+    """Where in the source the points of a turned grid lie, `(N, *grid)` each.
+
+    The number of the pixel to the upper left among those of all pictures, int32, and how far right of it and below it
+    the point is, 0 to 1.
+    """
+    rows, columns = source
     radians = angles[:, None, None] * (math.pi / 180)
     sin, cos = ops.sin(radians), ops.cos(radians)
     mirror = ops.where(flip, -1.0, 1.0)[:, None, None]
     down, right, step = (value[:, None, None] for value in (*offset, step))
+    y = down + step * (ops.arange(grid[0], dtype="float32")[None, :, None] + (0.5 - grid[0] / 2))
+    x = right + step * (ops.arange(grid[1], dtype="float32")[None, None, :] + (0.5 - grid[1] / 2))
+    column = ops.clip(mirror * (cos * x - sin * y) + (columns - 1) / 2, 0.0, columns - 1.0)
+    row = ops.clip(sin * x + cos * y + (rows - 1) / 2, 0.0, rows - 1.0)
+    # a point on the last column or row lies all the way right of or below the one before
+    left = ops.minimum(ops.floor(column), max(columns - 2.0, 0.0))
+    top = ops.minimum(ops.floor(row), max(rows - 2.0, 0.0))
+    first = ops.arange(ops.shape(angles)[0], dtype="int32")[:, None, None] * (rows * columns)
+    return first + ops.cast(top, "int32") * columns + ops.cast(left, "int32"), column - left, row - top
 
-    def sample(shift_y: float, shift_x: float) -> Any:
-        y = down + step * (ops.arange(size[0], dtype="float32")[None, :, None] + (0.5 + shift_y - size[0] / 2))
-        x = right + step * (ops.arange(size[1], dtype="float32")[None, None, :] + (0.5 + shift_x - size[1] / 2))
-        column = ops.clip(mirror * (cos * x - sin * y) + (columns - 1) / 2, 0.0, columns - 1.0)
-        row = ops.clip(sin * x + cos * y + (rows - 1) / 2, 0.0, rows - 1.0)
-        left, top = ops.floor(column), ops.floor(row)
-        share_x, share_y = (column - left)[..., None], (row - top)[..., None]
-        left, top = ops.cast(left, "int32"), ops.cast(top, "int32")
-        across, below = ops.minimum(left + 1, columns - 1) - left, (ops.minimum(top + 1, rows - 1) - top) * columns
-        corner = first + top * columns + left
 
-        def value(index: Any) -> Any:
-            return ops.cast(ops.take(pixels, index, axis=0), "float32")
+@compiled
+def _sampled(images: Any, corner: Any, right: Any, down: Any, fineness: int) -> Any:
+    """Bilinear samples of `(N, H, W, C)` at what `_places` gives, averaged over squares of `fineness`."""
+    rows, columns, channels = images.shape[1:]
+    pixels = ops.reshape(images, (-1, channels))
+    across, below = min(1, columns - 1), columns * min(1, rows - 1)
 
-        upper = value(corner) * (1 - share_x) + value(corner + across) * share_x
-        lower = value(corner + below) * (1 - share_x) + value(corner + below + across) * share_x
+    def value(index: Any) -> Any:
+        return ops.cast(ops.take(pixels, index, axis=0), "float32")
+
+    def sample(y: int, x: int) -> Any:
+        index, share_x, share_y = (part[:, y::fineness, x::fineness] for part in (corner, right, down))
+        share_x, share_y = share_x[..., None], share_y[..., None]
+        upper = value(index) * (1 - share_x) + value(index + across) * share_x
+        lower = value(index + below) * (1 - share_x) + value(index + below + across) * share_x
         return upper * (1 - share_y) + lower * share_y
 
-    fineness = max(1, math.ceil(min(rows / size[0], columns / size[1]) / 1.5 - 1e-6))
-    shifts = [(number + 0.5) / fineness - 0.5 for number in range(fineness)]
-    return sum(sample(y, x) for y in shifts for x in shifts) / fineness**2
+    return sum(sample(y, x) for y in range(fineness) for x in range(fineness)) / fineness**2
 
 
 def _draw(number: Any, names: tuple[str, ...], seed: keras.random.SeedGenerator) -> dict[str, Any]:
