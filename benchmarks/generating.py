@@ -1,11 +1,9 @@
-"""Making training examples: from files, from arrays, of digits, with more threads, and on the device."""
+"""Making training examples: from files, from arrays, of digits, and on the device."""
 
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,7 +37,6 @@ def tables(*, tiny: bool) -> Iterator[Table]:
         paths = street_views(Path(folder), number)
         yield _from_files(paths, rounds)
         yield _from_arrays(paths, rounds)
-        yield _workers(paths, rounds)
     yield _digits(256 if tiny else 4096, rounds)
     yield _on_device(2 if tiny else 16, rounds)
 
@@ -59,13 +56,13 @@ def _from_files(paths: list[Path], rounds: int) -> Table:
     half = partial(reading.read_image, short_side=2 * recipes.SIZE)
     ways = {
         "original recipe, OpenCV": with_opencv(recipes.original),
-        "rotnet": lambda: _go_through(plain),
-        "rotnet, blur, noise, colour and JPEG": lambda: _go_through(augmented),
-        "rotnet, decoded once": lambda: _go_through(in_memory),
+        "rotnet": lambda: go_through(plain),
+        "rotnet, blur, noise, colour and JPEG": lambda: go_through(augmented),
+        "rotnet, decoded once": lambda: go_through(in_memory),
         **{name: with_opencv(recipe) for name, recipe in _installed()},
-        "decoding alone, as rotnet does": lambda: _go_through(map(half, paths)),
-        "decoding alone, whole, OpenCV": lambda: _go_through(map(cv2.imread, map(str, paths))),
-        "decoding alone, whole, Pillow": lambda: _go_through(map(np.asarray, map(Image.open, paths))),
+        "decoding alone, as rotnet does": lambda: go_through(map(half, paths)),
+        "decoding alone, whole, OpenCV": lambda: go_through(map(cv2.imread, map(str, paths))),
+        "decoding alone, whole, Pillow": lambda: go_through(map(np.asarray, map(Image.open, paths))),
     }
     title = "224x224 examples from JPEG files of 1281x1025"
     return Table(title, "pictures/s", rates(ways, len(paths), rounds=rounds), (ONE_THREAD,))
@@ -83,37 +80,14 @@ def _from_arrays(paths: list[Path], rounds: int) -> Table:
     whole, kept = RotNetDataGenerator(arrays, **CROPPED), RotNetDataGenerator(arrays, **CROPPED, cache="memory")
     ways = {
         "original recipe, OpenCV": with_arrays(recipes.original, arrays),
-        "rotnet": lambda: _go_through(whole),
-        "rotnet, scaled down once": lambda: _go_through(kept),
+        "rotnet": lambda: go_through(whole),
+        "rotnet, scaled down once": lambda: go_through(kept),
         **{name: with_arrays(recipe, arrays) for name, recipe in _installed()},
-        "copying the pictures": lambda: _go_through(np.copyto(copy, array) for array in arrays),
+        "copying the pictures": lambda: go_through(np.copyto(copy, array) for array in arrays),
         "original recipe, from 641x513": with_arrays(recipes.original, reduced),
     }
     title = "224x224 examples from arrays of 1281x1025"
     return Table(title, "pictures/s", rates(ways, len(arrays), rounds=rounds), (ONE_THREAD,))
-
-
-def _workers(paths: list[Path], rounds: int) -> Table:
-    """Over and over through the same files, so that starting and ending count for little."""
-    files = paths * 4
-    generator = RotNetDataGenerator(files, **CROPPED | {"batch_size": 2})
-
-    def with_threads(number: int, work: Callable, things: Sequence) -> Callable[[], None]:
-        def run() -> None:
-            with ThreadPoolExecutor(number) as pool:
-                _go_through(pool.map(work, things))
-
-        return run
-
-    half = partial(reading.read_image, short_side=2 * recipes.SIZE)
-    ways = {
-        "rotnet, 1 worker": with_threads(1, generator.__getitem__, range(len(generator))),
-        "rotnet, 2 workers": with_threads(2, generator.__getitem__, range(len(generator))),
-        "decoding alone, 1 worker": with_threads(1, half, files),
-        "decoding alone, 2 workers": with_threads(2, half, files),
-    }
-    rows = rates(ways, len(files), rounds=rounds, clock=time.perf_counter)
-    return Table("Workers", "pictures/s", rows, ("seconds of the clock: needs an idle machine",))
 
 
 def _digits(number: int, rounds: int) -> Table:
@@ -124,8 +98,8 @@ def _digits(number: int, rounds: int) -> Table:
     varied = RotNetDataGenerator(digits, **options, augmentation=DigitAugmentation(), sigma=3.0)
     ways = {
         "original recipe, OpenCV": lambda: [recipes.original_digit(digit, rng.uniform(0, 360)) for digit in digits],
-        "rotnet": lambda: _go_through(plain),
-        "rotnet, varied, soft labels": lambda: _go_through(varied),
+        "rotnet": lambda: go_through(plain),
+        "rotnet, varied, soft labels": lambda: go_through(varied),
     }
     return Table("28x28 digits from an array", "pictures/s", rates(ways, number, rounds=rounds), (ONE_THREAD,))
 
@@ -169,7 +143,7 @@ def _on_device(number: int, rounds: int) -> Table:
     return Table("Inside the model", "pictures/s", rates(ways, number, rounds=rounds), (note,))
 
 
-def _go_through(things: Iterable) -> None:
+def go_through(things: Iterable) -> None:
     """Nothing is kept, for new memory costs as much as a picture."""
     for _ in things:
         pass

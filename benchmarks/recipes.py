@@ -76,10 +76,48 @@ def albumentations() -> Callable[[NDArray[np.uint8], float], NDArray]:
     return recipe
 
 
+def torchvision() -> Callable[[NDArray[np.uint8], float], NDArray]:
+    """Torchvision's transforms, on uint8 tensors, with the angle given."""
+    import torch
+    from torchvision.transforms.v2 import InterpolationMode, functional
+
+    torch.set_num_threads(1)
+    smooth = InterpolationMode.BILINEAR
+
+    def recipe(image: NDArray[np.uint8], angle: float) -> NDArray:
+        square = torch.from_numpy(_square(image)).permute(2, 0, 1)
+        turned = functional.rotate(square, angle, interpolation=smooth, expand=True)
+        side = int(largest_rotated_rect(square.shape[1], square.shape[1], math.radians(angle))[0])
+        cropped = functional.center_crop(turned, [side, side])
+        resized = functional.resize(cropped, [SIZE, SIZE], interpolation=smooth, antialias=True)
+        return resized.permute(1, 2, 0).numpy()
+
+    return recipe
+
+
+def kornia() -> Callable[[NDArray[np.uint8], float], NDArray]:
+    """Kornia, on float tensors: the inscribed square lies within the canvas, which therefore need not grow."""
+    import torch
+    from kornia.geometry import center_crop, resize, rotate
+
+    torch.set_num_threads(1)
+
+    def recipe(image: NDArray[np.uint8], angle: float) -> NDArray:
+        square = torch.from_numpy(_square(image)).permute(2, 0, 1)[None].float()
+        turned = rotate(square, torch.tensor([angle]))
+        side = int(largest_rotated_rect(square.shape[2], square.shape[2], math.radians(angle))[0])
+        resized = resize(center_crop(turned, (side, side)), (SIZE, SIZE), antialias=True)
+        return resized[0].permute(1, 2, 0).numpy()
+
+    return recipe
+
+
 OTHERS: dict[str, Callable[[], Callable[[NDArray[np.uint8], float], Any]]] = {
     "scikit-image": scikit_image,
     "keras.layers.RandomRotation, crop": keras_layers,
     "albumentations": albumentations,
+    "torchvision": torchvision,
+    "kornia": kornia,
 }
 
 

