@@ -287,9 +287,13 @@ def test_rivals_are_shown_the_same_files(compass, upright, monkeypatch):
         np.testing.assert_array_equal(by_name["rotnet"].truth, by_name["here"].truth)
         assert by_name["rotnet"].scores.mean < 1.5
     assert len(seen) == 18
-    assert not rivals.Rival("tool", "json", lambda: pytest.fail("has no program"), program="no-such-program").is_installed
     assert set(tasks["quarter turns"]["rotnet"].angles) <= {0.0, 90.0, 180.0, 270.0}
     assert np.max(angle_difference(tasks["tilts"]["here"].truth, 0)) <= 15
+
+
+def test_a_rival_whose_program_is_missing_is_not_installed():
+    assert rivals.Rival("tool", "json", float, program="python3").is_installed
+    assert not rivals.Rival("tool", "json", float, program="no-such-program").is_installed
 
 
 @pytest.mark.parametrize("rival", rivals.RIVALS, ids=lambda rival: rival.module)
