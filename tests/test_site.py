@@ -1,5 +1,6 @@
 """The site is built without a warning, asks nobody for anything, and each of its links leads somewhere."""
 
+import json
 import re
 import runpy
 import subprocess
@@ -94,6 +95,21 @@ def test_figures_are_of_the_newest_results():
     made = runpy.run_path(str(DOCS / "make_benchmarks.py"))["page"]()
     page = DOCS / "benchmarks.md"
     assert page.read_text(encoding="utf-8") == made, "run: python docs/make_benchmarks.py"
+
+
+def test_a_loss_of_speed_shows_in_the_history(tmp_path):
+    def results(name, first, ratio):
+        rows = [{"name": first, "median": 10.0}, {"name": "rotnet", "median": 10.0 * ratio}]
+        (tmp_path / f"{name}.json").write_text(json.dumps({"tables": [{"title": "t", "unit": "s", "rows": rows}]}))
+
+    made = runpy.run_path(str(DOCS / "make_benchmarks.py"))
+    history = made["history"]
+    history.__globals__["RESULTS"] = tmp_path
+    results("2026-01-01", "peer", 2.0)
+    assert history() == {}
+    results("2026-01-02", "another peer", 9.0)
+    results("2026-01-03", "peer", 4.0)
+    assert history() == {"t: rotnet": [("2026-01-01", 1.0), ("2026-01-03", 0.5)]}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
