@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
-PARTS = ("generating", "loading", "training", "answering", "serving", "growing")
+PARTS = ("generating", "loading", "training", "answering", "serving", "distributing", "growing")
 RESULTS = Path(__file__).parent / "results"
 
 

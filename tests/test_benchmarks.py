@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["generating", "loading", "training", "answering", "serving", "growing"])
+@pytest.mark.parametrize("part", ["generating", "loading", "training", "answering", "serving", "distributing", "growing"])
 def test_benchmarks_run_on_a_tiny_input(part, tmp_path):
     if part == "serving" and not shutil.which("ab"):
         pytest.skip("there is no ApacheBench: apt install apache2-utils")
