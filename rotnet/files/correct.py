@@ -81,8 +81,8 @@ def correct_files(
         min_confidence: Below it a picture is left; 0 turns whatever does not stand upright within 2 degrees. None
             takes the model's own threshold and, unless `angle_range` says that the pictures are tilted, also leaves
             those that may as well stand upright.
-        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes one, and
-            four where one leaves doubt.
+        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes 1, 2 or
+            4, until it is sure.
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)`; None allows all angles.
         right_angles: Answer 0, 90, 180 or 270 degrees only.
         level: Slight tilts, which may be meant so, are corrected where lines tell the level (None), wherever the model
