@@ -281,7 +281,7 @@ def _finish(
 ) -> FileCorrection:
     source = decision.path
     in_place = source == target
-    may_replace = overwrite or (journal is not None and place_of(source) in journal.touched)
+    may_replace = overwrite or _may_be_ours(source, journal)
 
     def carry_along(done: FileCorrection, data: bytes, upright: bytes, file: IO[bytes]) -> None:
         # before the picture is there and the journal has it as done, or a run that is killed between would lose them
@@ -339,7 +339,7 @@ def _writing(
 ) -> AbstractContextManager[IO[bytes]]:
     """The file that becomes `target`; in place, the original is kept under its other name until it has."""
     source = outcome.path
-    may_replace = overwrite or source == target or (journal is not None and place_of(source) in journal.touched)
+    may_replace = overwrite or source == target or _may_be_ours(source, journal)
 
     def move(temporary: Path, target: Path) -> None:
         check_unchanged(outcome)
@@ -353,6 +353,11 @@ def _writing(
     if journal is None:
         return writing.atomic_file(target, replace=move)
     return journal.writing(source, target, outcome_of(outcome), replace=move)
+
+
+def _may_be_ours(source: Path, journal: Journal | None) -> bool:
+    """Whether an interrupted run may have made what lies in the place of a picture's successor."""
+    return journal is not None and bool(journal.touched) and place_of(source) in journal.touched
 
 
 def outcome_of(result: FileCorrection) -> dict[str, Any]:
