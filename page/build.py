@@ -24,7 +24,7 @@ from typing import Any
 
 from rotnet.geometry import angles
 from rotnet.inference import decision, model_card, presets, views
-from rotnet.inference.predictor import ONE_VIEW_FROM, Predictor
+from rotnet.inference.predictor import LOOKS, SURE_FROM, Predictor
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -92,8 +92,9 @@ def settings(predictor: Predictor, file: str) -> dict[str, Any]:
         "smoothing": angles.encode_angles(0.0, sigma=angles.PEAK_SIGMA).tolist(),
         "window": angles.LOCAL_WINDOW,
         "tolerance": card.tolerance,
-        "calibration": {turns: card.calibration[turns] for turns in ("1", "4")},
-        "oneViewFrom": ONE_VIEW_FROM,
+        "calibration": {turns: card.calibration_of(turns) for turns in (1, 2, 4)},
+        "looks": [len(look) for look in LOOKS],
+        "sureFrom": SURE_FROM,
         "minConfidence": card.min_confidence,
         "maxUpright": card.max_upright,
         "uprightMassWithin": model_card.UPRIGHT_WITHIN,

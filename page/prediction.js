@@ -5,7 +5,7 @@ const BINS = 360;
 const modulo = (value, by) => ((value % by) + by) % by;
 export const difference = (x, y) => Math.abs(modulo(x - y + 180, 360) - 180);
 
-// What a network says to the first view, or to all four -> { angle, confidence, probabilities, turns }.
+// What a network says to the first views, or to all four -> { angle, confidence, probabilities, turns }.
 export function predict(scores, model) {
   const turns = scores.length / BINS, probabilities = pool(scores, model.floor);
   const angle = decode(probabilities, model);

@@ -36,16 +36,21 @@ async function look(file) {
   return { picture: await preview(file, width, height), prediction: { ...decision, angle: prediction.angle, probabilities, width, height } };
 }
 
-// What the first of four views says; what all four say, where that is not sure.
+// What as many of the four views say as it takes to be sure.
 async function predicted(views, settings, network) {
   const { size } = settings, one = size * size * 3;
   const scores = async (pixels) => {
     const batch = new ort.Tensor("float32", pixels, [pixels.length / one, size, size, 3]);
     return (await network.run({ [network.inputNames[0]]: batch }))[network.outputNames[0]].data;
   };
-  const first = await scores(views.subarray(0, one)), prediction = predict(first, settings);
-  if (prediction.confidence >= settings.oneViewFrom) return prediction;
-  return predict(Float32Array.of(...first, ...(await scores(views.subarray(one)))), settings);
+  let seen = 0, said = [], prediction;
+  for (const more of settings.looks) {
+    said = Float32Array.of(...said, ...(await scores(views.subarray(seen * one, (seen + more) * one))));
+    seen += more;
+    prediction = predict(said, settings);
+    if (prediction.confidence >= settings.sureFrom) break;
+  }
+  return prediction;
 }
 
 // As it stands in the file: a colour profile makes no difference to which way is up, but some to the network.

@@ -85,7 +85,7 @@ def add_lenient(parser: argparse.ArgumentParser, what: str = LENIENT) -> None:
 def add_turns(parser: argparse.ArgumentParser) -> None:
     """Declare `--turns`."""
     parser.add_argument(
-        "--turns", type=int, choices=(1, 4), help="views pooled for an answer; default: 1, and 4 where one leaves doubt"
+        "--turns", type=int, choices=(1, 4), help="views pooled for an answer; default: 1, 2 or 4, until it is sure"
     )
 
 

@@ -99,8 +99,8 @@ def evaluate(
             saves that one again. `"noise"` does what `"files"` does, with white noise and an isotropic texture
             alternately in place of the pictures: an honest model is at chance there, 90 degrees. `"upright"` shows the
             pictures as they are and, with more repeats, random windows of them.
-        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes one, and
-            four where one leaves doubt.
+        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes 1, 2 or
+            4, until it is sure.
         angle_range: `(low, high)` degrees that pictures are turned by and answers are chosen from; None allows all.
         right_angles: Turn pictures by 0, 90, 180 or 270 degrees only, and answer one of these.
         seed: Of all that is drawn. Angles are uniform among those allowed, all in [0, 360) by default.

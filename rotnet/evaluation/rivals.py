@@ -106,8 +106,8 @@ def compare(
     Args:
         upright: Upright pictures, each whatever `rotnet.read_image` takes.
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `rotnet.Predictor` or a Keras model.
-        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes one, and
-            four where one leaves doubt.
+        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes 1, 2 or
+            4, until it is sure.
         seed: Of the angles.
 
     Returns:

@@ -77,8 +77,8 @@ def check_files(
         paths: Files, and folders that are walked.
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `rotnet.Predictor` or a Keras model.
         tolerance: Degrees that an upright picture may be off, in (0, 180).
-        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes one, and
-            four where one leaves doubt.
+        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes 1, 2 or
+            4, until it is sure.
         max_pixels: Refuse larger pictures; None for no limit.
         strict: Refuse damaged pictures too; False answers for what is left of them.
         contents: What is in files that are not read from disk, by their path among `paths`.

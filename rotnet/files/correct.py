@@ -82,8 +82,8 @@ def correct_files(
         min_confidence: Below it a picture is left; 0 turns whatever does not stand upright within 2 degrees. None
             takes the model's own threshold and, unless `angle_range` says that the pictures are tilted, also leaves
             those that may as well stand upright.
-        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes one, and
-            four where one leaves doubt.
+        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes 1, 2 or
+            4, until it is sure.
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)`; None allows all angles.
         right_angles: Answer 0, 90, 180 or 270 degrees only.
         level: Slight tilts, which may be meant so, are corrected where lines tell the level (None), wherever the model
@@ -284,7 +284,7 @@ def _finish(
 ) -> FileCorrection:
     source = decision.path
     in_place = source == target
-    may_replace = overwrite or (journal is not None and place_of(source) in journal.touched)
+    may_replace = overwrite or _may_be_ours(source, journal)
 
     def carry_along(done: FileCorrection, data: bytes, upright: bytes, file: IO[bytes]) -> None:
         # before the picture is there and the journal has it as done, or a run that is killed between would lose them
@@ -342,7 +342,7 @@ def _writing(
 ) -> AbstractContextManager[IO[bytes]]:
     """The file that becomes `target`; in place, the original is kept under its other name until it has."""
     source = outcome.path
-    may_replace = overwrite or source == target or (journal is not None and place_of(source) in journal.touched)
+    may_replace = overwrite or source == target or _may_be_ours(source, journal)
 
     def move(temporary: Path, target: Path) -> None:
         check_unchanged(outcome)
@@ -356,6 +356,11 @@ def _writing(
     if journal is None:
         return writing.atomic_file(target, replace=move)
     return journal.writing(source, target, outcome_of(outcome), replace=move)
+
+
+def _may_be_ours(source: Path, journal: Journal | None) -> bool:
+    """Whether an interrupted run may have made what lies in the place of a picture's successor."""
+    return journal is not None and bool(journal.touched) and place_of(source) in journal.touched
 
 
 def outcome_of(result: FileCorrection) -> dict[str, Any]:

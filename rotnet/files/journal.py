@@ -165,6 +165,8 @@ class Journal:
 
     def outcome_of(self, source: Path) -> dict[str, Any] | None:
         """What was recorded of an input, unless another file lies in its place since."""
+        if not self.outcomes:  # of a new run; to find the place of each picture takes a while
+            return None
         key, now = place_of(source), stamp(source)
         then = self._stamps.get(key)
         # some file systems keep times to two seconds

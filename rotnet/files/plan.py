@@ -182,7 +182,9 @@ def _check_folder(folder: Path) -> None:
 
 def _check_collisions(targets: Mapping[Path, Path]) -> None:
     """Refuse two inputs of one target. Names that some file systems take for one are tried out on this one."""
-    places = {source: place_of(target) for source, target in targets.items()}
+    # a folder is followed once, not with each of its files
+    folders = {folder: os.path.realpath(folder) for folder in {target.parent for target in targets.values()}}
+    places = {source: os.path.join(folders[target.parent], target.name) for source, target in targets.items()}
     for first, second in _pairs(places, key=str):
         raise UsageError(f"{first} and {second} would both become {targets[second]}. Correct them into two folders.")
     for first, second in _pairs(places, key=_folded):
@@ -190,8 +192,9 @@ def _check_collisions(targets: Mapping[Path, Path]) -> None:
             one, other = targets[first], targets[second]
             raise UsageError(f"{first} and {second} would become {one} and {other}, which are one file on this disk.")
     owners = {place: source for source, place in places.items()}
-    for source, place in places.items():
-        for folder in map(str, Path(place).parents):
+    within = {folder: [*map(str, (Path(folder), *Path(folder).parents))] for folder in set(folders.values())}
+    for source, target in targets.items():
+        for folder in within[folders[target.parent]]:
             if folder in owners:
                 raise UsageError(f"{source} needs a folder at {folder}, where {owners[folder]} goes: use two folders.")
 
@@ -226,7 +229,7 @@ def _check_room(targets: Mapping[Path, Path], *, keeps_originals: bool, finished
     """Refuse what will not fit: a copy takes about the room of its original, in place only until it is moved."""
     total = largest = 0
     for source, target in targets.items():
-        if place_of(source) in finished:
+        if finished and place_of(source) in finished:
             continue
         size = _size(source)
         largest = max(largest, size)

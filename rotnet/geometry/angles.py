@@ -6,6 +6,7 @@ An `angle` is in degrees, counter-clockwise as seen, the rotation that an uprigh
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -233,14 +234,18 @@ def _decode_mode(rows: NDArray[np.float64], window: float) -> NDArray[np.float64
 def _decode_local_mean(rows: NDArray[np.float64], window: float) -> NDArray[np.float64]:
     bins = rows.shape[1]
     # the peak of the smoothed row: a lone spike beside a broad hill is noise more often than the answer
-    kernel = np.fft.rfft(encode_angles(0.0, sigma=PEAK_SIGMA, bins=bins))
-    centre = np.fft.irfft(np.fft.rfft(rows, axis=1) * kernel, n=bins, axis=1).argmax(axis=1)
+    centre = np.fft.irfft(np.fft.rfft(rows, axis=1) * _smoothing(bins), n=bins, axis=1).argmax(axis=1)
     half = min(int(window * bins / 360.0), (bins - 1) // 2)
     offsets = np.arange(-half, half + 1)
     near = np.take_along_axis(rows, (centre[:, None] + offsets) % bins, axis=1)
     mass = near.sum(axis=1)
     shift = (near * offsets).sum(axis=1) / np.where(mass > 0, mass, 1.0)
     return (centre + shift) * (360.0 / bins)
+
+
+@functools.cache
+def _smoothing(bins: int) -> NDArray[np.complex128]:
+    return np.fft.rfft(encode_angles(0.0, sigma=PEAK_SIGMA, bins=bins))
 
 
 def _decode_median(rows: NDArray[np.float64], window: float) -> NDArray[np.float64]:

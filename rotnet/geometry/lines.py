@@ -140,8 +140,7 @@ def level_from_lines(image: NDArray[np.uint8], *, up: float = 0.0, within: float
     starts, rivals = _starts(vertical, level, math.radians(within))
     if not starts:
         return None
-    fits = [_fitted(start, vertical, level) for start in starts]
-    fit = max(fits, key=lambda fit: fit.score)
+    fit = max(_fitted(starts, vertical, level), key=lambda fit: fit.score)
     lengths = float(vertical.length @ fit.vertical), float(level.length @ fit.level)
     if sum(lengths) < LEAST_SUPPORT or abs(fit.values[0]) > math.radians(within) * 1.25:
         return None
@@ -182,9 +181,10 @@ def reduced(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Floats]:
     height, width = image.shape[:2]
     factor = min(1.0, LONG_SIDE / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    small = image if factor == 1.0 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    grey = small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    return np.ascontiguousarray(grey, np.uint8), np.array([width / size[0], height / size[1]])
+    # grey first: a third of the channels to scale
+    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    small = grey if factor == 1.0 else cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(small, np.uint8), np.array([width / size[0], height / size[1]])
 
 
 def _edges(pixels: Floats, shape: tuple[int, ...], up: float, *, upright: bool) -> _Edges:
@@ -263,66 +263,79 @@ def _surprise(roll: Floats) -> Floats:
     return surprise
 
 
-def _fitted(start: tuple[float, float], vertical: _Edges, level: _Edges) -> _Fit:
-    """Expectation maximisation: how likely is each edge one of the lines, then Gauss-Newton with that as weight."""
-    roll, k = start
-    height = float(np.clip(-(MIDDLING_F**2) * k, -1, 1))
-    values = np.array([roll, k, height, *_level_directions(roll, height, level)])
+def _fitted(starts: list[tuple[float, float]], vertical: _Edges, level: _Edges) -> list[_Fit]:
+    """Expectation maximisation: how likely is each edge one of the lines, then Gauss-Newton with that as weight.
+
+    All starts go side by side, for such small arrays cost more in calls than in arithmetic.
+    """
+    values = np.array([_first_values(roll, k, level) for roll, k in starts])
+    verticals = len(vertical.length)
+    sigma = np.concatenate([vertical.error, level.error, level.error])
+    share = np.full(len(sigma), (1 - OUTLIERS_LEVEL) / 2)
+    share[:verticals] = 1 - OUTLIERS_VERTICAL
+    density = share / (sigma * math.sqrt(2 * math.pi))
     for last in (False,) * 7 + (True,):
-        upright, upright_slope = _vertical_errors(values, vertical)
-        flat, flat_slope = _level_errors(values, level)
-        likely_v = (1 - OUTLIERS_VERTICAL) * _normal(upright, vertical.error)
-        likely_h = (1 - OUTLIERS_LEVEL) / 2 * _normal(flat, np.tile(level.error, 2)).reshape(2, -1)
+        error, slope = _errors(values, vertical, level)
+        likely = density * np.exp(-0.5 * (error / sigma) ** 2)
+        likely_v, likely_h = likely[:, :verticals], likely[:, verticals:].reshape(len(values), 2, -1)
         all_v = likely_v + OUTLIERS_VERTICAL / CLUTTER_VERTICAL
-        all_h = likely_h.sum(axis=0) + OUTLIERS_LEVEL / CLUTTER_LEVEL
-        weight_v, weight_h = likely_v / all_v / vertical.error**2, (likely_h / all_h / level.error**2).ravel()
-        square = upright_slope.T @ (weight_v[:, None] * upright_slope)
-        square += flat_slope.T @ (weight_h[:, None] * flat_slope)
-        usual = np.array([0.0, 0.0, np.clip(-(MIDDLING_F**2) * values[1], -1, 1), 0.0, 0.0])
-        roll_prior = 0.5 / (USUAL_ROLL**2 + values[0] ** 2)
-        prior = np.array([roll_prior, USUAL_K**-2, USUAL_HEIGHT**-2, USUAL_Q**-2, USUAL_Q**-2])
+        all_h = likely_h.sum(axis=1) + OUTLIERS_LEVEL / CLUTTER_LEVEL
+        weighted = slope * (likely / np.concatenate([all_v, all_h, all_h], axis=1) / sigma**2)[:, None]
+        prior = np.tile([0.0, USUAL_K**-2, USUAL_HEIGHT**-2, USUAL_Q**-2, USUAL_Q**-2], (len(values), 1))
+        prior[:, 0] = 0.5 / (USUAL_ROLL**2 + values[:, 0] ** 2)
+        square = weighted @ slope.transpose(0, 2, 1) + prior[:, None] * np.eye(5)
         if last:
             break
-        pull = upright_slope.T @ (weight_v * upright) + flat_slope.T @ (weight_h * flat)
-        step = np.linalg.solve(square + np.diag(prior), pull + prior * (values - usual))
-        values = values - np.clip(step, -0.3, 0.3)
-    score = float(np.log(all_v).sum() + np.log(all_h).sum() - _surprise(values[:1])[0])
-    covariance = np.linalg.inv(square + np.diag(prior))
-    return _Fit(values, score, math.sqrt(covariance[0, 0]), likely_v / all_v, likely_h.sum(axis=0) / all_h)
+        off = values.copy()
+        off[:, 2] -= np.clip(-(MIDDLING_F**2) * values[:, 1], -1, 1)
+        pull = (weighted @ error[..., None])[..., 0] + prior * off
+        values = values - np.clip(np.linalg.solve(square, pull[..., None])[..., 0], -0.3, 0.3)
+    score = np.log(all_v).sum(axis=1) + np.log(all_h).sum(axis=1) - _surprise(values[:, 0])
+    roll_error = np.sqrt(np.linalg.inv(square)[:, 0, 0])
+    parts = zip(values, score, roll_error, likely_v / all_v, likely_h.sum(axis=1) / all_h, strict=True)
+    return [_Fit(value, float(score), float(error), upright, flat) for value, score, error, upright, flat in parts]
 
 
-def _normal(error: Floats, sigma: Floats) -> Floats:
-    density: Floats = np.exp(-0.5 * (error / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
-    return density
+def _first_values(roll: float, k: float, level: _Edges) -> list[float]:
+    height = float(np.clip(-(MIDDLING_F**2) * k, -1, 1))
+    return [roll, k, height, *_level_directions(roll, height, level)]
 
 
-def _vertical_errors(values: Floats, edges: _Edges) -> tuple[Floats, Floats]:
-    """Angles (n,) between the edges and their vanishing point, and the slopes (n, 5) by the values."""
-    roll, k = float(values[0]), values[1]
-    cos, sin = math.cos(roll), math.sin(roll)
-    x, y = edges.middle.T
+def _errors(values: Floats, vertical: _Edges, level: _Edges) -> tuple[Floats, Floats]:
+    """Angles between edges and their vanishing points, and their slopes by the values.
+
+    Args:
+        values: (s, 5), as in `_Fit`.
+
+    Returns:
+        (s, n) and (s, 5, n): n are the verticals, the level edges for one of their directions and for the other.
+    """
+    roll, k, height, *receding = values.T[:, :, None]
+    cos, sin = np.cos(roll), np.sin(roll)
+    verticals, levels = len(vertical.length), len(level.length)
+    error = np.empty((len(values), verticals + 2 * levels))
+    slope = np.zeros((len(values), 5, error.shape[1]))
+    part = slice(0, verticals)
+    x, y = vertical.middle.T
     to_x, to_y = -sin - k * x, cos - k * y
-    square = np.maximum(to_x**2 + to_y**2, 1e-6)
-    error = (to_x * edges.direction[:, 1] - to_y * edges.direction[:, 0]) / np.sqrt(square)
-    zero = np.zeros_like(x)
-    slope = np.stack([(to_x * sin - to_y * cos) / square, (to_x * y - to_y * x) / square, zero, zero, zero], axis=1)
+    error[:, part], square = _angles(to_x, to_y, vertical)
+    slope[:, 0, part] = (to_x * sin - to_y * cos) / square
+    slope[:, 1, part] = (to_x * y - to_y * x) / square
+    x, y = level.middle[:, 0] + height * sin, level.middle[:, 1] - height * cos
+    for number, q in enumerate(receding):
+        part = slice(part.stop, part.stop + levels)
+        to_x, to_y = cos - q * x, sin - q * y
+        error[:, part], square = _angles(to_x, to_y, level)
+        slope[:, 0, part] = -(to_x * (cos - q * height * sin) + to_y * (sin + q * height * cos)) / square
+        slope[:, 2, part] = -q * (to_x * cos + to_y * sin) / square
+        slope[:, 3 + number, part] = (to_x * y - to_y * x) / square
     return error, slope
 
 
-def _level_errors(values: Floats, edges: _Edges) -> tuple[Floats, Floats]:
-    """The same for both level directions, one after the other: (2 n,) and (2 n, 5)."""
-    roll, height, q = float(values[0]), values[2], values[3:, None]
-    cos, sin = math.cos(roll), math.sin(roll)
-    x, y = edges.middle[:, 0] + height * sin, edges.middle[:, 1] - height * cos
-    to_x, to_y = cos - q * x, sin - q * y
+def _angles(to_x: Floats, to_y: Floats, edges: _Edges) -> tuple[Floats, Floats]:
+    """Angles (s, n) of edges against the directions (s, n) that they should have, and the squares of those' lengths."""
     square = np.maximum(to_x**2 + to_y**2, 1e-6)
-    error = (to_x * edges.direction[:, 1] - to_y * edges.direction[:, 0]) / np.sqrt(square)
-    slope = np.zeros((*error.shape, 5))
-    slope[..., 0] = -(to_x * (cos - q * height * sin) + to_y * (sin + q * height * cos)) / square
-    slope[..., 2] = -q * (to_x * cos + to_y * sin) / square
-    receding = (to_x * y - to_y * x) / square
-    slope[0, :, 3], slope[1, :, 4] = receding[0], receding[1]
-    return error.ravel(), slope.reshape(-1, 5)
+    return (to_x * edges.direction[:, 1] - to_y * edges.direction[:, 0]) / np.sqrt(square), square
 
 
 def _level_directions(roll: float, height: float, level: _Edges) -> tuple[float, float]:

@@ -183,10 +183,7 @@ def _turned_by_tag(original: Original, quarters: int, *, required: bool) -> byte
         turned, expected = [], 1
         for number, part in enumerate(parts):
             # a further picture that says nothing is shown as the first one says
-            if number:
-                stored = containers.orientation(part, format, default=0)
-            else:
-                stored = _shown(original.data, original.name)
+            stored = containers.orientation(part, format, default=0) if number else original.orientation
             orientation = turned_orientation(stored, quarters) if stored else 0
             turned.append(containers.retag(part, format, Facts(orientation)) if stored else part)
             expected = expected if number else orientation

@@ -58,7 +58,7 @@ def correct_rotation(
         min_confidence: Below it the picture comes back unturned; 0 turns whatever does not stand upright within 2
             degrees. None takes the model's own threshold and, unless `angle_range` says that the pictures are tilted,
             also leaves those that may as well stand upright.
-        turns: Views that are pooled for an answer: 4 or 1; None takes one, and four where one leaves doubt.
+        turns: Views that are pooled for an answer: 4 or 1; None takes 1, 2 or 4, until it is sure.
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)` for a horizon that is not quite
             level; None allows all.
         right_angles: Answer 0, 90, 180 or 270 degrees only.

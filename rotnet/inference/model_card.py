@@ -75,10 +75,16 @@ class ModelCard:
         """
         return _mass(probabilities, 0.0, UPRIGHT_WITHIN)
 
+    def calibration_of(self, turns: int) -> tuple[float, float]:
+        """Slope and intercept for so many views: those of four for two, which are right a little more often."""
+        known = str(turns) if turns == 1 or str(turns) in self.calibration else "4"
+        slope, intercept = self.calibration.get(known, (1.0, 0.0))
+        return slope, intercept
+
     def confidence(self, probabilities: NDArray[np.floating], angle: float, turns: int) -> float:
         """Calibrated probability that `angle` is within the tolerance, given `(bins,)` probabilities."""
         mass = min(max(self.mass(probabilities, angle), 1e-6), 1 - 1e-6)
-        slope, intercept = self.calibration.get(str(turns), (1.0, 0.0))
+        slope, intercept = self.calibration_of(turns)
         # the logistic function, in a form that does not overflow
         return 0.5 + 0.5 * math.tanh(0.5 * (slope * math.log(mass / (1 - mass)) + intercept))
 

@@ -17,8 +17,8 @@ class Options:
     """What is asked, handed through from the caller to whoever needs it.
 
     Attributes:
-        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes one, and
-            four where one leaves doubt.
+        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes 1, 2 or
+            4, until it is sure.
         angle_range: `(low, high)` degrees to choose the answer from, as `(-15, 15)`; None allows all angles. Whoever
             gives one says that the pictures are tilted: they are not left because they may stand upright.
         right_angles: Answer 0, 90, 180 or 270 only.

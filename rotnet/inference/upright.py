@@ -37,8 +37,8 @@ def is_upright(
             them.
         tolerance: Degrees that an upright picture may be off, in (0, 180).
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
-        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes one, and
-            four where one leaves doubt.
+        turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes 1, 2 or
+            4, until it is sure.
         strict: Refuse damaged pictures; False answers for what is left of them.
 
     Returns:

@@ -93,11 +93,15 @@ def turned_views(strip: NDArray[np.uint8], size: tuple[int, int], turns: int) ->
         >>> [view.ravel().tolist() for view in turned_views(strip, (2, 2), 4)[:2]]
         [[0, 1, 3, 4], [2, 5, 1, 4]]
     """
-    height, width = size
     if turns == 1:
-        return [crop_around_center(strip, width, height)]
-    ends = strip[:height, :width], strip[-height:, -width:]
-    return [np.rot90(ends[turn % 2], turn) for turn in range(turns)]
+        return [crop_around_center(strip, size[1], size[0])]
+    return [turned_view(strip, size, turn) for turn in range(turns)]
+
+
+def turned_view(strip: NDArray[np.uint8], size: tuple[int, int], turn: int) -> NDArray[np.uint8]:
+    """One of the four `turned_views` of a strip, by its quarter turns."""
+    height, width = size
+    return np.rot90(strip[-height:, -width:] if turn % 2 else strip[:height, :width], turn)
 
 
 def pool(answers: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -132,7 +132,7 @@ def test_decisions_are_those_of_python(builder, predictor, tmp_path):
         import { decide } from "./decision.js";
         const { model, rows } = JSON.parse(readFileSync("given.json"));
         console.log(JSON.stringify(rows.map((probabilities, index) => {
-          const turns = index % 2 ? 4 : 1;
+          const turns = [1, 2, 4][index % 3];
           const angle = decode(probabilities, model), sure = confidence(probabilities, angle, turns, model);
           return { angle, ...decide({ angle, confidence: sure, probabilities, turns }, model) };
         })));
@@ -140,7 +140,7 @@ def test_decisions_are_those_of_python(builder, predictor, tmp_path):
     (tmp_path / "run.js").write_text(script)
     run = subprocess.run(["node", "run.js"], cwd=tmp_path, capture_output=True, text=True, check=True)
     seen = set()
-    for row, turns, found in zip(rows, itertools.cycle((1, 4)), json.loads(run.stdout), strict=False):
+    for row, turns, found in zip(rows, itertools.cycle((1, 2, 4)), json.loads(run.stdout), strict=False):
         angle = float(decode_angles(row))
         expected = predictor.decide(AnglePrediction(angle, predictor.card.confidence(row, angle, turns), row, turns))
         assert rotnet.angle_difference(found["angle"], angle) < 1e-3
@@ -158,7 +158,9 @@ def test_decisions_are_those_of_python(builder, predictor, tmp_path):
 def test_the_settings_are_those_of_the_model(builder, predictor):
     settings = builder.settings(predictor, "photo_int8.onnx")
     assert settings["size"] == 256 and settings["minConfidence"] == predictor.card.min_confidence == 0.8
-    assert settings["calibration"] == predictor.card.calibration and settings["oneViewFrom"] == 0.9
+    known = predictor.card.calibration
+    assert settings["calibration"] == {1: tuple(known["1"]), 2: tuple(known["4"]), 4: tuple(known["4"])}
+    assert settings["looks"] == [1, 1, 2] and settings["sureFrom"] == 0.9
 
 
 def test_turned_by_the_browser(opened, tmp_path):

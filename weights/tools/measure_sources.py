@@ -26,7 +26,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--right-angles", action="store_true", help="turn by quarter turns; any angle may be answered")
     parser.add_argument("--refine", choices=("lines", "none"), default="none", help="default: none")
-    parser.add_argument("--turns", type=int, choices=(1, 4), help="views; default: 1, and 4 where one leaves doubt")
+    parser.add_argument("--turns", type=int, choices=(1, 4), help="views; default: 1, 2 or 4, until it is sure")
     options = parser.parse_args()
     chosen = [photo for photo in photos(options.folders) if photo.side == options.side]
     angles = None

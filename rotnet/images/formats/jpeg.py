@@ -92,10 +92,12 @@ def split_blocks(data: bytes) -> tuple[list[Block], bytes, bytes]:
 
 def _role_of(marker: int, payload: bytes) -> tuple[str, bytes]:
     """The role of a segment, and the first bytes that tell it."""
+    if not 0xE0 <= marker <= 0xEF:
+        return "other" if marker == 0xFE else "pixels", b""
     for (expected, start), known in _SEGMENTS.items():
         if marker == expected and payload.startswith(start):
             return known, start
-    return "other" if 0xE0 <= marker <= 0xEF or marker == 0xFE else "pixels", b""
+    return "other", b""
 
 
 def join_blocks(blocks: Sequence[Block], scan: bytes) -> bytes:
