@@ -36,11 +36,13 @@ def tables(*, tiny: bool) -> Iterator[Table]:
 
 
 def _workers(folder: Path, pictures: int, rounds: int) -> Table:
+    predict = [*ROTNET, "predict", str(folder)]
+
     def all_at_once(*commands: list[str]) -> Callable[[], None]:
         def work() -> None:
             with tempfile.TemporaryDirectory() as out:
                 started = [
-                    subprocess.Popen(["taskset", "-c", str(core), *ROTNET, "predict", str(folder), *command, "-o", out])
+                    subprocess.Popen([*_on_core(core), *predict, *command, "-o", out], stdout=subprocess.DEVNULL)
                     for core, command in enumerate(commands)
                 ]
                 if any([process.wait() for process in started]):
@@ -49,12 +51,16 @@ def _workers(folder: Path, pictures: int, rounds: int) -> Table:
         return work
 
     ways = {
-        "rotnet predict, one core": lambda: _quiet(["taskset", "-c", "0", *ROTNET, "predict", str(folder)]),
+        "rotnet predict, one core": lambda: _quiet([*_on_core(0), *predict]),
         "rotnet, one worker": all_at_once(["--shard", "1/1"]),
         "rotnet, two workers": all_at_once(["--shard", "1/2"], ["--shard", "2/2"]),
     }
     rows = rates(ways, pictures, rounds=rounds, clock=time.perf_counter)
     return Table(f"Tables of {pictures:,} pictures", "pictures/s", rows, (NOTE,))
+
+
+def _on_core(core: int) -> list[str]:
+    return ["taskset", "--cpu-list", str(core)]
 
 
 def _object_store(folders: dict[int, Path]) -> Table:
