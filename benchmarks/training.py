@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,8 @@ import numpy as np
 from keras import ops
 
 from benchmarks.timing import Table, rates
-from rotnet.models.transfer import build_model
+from rotnet.models import folding
+from rotnet.models.transfer import build_model, copy_weights, freeze
 from rotnet.training.layers import RandomDegradation, RandomUprightRotation
 from rotnet.training.trainer import RotationTrainer
 
@@ -48,6 +50,7 @@ def tables(*, tiny: bool) -> Iterator[Table]:
         # a processor would take minutes for the others
         names = tuple(BACKBONES) if device else ("EfficientNet-Lite0",)
         yield _teaching(device, names, side, batch, steps, rounds)
+        yield _folded(device, *((32, 2, 1, 1) if tiny else (160, 32, 2, 5)))
     finally:
         keras.config.set_dtype_policy(before)
 
@@ -85,6 +88,44 @@ def _teaching(device: str, names: Sequence[str], side: int, batch: int, steps: i
         f"share of a step that making its examples takes: {', '.join(told)}",
     )
     return Table(f"Teaching, on {device or 'the processor, one thread'}", "pictures/s", found, notes)
+
+
+def _folded(device: str, side: int, batch: int, steps: int, rounds: int) -> Table:
+    rng = np.random.default_rng(0)
+    examples = rng.integers(0, 256, (batch, side, side, 3)).astype(np.float32)
+    labels = np.full((batch, 360), 1 / 360, np.float32)
+
+    def teaching(network: keras.Model, before: str | None) -> Callable[[], object]:
+        if before:
+            freeze(network, before)
+        network.compile("adamw", keras.losses.CategoricalCrossentropy(), jit_compile="auto" if device else False)
+        return lambda: [network.train_on_batch(examples, labels) for _ in range(steps)]
+
+    ways = {}
+    for name, before in (("all of it", None), ("from stage 3 on", "stage3")):
+        network = folding.fold(build_model(input_shape=(side, side, 3), weights=None))
+        ways[f"{name}, convolutions as Keras has them"] = teaching(_plain(network), before)
+        ways[f"{name}, as folded"] = teaching(network, before)
+    onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "not set")
+    # by the processor's seconds, which other work hardly changes
+    found = rates(ways, batch * steps, rounds=rounds, clock=time.perf_counter if device else time.process_time)
+    notes = (
+        f"EfficientNet-Lite0, batch normalization folded, ready examples, {side}x{side}, batches of {batch}, AdamW",
+        f"Keras on {keras.backend.backend()}, TF_ENABLE_ONEDNN_OPTS: {onednn}",
+    )
+    return Table(f"Teaching a folded network, on {device or 'the processor'}", "pictures/s", found, notes)
+
+
+def _plain(network: keras.Model) -> keras.Model:
+    """The same network with Keras' convolution in the place of one that is a product of matrices."""
+
+    def clone(layer: keras.Layer) -> keras.Layer:
+        kind = keras.layers.Conv2D if isinstance(layer, folding.Pointwise) else layer.__class__
+        return kind.from_config(layer.get_config())
+
+    plain = keras.models.clone_model(network, clone_function=clone, recursive=True)
+    copy_weights(network, plain)
+    return plain
 
 
 def _accelerator() -> str:
