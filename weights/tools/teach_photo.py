@@ -1,6 +1,5 @@
 """Teach a photo model on with pictures of several folders, collections in balance.
 
-    export TF_ENABLE_ONEDNN_OPTS=1  # quicker convolutions, which TensorFlow leaves off on processors without AVX-512
     python weights/tools/teach_photo.py PHOTOS MORE -o runs/photo8 --stages 160:9:2e-4:stage3 192:2:1e-4:stage3
 
 `sources.py` says which pictures are taught, chosen by and kept for the test. Batch normalization is folded into the
@@ -11,11 +10,14 @@ stage did.
 
 import argparse
 import json
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import keras
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # before Keras: as `rotnet train` has it
+
+import keras  # noqa: E402
 import numpy as np
 from sources import photos, shares
 
