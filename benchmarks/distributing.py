@@ -28,7 +28,7 @@ def tables(*, tiny: bool) -> Iterator[Table]:
         return
     pictures, files = (4, (2, 4)) if tiny else (2000, (2_000, 50_000))
     with tempfile.TemporaryDirectory() as name:
-        yield _workers(_linked(Path(name, "pictures"), pictures, SIZE), pictures, 1 if tiny else 3)
+        yield _workers(_linked(Path(name, "pictures"), pictures, SIZE), pictures, 1)
         if find_spec("ray") is None:
             print("ray is not installed and left out", flush=True)
             return

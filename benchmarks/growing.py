@@ -14,7 +14,7 @@ from benchmarks.pictures import PHOTOS, street_views
 from benchmarks.timing import Row, Table, row
 
 MEGAPIXELS = (1, 2, 5, 10, 20, 40, 100)
-FILES = (100, 1000, 10_000, 100_000)
+FILES = (100, 1000, 10_000)
 
 
 def tables(*, tiny: bool) -> Iterator[Table]:
