@@ -21,6 +21,7 @@ from pathlib import Path
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as `rotnet train` has it
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 PARTS = ("generating", "loading", "training", "answering", "serving", "distributing", "growing")
@@ -33,7 +34,10 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=PARTS)
     parser.add_argument("--tiny", action="store_true", help="a few small inputs, to see whether it runs")
     parser.add_argument(
-        "--output", type=Path, help=f"folder for the results (default: {RESULTS.name}/ beside this, if all is measured)"
+        "--output",
+        type=Path,
+        help=f"folder for the results (default: {RESULTS.name}/ beside this, if all is measured);\n"
+        "a part measured again on the same day replaces its tables there",
     )
     arguments = parser.parse_args()
     complete = not arguments.only and not arguments.tiny

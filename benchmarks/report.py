@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks.timing import Table
+from benchmarks.timing import Row, Table
 
 PACKAGES = (
     "albumentations deskew grain jdeskew keras kornia numpy occular-deskew onnxruntime opencv-python-headless openvino "
@@ -50,12 +50,16 @@ def as_text(table: Table) -> str:
 def write(folder: Path, facts: dict[str, Any], tables: Sequence[Table]) -> Path:
     """Write `<date>.json`, `<date>.md` and one plot a table.
 
+    Tables that were written on the same day stay, but for those of the same title.
+
     Returns:
         The Markdown file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found = [asdict(table) for table in tables]
-    (folder / f"{facts['date']}.json").write_text(json.dumps({**facts, "tables": found}, indent=1) + "\n")
+    data = folder / f"{facts['date']}.json"
+    by_title = {table.title: table for table in (*_read(data), *tables)}
+    tables = list(by_title.values())
+    data.write_text(json.dumps({**facts, "tables": [asdict(table) for table in tables]}, indent=1) + "\n")
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     machine = f"{facts['processor']}, {facts['cores']} cores, load {facts['load']} at the start"
     head = (
@@ -68,6 +72,15 @@ def write(folder: Path, facts: dict[str, Any], tables: Sequence[Table]) -> Path:
     target = folder / f"{facts['date']}.md"
     target.write_text("\n".join([head, plot, *(as_text(table) for table in tables)]))
     return target
+
+
+def _read(path: Path) -> list[Table]:
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text())["tables"]
+    return [
+        Table(one["title"], one["unit"], tuple(Row(**row) for row in one["rows"]), tuple(one["notes"])) for one in found
+    ]
 
 
 def _plot(path: Path, tables: Sequence[Table]) -> None:

@@ -81,7 +81,7 @@ def _teaching(device: str, names: Sequence[str], side: int, batch: int, steps: i
     found = rates(ways, batch * steps, rounds=rounds, clock=time.perf_counter)
     speeds = {one.name: one.median for one in found}
     shares = (1 - speeds[f"{name}, examples made on the device"] / speeds[f"{name}, ready examples"] for name in names)
-    told = (f"{name} {share:.1%}" for name, share in zip(names, shares, strict=True))
+    told = (f"{name} {max(share, 0.0):.1%}" for name, share in zip(names, shares, strict=True))
     policy = keras.config.dtype_policy().name
     notes = (
         f"{side}x{side}, batches of {batch}, {policy}, Keras on {keras.backend.backend()}",

@@ -29,3 +29,17 @@ def test_benchmarks_run_on_a_tiny_input(part, tmp_path):
         assert f"### {table['title']}" in answer.stdout
     assert results.with_suffix(".md").read_text().count("###") == len(found["tables"])
     assert results.with_suffix(".png").stat().st_size > 1000
+
+
+def test_a_part_measured_again_replaces_its_tables(tmp_path):
+    from benchmarks import report
+    from benchmarks.timing import Row, Table
+
+    facts = {**report.circumstances(), "date": "2026-01-01"}
+    one, other = (Table(name, "s", (Row("rotnet", 1.0, 1.0, 1.0),)) for name in ("one", "other"))
+    again = Table("one", "s", (Row("rotnet", 2.0, 2.0, 2.0),), ("quicker",))
+    report.write(tmp_path, facts, [one, other])
+    page = report.write(tmp_path, facts, [again]).read_text()
+    assert page.index("### one") < page.index("Quicker.") < page.index("### other")
+    tables = json.loads((tmp_path / "2026-01-01.json").read_text())["tables"]
+    assert [table["rows"][0]["median"] for table in tables] == [2.0, 1.0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from xml.sax.saxutils import quoteattr
 
 from rotnet.images.formats.xmp_tree import DESCRIPTION, RDF, Edit, Element, Leaf, Name, edited, parse
 
@@ -56,6 +55,8 @@ def with_properties(xmp: bytes, values: Mapping[Name, str], prefixes: Mapping[st
         abouts = [child.attributes[_ABOUT].text for child in root.children if _ABOUT in child.attributes]
         spaces = "".join(f'\n   xmlns:{prefixes[space]}="{space}"' for space in dict.fromkeys(name[0] for name in new))
         told = "".join(f'\n   {prefixes[space]}:{name}="{value}"' for (space, name), value in new.items())
+        from xml.sax.saxutils import quoteattr  # which brings the clients of the network along
+
         about = quoteattr(abouts[0] if abouts else "")
         text = f'<rdf:Description xmlns:rdf="{RDF}" rdf:about={about}{spaces}{told}/>\n'
         edits.append((root.close, root.close, text.encode()))
