@@ -26,6 +26,9 @@ def tables(*, tiny: bool) -> Iterator[Table]:
     if sys.platform != "linux" or (os.cpu_count() or 1) < 2:
         print("workers are measured on Linux, with two cores at least", flush=True)
         return
+    if find_spec("pyarrow") is None:
+        print("pyarrow is not installed, and workers are left out", flush=True)
+        return
     pictures, files = (4, (2, 4)) if tiny else (2000, (2_000, 50_000))
     with tempfile.TemporaryDirectory() as name:
         yield _workers(_linked(Path(name, "pictures"), pictures, SIZE), pictures, 1)

@@ -45,6 +45,8 @@ def with_properties(xmp: bytes, values: Mapping[Name, str], prefixes: Mapping[st
     Raises:
         ValueError: The packet is damaged, or has no place for them.
     """
+    from xml.sax.saxutils import quoteattr  # which brings the clients of the network along
+
     root = _root(parse(xmp))
     leaves = _leaves(root)
     edits: list[Edit] = [leaves[name].to(value) for name, value in values.items() if name in leaves]
@@ -55,8 +57,6 @@ def with_properties(xmp: bytes, values: Mapping[Name, str], prefixes: Mapping[st
         abouts = [child.attributes[_ABOUT].text for child in root.children if _ABOUT in child.attributes]
         spaces = "".join(f'\n   xmlns:{prefixes[space]}="{space}"' for space in dict.fromkeys(name[0] for name in new))
         told = "".join(f'\n   {prefixes[space]}:{name}="{value}"' for (space, name), value in new.items())
-        from xml.sax.saxutils import quoteattr  # which brings the clients of the network along
-
         about = quoteattr(abouts[0] if abouts else "")
         text = f'<rdf:Description xmlns:rdf="{RDF}" rdf:about={about}{spaces}{told}/>\n'
         edits.append((root.close, root.close, text.encode()))
