@@ -80,9 +80,11 @@ def run(options: argparse.Namespace) -> int:
     def measured(protocol: Protocol) -> Evaluation:
         return evaluate(upright, protocol=protocol, repeats=options.repeats, **asked, **allowed)
 
-    absent = [rival.name for rival in rivals.RIVALS if options.rivals and not rival.is_installed]
+    absent = [rival for rival in rivals.RIVALS if options.rivals and not rival.is_installed]
     if absent:
-        complain(f"left out, for they are not installed: {', '.join(absent)}; pip install 'rotnet[rivals]'")
+        names = ", ".join(rival.name for rival in absent)
+        programs = "".join(f", and the program {rival.program}" for rival in absent if rival.program)
+        complain(f"left out, for they are not installed: {names}; pip install 'rotnet[rivals]'{programs}")
     report = reports.Report(
         options.model,
         {protocol: measured(protocol) for protocol in dict.fromkeys(options.protocol)},

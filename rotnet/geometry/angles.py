@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -265,13 +266,22 @@ def _unpack(array: ArrayLike) -> NDArray[np.float64] | float:
     return float(array) if array.ndim == 0 else array
 
 
-def sin_cos(angle: float) -> tuple[float, float]:
-    """Sine and cosine of degrees, exact at quarter turns, so that sides stay sides.
+@overload
+def sin_cos(angles: float) -> tuple[float, float]: ...
+
+
+@overload
+def sin_cos(angles: list[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+
+
+def sin_cos(angles: ArrayLike) -> tuple[Any, Any]:
+    """Sines and cosines of degrees, exact at quarter turns, so that sides stay sides.
 
     Example:
         >>> sin_cos(270.0)
         (-1.0, 0.0)
     """
-    quarters, rest = divmod(angle, 90.0)
-    sin, cos = math.sin(math.radians(rest)), math.cos(math.radians(rest))
-    return ((sin, cos), (cos, -sin), (-sin, -cos), (-cos, sin))[int(quarters) % 4]
+    quarters, rest = np.divmod(np.asarray(angles, np.float64), 90.0)
+    radians = np.deg2rad(rest)
+    turned = (np.cos(radians) + 1j * np.sin(radians)) * np.array([1, 1j, -1, -1j])[quarters.astype(np.int64) % 4]
+    return _unpack(turned.imag), _unpack(turned.real)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rotnet.geometry.angles import sin_cos
 from rotnet.geometry.warping import (
     INTERPOLATIONS,
     MAX_SPACING,
@@ -78,7 +79,7 @@ def warp_views(
                 for image, angle, view, offset, kernel in options
             ]
         )
-    matrix = window_matrix(images.shape[1:3], _exact_sin_cos(degrees), size, (*view_sizes.T, *offsets.T))
+    matrix = window_matrix(images.shape[1:3], sin_cos(degrees), size, (*view_sizes.T, *offsets.T))
     matrices = np.ascontiguousarray(matrix.transpose(2, 0, 1))
     planes = images[..., 0] if images.shape[3:] == (1,) else images  # OpenCV is quicker to take these
     warped = np.empty((number, *size, *planes.shape[3:]), np.uint8)
@@ -148,14 +149,6 @@ def _is_simple(
         and (view_sizes / size).max() / MAX_SPACING - 1e-6 <= 1
         and INTERPOLATIONS.keys() >= set(kernels)
     )
-
-
-def _exact_sin_cos(degrees: list[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sines and cosines, exact at quarter turns."""
-    quarters, rest = np.divmod(degrees, 90.0)
-    radians = np.deg2rad(rest)
-    turned = (np.cos(radians) + 1j * np.sin(radians)) * np.array([1, 1j, -1, -1j])[quarters.astype(np.int64) % 4]
-    return turned.imag, turned.real
 
 
 def _with_margins(

@@ -347,11 +347,11 @@ def test_command_measures_what_training_held_back(folder, model, capsys):
 
 
 def test_command_names_the_rivals_that_are_absent(folder, model, capsys, monkeypatch):
-    away = rivals.Rival("Away", "no_such_module", lambda: pytest.fail("is not installed"))
+    away = rivals.Rival("Away", "no_such_module", lambda: pytest.fail("is not installed"), program="no-such-program")
     monkeypatch.setattr(rivals, "RIVALS", (away,))
     assert main(["evaluate", str(folder), "--model", model, "--rivals"]) == 0
     output = capsys.readouterr()
-    assert "Away" in output.err and "rotnet[rivals]" in output.err
+    assert "Away" in output.err and "rotnet[rivals]', and the program no-such-program" in output.err
     assert re.search(r"^tilts +pictures", output.out, re.MULTILINE)
 
 

@@ -213,3 +213,20 @@ def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message) as caught:
         call()
     assert "Received: " in str(caught.value)
+
+
+# Sines and cosines ----------------------------------------------------------------------------------------------------
+
+
+@given(ANGLES)
+def test_sine_and_cosine_are_those_of_the_angle(angle):
+    found = angles.sin_cos(angle)
+    assert all(type(value) is float for value in found)
+    np.testing.assert_allclose(found, [np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))], atol=1e-10)
+    np.testing.assert_array_equal(np.ravel(angles.sin_cos([angle])), found)
+
+
+@given(TURNS)
+def test_sine_and_cosine_are_exact_at_quarter_turns(quarters):
+    expected = ((0.0, 1.0), (1.0, 0.0), (0.0, -1.0), (-1.0, 0.0))[quarters % 4]
+    assert angles.sin_cos(90.0 * quarters) == expected
