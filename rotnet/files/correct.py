@@ -150,6 +150,7 @@ def correct_targets(
     journal: Journal | None = None,
     jobs: int = JOBS,
     overwrite: bool = False,
+    go_on: str = GO_ON,
 ) -> Generator[FileCorrection, None, None]:
     """Turn pictures upright; what is not turned is copied byte for byte, and in place left alone.
 
@@ -161,6 +162,7 @@ def correct_targets(
         journal: Where each step is recorded; what it has as finished comes first, and is not done again.
         jobs: Threads that decode, and threads that turn.
         overwrite: Whether copies may replace files. Without it, what appeared during the run is kept.
+        go_on: What the error of a full disk tells people to do.
 
     Yields:
         One result a file; one that fails gives its error and the others go on.
@@ -178,7 +180,7 @@ def correct_targets(
             yield finished
     decisions = decide_files(remaining, predictor, options, how, jobs=jobs)
     with closing(decisions):
-        yield from carry_out(decisions, how, journal=journal, jobs=jobs, overwrite=overwrite)
+        yield from carry_out(decisions, how, journal=journal, jobs=jobs, overwrite=overwrite, go_on=go_on)
 
 
 def carry_out(
@@ -188,6 +190,7 @@ def carry_out(
     journal: Journal | None = None,
     jobs: int = JOBS,
     overwrite: bool = False,
+    go_on: str = GO_ON,
 ) -> Generator[FileCorrection, None, None]:
     """Do what was decided.
 
@@ -197,6 +200,7 @@ def carry_out(
         journal: Where each step is recorded; what it has as finished is not done again.
         jobs: Threads that turn.
         overwrite: Whether copies may replace files.
+        go_on: What the error of a full disk tells people to do.
 
     Yields:
         What became of each, in order.
@@ -219,7 +223,7 @@ def carry_out(
             return _finish(decision, target, how, journal, before, overwrite=overwrite)
         except Exception as error:
             if is_fatal(error):
-                raise OutputError(f"{error}; what was finished is whole, {GO_ON}") from error.__cause__
+                raise OutputError(f"{error}; what was finished is whole, {go_on}") from error.__cause__
             return decision.failed(error)
 
     try:

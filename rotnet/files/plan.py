@@ -139,8 +139,12 @@ def check_targets(
     in_place: bool = False,
     backup: str | None = None,
     finished: Collection[str] = (),
+    advice: str = ELSEWHERE,
 ) -> None:
-    """Refuse a plan that would lose a picture or cannot be carried out; arguments and errors are those of the plans."""
+    """Refuse a plan that would lose a picture or cannot be carried out; arguments and errors are those of the plans.
+
+    `advice` is told where a target is there already.
+    """
     if not targets:
         raise UsageError("There are no pictures to correct: name files, or folders that hold pictures.")
     for folder in dict.fromkeys(target.parent for target in targets.values()):
@@ -149,16 +153,16 @@ def check_targets(
     for source, target in targets.items():
         if in_place:
             made = backup_of(source, backup) if backup else None
-            advice = "Take an interrupted run up with --resume, or choose another suffix for the backups."
+            do = "Take an interrupted run up with --resume, or choose another suffix for the backups."
         elif os.path.realpath(target) in inputs:
             raise UsageError(f"{target} is itself an input, and originals are never overwritten: choose another OUT.")
         else:
-            made, advice = target, ELSEWHERE
+            made, do = target, advice
         if made and os.path.lexists(made) and place_of(source) not in finished:
             if os.path.isdir(made):
                 raise UsageError(f"{made} is a folder, in the place of a picture. Choose another folder, or move it.")
             if not overwrite:
-                raise UsageError(f"{made} is there already. {advice}")
+                raise UsageError(f"{made} is there already. {do}")
     _check_collisions(targets)
     _check_room(targets, keeps_originals=bool(backup), finished=finished)
 

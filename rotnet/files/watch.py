@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rotnet.errors import ImageError, OutputError, UsageError, require
-from rotnet.files.correct import GO_ON, correct_targets
+from rotnet.files.correct import correct_targets
 from rotnet.files.decide import FileCorrection
 from rotnet.files.journal import Journal
 from rotnet.files.options import Turning
-from rotnet.files.plan import ELSEWHERE, Targets, check_targets
+from rotnet.files.plan import Targets, check_targets
 from rotnet.images.finding import Stamp, find_images, stamp
 from rotnet.images.prefetch import JOBS
 from rotnet.images.raw import is_raw
@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 SETTLE = 2.0  # seconds; cameras and networks pause while they write
 _STEP = 50  # milliseconds without a change after which changes are told
 _TICK = 250  # milliseconds without a change after which it is looked what has settled
+_GO_ON = "start again with --existing"
 _ELSEWHERE = "Watch with --overwrite, which replaces it, or into another folder."
 _POLL = 1000  # milliseconds between looks at all of it
 
@@ -206,7 +207,9 @@ def watch_files(
         for path in paths:
             if failed := watch.plan(path, targets):
                 yield failed
-        done = correct_targets(targets, predictor, options, how, journal=journal, jobs=jobs, overwrite=overwrite)
+        done = correct_targets(
+            targets, predictor, options, how, journal=journal, jobs=jobs, overwrite=overwrite, go_on=_GO_ON
+        )
         with closing(done):
             for result in done:
                 if watch.stands(result):
@@ -229,7 +232,7 @@ def watch_files(
                         if stop.is_set():
                             return
 
-    return _told(run())
+    return run()
 
 
 class _Watch:
@@ -285,9 +288,9 @@ class _Watch:
             return None
         try:
             target = self.watched.target_of(path)
-            check_targets({path: target}, overwrite=self._overwrite)
+            check_targets({path: target}, overwrite=self._overwrite, advice=_ELSEWHERE)
         except UsageError as error:
-            return FileCorrection(path, None, "failed", error=str(error).replace(ELSEWHERE, _ELSEWHERE))
+            return FileCorrection(path, None, "failed", error=str(error))
         targets[path] = target
         return None
 
@@ -342,12 +345,3 @@ def _identity(folder: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _told(results: Generator[FileCorrection, None, None]) -> Generator[FileCorrection, None, None]:
-    """The results; a disk that takes no more is told so that whoever watches can act on it."""
-    try:
-        with closing(results):
-            yield from results
-    except OutputError as error:
-        raise OutputError(str(error).replace(GO_ON, "start again with --existing")) from error.__cause__

@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from rotnet.images.formats import containers, jpeg, png, webp
+from rotnet.images.formats import containers
 from rotnet.images.formats.block import Block
 from rotnet.images.formats.ifd import byte_order, first_directory, most_claimed
 
 __all__ = ["fingerprint"]
 
 _STARTS = {b"\xff\xd8": "JPEG", b"\x89P": "PNG", b"RI": "WEBP", b"II": "TIFF", b"MM": "TIFF"}
-_SPLIT = {"JPEG": jpeg.split_blocks, "PNG": png.split_blocks, "WEBP": webp.split_blocks}
 # offsets and sizes of strips and of tiles
 _PLACES = ((273, 279), (324, 325))
 _TOLD = (256, 257, 258, 259, 262, 277, 317)  # tags without which strips mean nothing
@@ -50,7 +49,7 @@ def fingerprint(data: bytes) -> bytes:
 
 
 def _pixels(data: bytes, format: str) -> list[bytes]:
-    blocks, scan, _ = _SPLIT[format](data)
+    blocks, scan, _ = containers.SPLIT[format](data)
     pixels = [block.kind + block.content for block in blocks if _counts(block)]
     return [*pixels, scan] if pixels else []
 

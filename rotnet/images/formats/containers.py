@@ -12,8 +12,9 @@ from rotnet.images.formats.block import Block
 from rotnet.images.formats.exif import Facts, orientation_of, retag_exif, retag_xmp, without_thumbnails
 from rotnet.images.formats.tiff import graft_tiff, retag_tiff
 
-__all__ = ["graft", "orientation", "retag"]
+__all__ = ["SPLIT", "graft", "orientation", "retag"]
 
+SPLIT = {"JPEG": jpeg.split_blocks, "PNG": png.split_blocks, "WEBP": webp.split_blocks}
 _MOST_METADATA = 16  # blocks of EXIF and XMP; one of each is the rule
 
 
@@ -30,7 +31,7 @@ def orientation(data: bytes, format: str, default: int = 1) -> int:
     """
     if format == "TIFF":
         return orientation_of(data, None, default)
-    blocks, _, _ = _SPLIT[format](data)
+    blocks, _, _ = SPLIT[format](data)
     content = {block.role: block.content for block in reversed(blocks)}  # the first of its role counts
     return orientation_of(content.get("exif"), content.get("xmp"), default)
 
@@ -48,7 +49,7 @@ def retag(data: bytes, format: str, facts: Facts) -> bytes:
     """
     if format == "TIFF":
         return retag_tiff(data, facts)
-    blocks, scan, tail = _SPLIT[format](data)
+    blocks, scan, tail = SPLIT[format](data)
     blocks = _all_true(blocks, facts)
     if facts.orientation != 1 and not any(block.role == "exif" for block in blocks):
         kind, head = _NEW_EXIF[format]
@@ -71,9 +72,9 @@ def graft(original: bytes, bare: bytes, format: str, facts: Facts) -> bytes:
     """
     if format == "TIFF":
         return graft_tiff(original, bare, facts)
-    blocks, _, tail = _SPLIT[format](original)
+    blocks, _, tail = SPLIT[format](original)
     kept = _all_true([block for block in blocks if block.role not in ("pixels", "thumbnail")], facts)
-    new, scan, _ = _SPLIT[format](bare)
+    new, scan, _ = SPLIT[format](bare)
     pixels = [block for block in new if block.role == "pixels"]
     first = 1 if format == "PNG" else 0  # its header
     return _JOIN[format]([*pixels[:first], *kept, *pixels[first:]], scan) + tail
@@ -101,6 +102,5 @@ def _true_of(block: Block, facts: Facts) -> Block:
     return replace(block, content=content)
 
 
-_SPLIT = {"JPEG": jpeg.split_blocks, "PNG": png.split_blocks, "WEBP": webp.split_blocks}
 _JOIN = {"JPEG": jpeg.join_blocks, "PNG": png.join_blocks, "WEBP": webp.join_blocks}
 _NEW_EXIF = {"JPEG": (b"\xff\xe1", b"Exif\0\0"), "PNG": (b"eXIf", b""), "WEBP": (b"EXIF", b"")}
