@@ -228,6 +228,8 @@ def _backbone(name: str, input_shape: tuple[int, int, int], *, imagenet: bool) -
     if name in VARIANTS:
         model = efficientnet_lite(name, input_shape=input_shape)
         if imagenet:
+            if VARIANTS[name].side is None:
+                raise WeightsError(f"{name} has no ImageNet weights: grow it from those of efficientnet_lite0.")
             load_tensors_into(model, presets.load_tensors(presets.find(f"{name}_imagenet")))
         return "efficientnet_lite", model
     application = getattr(keras.applications, _application_names()[name])
@@ -247,7 +249,7 @@ def _download(application: Callable, name: str, input_shape: tuple[int, int, int
         raise WeightsError(
             f"The ImageNet weights of {name} could not be downloaded ({error}). Connect to the network once, or begin "
             "with random weights (weights=None; --from random or --random-weights), or take a backbone whose weights "
-            f"are shipped: {', '.join(VARIANTS)}."
+            f"are shipped: {', '.join(name for name, variant in VARIANTS.items() if variant.side)}."
         ) from error
 
 

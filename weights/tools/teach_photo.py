@@ -27,7 +27,7 @@ from rotnet.inference import presets
 from rotnet.inference.networks import OnnxNetwork
 from rotnet.models.export import export_onnx
 from rotnet.models.folding import fold, unfold
-from rotnet.models.transfer import copy_weights, freeze
+from rotnet.models.transfer import backbone_of, copy_weights, freeze
 from rotnet.training.fitting import fit
 from rotnet.training.recipes import calibrate_photos, parse_stage
 
@@ -54,6 +54,7 @@ def main():
     parser.add_argument("folders", nargs="+", help="folders of upright photographs with a manifest.csv")
     parser.add_argument("-o", "--output", required=True, type=Path, help="folder of the run")
     parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--grow-from", metavar="BACKBONE", help="of the start, where it is a smaller one")
     parser.add_argument("--start", default="photo", help="a preset, an .onnx or a .keras file, or imagenet")
     parser.add_argument("--stages", nargs="+", required=True, metavar="SIZE:EPOCHS:RATE[:FREEZE_BEFORE]")
     parser.add_argument("--seed", type=int, default=10)
@@ -70,7 +71,10 @@ def main():
         stage = parse_stage(text, seed=options.seed + number)
         shape = (stage.size, stage.size, 3)
         model = fold(build_model(options.backbone, input_shape=shape, dropout=0.2))
-        copy_weights(started(options.start, options.backbone, shape) if taught is None else taught, model)
+        if taught is None:
+            grow(started(options.start, options.backbone, options.grow_from, shape), model)
+        else:
+            copy_weights(taught, model)
         if stage.freeze_before:
             freeze(model, stage.freeze_before)
         common = {"input_shape": shape, "batch_size": stage.batch_size, "sigma": stage.sigma, "workers": 2}
@@ -102,8 +106,25 @@ def _print_shares(train, drawn):
         print(f"{source:12s} {share:.1%}", flush=True)
 
 
-def started(name, backbone, shape):
+def grow(start, model):
+    """Give a folded network the weights of a shallower one, so that it answers the same.
+
+    The last convolution of a further block begins with zeros, which add nothing to what passes it by (Chen and others,
+    2016, "Net2Net").
+    """
+    backbone, smaller = backbone_of(model), backbone_of(start)
+    known = {layer.name for layer in smaller.layers}
+    for layer in backbone.layers:
+        if layer.name in known:
+            layer.set_weights(smaller.get_layer(layer.name).get_weights())
+        elif layer.name.endswith("project_conv"):
+            layer.set_weights([np.zeros_like(values) for values in layer.get_weights()])
+    model.get_layer("angles").set_weights(start.get_layer("angles").get_weights())
+
+
+def started(name, backbone, smaller, shape):
     """A folded network with the weights to start from, whatever the size of the pictures they were taught with."""
+    backbone = smaller or backbone
     if name == "imagenet":
         return fold(build_model(backbone, input_shape=shape, weights="imagenet"))
     if name.endswith(".keras"):
