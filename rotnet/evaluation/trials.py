@@ -89,11 +89,10 @@ def make_trials(
     """
     if protocol not in PROTOCOLS:
         raise UsageError(f"protocol must be one of {PROTOCOLS}. Received: protocol={protocol!r}.")
-    if len(upright) == 0 or repeats < 1:
-        raise UsageError(
-            "upright must hold at least one picture and repeats be at least 1. "
-            f"Received: {len(upright)} pictures, repeats={repeats}."
-        )
+    if len(upright) == 0:
+        raise UsageError("There is nothing to measure on: name at least one picture, or a folder that holds some.")
+    if repeats < 1:
+        raise UsageError(f"repeats must be at least 1. Received: repeats={repeats}.")
     if seed < 0:
         raise UsageError(f"seed must be at least 0. Received: seed={seed}.")
     count = len(upright) * repeats

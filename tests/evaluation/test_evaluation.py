@@ -134,7 +134,7 @@ def test_options_of_the_answer_are_passed_on(compass, upright):
     ("options", "message"),
     [
         ({"protocol": "paper"}, "protocol must be one of"),
-        ({"repeats": 0}, "repeats be at least 1"),
+        ({"repeats": 0}, "repeats must be at least 1"),
         ({"angles": [1.0]}, "one for each of 6 trials"),
         ({"angles": float("nan")}, "one finite number"),
         ({"turns": 3}, "turns must be 1 or 4"),
