@@ -27,6 +27,7 @@ def add(commands: Any) -> None:
         "rotnet apply report.jsonl",
         "rotnet apply plan.parquet --shard 3/16 --report report-3.jsonl",
         "rotnet apply plan.parquet --to s3://photos/2024",
+        usage="REPORT [options]",
     )
     parser.add_argument(
         "plan",

@@ -24,13 +24,14 @@ def add(commands: Any) -> None:
         "list the pictures that are not upright; nothing is written",
         "rotnet check photos/",
         "rotnet check photos/ --tolerance 45 --format csv > wrong.csv",
+        usage="PATH [PATH ...] [options]",
     )
     parser.epilog = f"{parser.epilog}\nexit status: 0 all upright, 1 some are not or cannot be read, 2 wrong use\n"
-    add_pictures(parser)
     parser.add_argument(
         "--tolerance", type=float, default=10.0, metavar="D", help="degrees an upright picture may be off; default: 10"
     )
     add_format(parser)
+    add_pictures(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -19,7 +19,9 @@ def add(commands: Any) -> None:
         "print the class of each picture, by a model of `rotnet train classifier` or `upright`",
         "rotnet classify holiday/ --model runs/classes/rotnet",
     )
-    parser.add_argument("paths", nargs="+", type=path, metavar="PATH", help="a picture, or a folder that is walked")
+    parser.add_argument(
+        "paths", nargs="+", type=path, metavar="PATH", help="a picture, or a folder with its sub-folders"
+    )
     parser.add_argument("--model", required=True, type=path, metavar="RUN", help="folder of the training")
 
 

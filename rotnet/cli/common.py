@@ -13,7 +13,12 @@ from rotnet.errors import UsageError
 
 
 def add_command(
-    to: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, *examples: str
+    to: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+    *examples: str,
+    usage: str | None = None,
 ) -> argparse.ArgumentParser:
     """Declare a sub-command.
 
@@ -23,6 +28,7 @@ def add_command(
         run: Called with the options, returns the exit status.
         summary: One line for the list of commands.
         examples: Command lines for its help.
+        usage: What follows the name, where a list of all options would hide what an error says.
 
     Returns:
         The parser that takes its options.
@@ -31,6 +37,7 @@ def add_command(
         name,
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}.",
+        usage=f"%(prog)s {usage}" if usage else None,
         epilog="\n".join(["example:" if len(examples) == 1 else "examples:", *(f"  {line}" for line in examples), ""]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -38,7 +45,7 @@ def add_command(
     return parser
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: Any) -> None:
     """Declare `--model`."""
     parser.add_argument(
         "--model", default="photo", metavar="M", help="a preset, or an .onnx, .keras or .tflite file; default: photo"
@@ -62,49 +69,69 @@ def add_pictures(
     parser: argparse.ArgumentParser,
     *,
     lenient: str = LENIENT,
-    paths: str = "a picture, a folder that is walked, or - for a picture from standard input",
-) -> None:
-    """Declare pictures to look at, and the model that does."""
+    paths: str = "a picture, a folder with its sub-folders, or - for a picture from standard input",
+) -> Any:
+    """Declare pictures to look at, and the model that does; gives the group of options that say how."""
     parser.add_argument("paths", nargs="+", type=path, metavar="PATH", help=paths)
-    parser.add_argument(
+    look = parser.add_argument_group("how pictures are looked at")
+    add_model(look)
+    add_turns(look)
+    add_lenient(look, lenient)
+    look.add_argument(
         "--max-pixels",
         type=count,
         metavar="N",
         help="refuse larger pictures; default: 500000000, and less where they take more than 1 GiB of memory",
     )
-    add_lenient(parser, lenient)
-    add_model(parser)
-    add_turns(parser)
+    return look
 
 
-def add_lenient(parser: argparse.ArgumentParser, what: str = LENIENT) -> None:
+def add_lenient(parser: Any, what: str = LENIENT) -> None:
     """Declare `--lenient`."""
     parser.add_argument("--lenient", action="store_true", help=what)
 
 
-def add_turns(parser: argparse.ArgumentParser) -> None:
+def add_turns(parser: Any) -> None:
     """Declare `--turns`."""
     parser.add_argument(
-        "--turns", type=int, choices=(1, 4), help="views pooled for an answer; default: 1, 2 or 4, until it is sure"
+        "--turns",
+        type=int,
+        choices=(1, 4),
+        help="how often each picture is looked at, a quarter turn further each time: 1 is quicker, 4 surer; default: "
+        "1, 2 or 4, until the answer is sure",
     )
 
 
-def add_allowed_angles(parser: argparse.ArgumentParser) -> None:
+def add_allowed_angles(parser: Any) -> None:
     """Declare the options that say which angles may be answered."""
     parser.add_argument(
         "--angle-range",
         type=float,
         nargs=2,
         metavar=("LOW", "HIGH"),
-        help="choose from these angles only, degrees: -15 15 levels horizons",
+        help="choose from these angles only, degrees: -15 15 for pictures that are at most tilted",
     )
     parser.add_argument(
         "--refine",
         choices=("lines", "none"),
         default="lines",
-        help="refine sure answers by the straight lines of the picture, or leave what the network says; default: lines",
+        help="lines: refine sure answers by straight lines in the picture; none: leave what the network says; default: "
+        "lines",
     )
     parser.add_argument("--right-angles", action="store_true", help="answer 0, 90, 180 or 270 only")
+
+
+def angle_range_of(options: argparse.Namespace) -> tuple[float, float] | None:
+    """The angles that `--angle-range` allows, checked in the words of the command."""
+    if options.angle_range is None:
+        return None
+    low, high = options.angle_range
+    if not 0 < high - low <= 360:  # NaN compares as false
+        raise UsageError(
+            "--angle-range LOW HIGH must be degrees, LOW below HIGH and at most 360 apart, such as -15 15. "
+            f"Received: {low:g} {high:g}."
+        )
+    return low, high
 
 
 def add_shard(parser: Any) -> None:

@@ -58,12 +58,12 @@ def add(commands: Any) -> None:
         "rotnet correct photos/ -o straight/ --shard 3/16 --report tables/",
         "rotnet correct photos/ -o straight/ --shard 3/16 --dry-run --report plans/",
         "rotnet correct - < crooked.jpg > upright.jpg",
+        usage="PATH [PATH ...] (-o OUT | --in-place) [options]",
     )
-    add_pictures(parser, lenient=LENIENT_TURNS)
-    add_allowed_angles(parser)
     _add_where(parser)
-    add_turning(parser)
     _add_look_first(parser)
+    add_turning(parser)
+    add_allowed_angles(add_pictures(parser, lenient=LENIENT_TURNS))
     add_progress(parser)
     add_shard(parser.add_argument_group("one of many machines; --report then names a folder of Parquet tables"))
 
@@ -78,9 +78,12 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
 
 def _add_look_first(parser: argparse.ArgumentParser) -> None:
     first = parser.add_argument_group("look first")
-    first.add_argument("--dry-run", action="store_true", help="print plan and predictions, and write no picture")
+    first.add_argument("--dry-run", action="store_true", help="print what would be done, and write no picture")
     first.add_argument(
-        "--preview", type=path, metavar="FILE", help="likewise, and write a page to review; see `rotnet apply`"
+        "--preview",
+        type=path,
+        metavar="FILE",
+        help="write no picture but a page to review in the browser; `rotnet apply` does what you decide there",
     )
 
 

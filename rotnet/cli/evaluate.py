@@ -8,7 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rotnet.cli.common import add_allowed_angles, add_command, add_model, add_turns, complain, count, path
+from rotnet.cli.common import (
+    add_allowed_angles,
+    add_command,
+    add_model,
+    add_turns,
+    angle_range_of,
+    complain,
+    count,
+    path,
+)
 from rotnet.cli.progress import check_replaceable
 from rotnet.errors import OutputError, require
 
@@ -26,6 +35,7 @@ def add(commands: Any) -> None:
         "measure a model on upright pictures",
         "rotnet evaluate upright/",
         "rotnet evaluate upright/ --model mine.onnx --protocol files memory twice noise --report mine.html",
+        usage="DIR [DIR ...] [options]",
     )
     parser.add_argument("folders", nargs="+", type=path, metavar="DIR", help="upright pictures, in sub-folders too")
     add_model(parser)
@@ -72,9 +82,8 @@ def run(options: argparse.Namespace) -> int:
         upright = list(find_images(options.folders))
     for target in filter(None, (options.json, options.report)):
         _check_target(target, upright)
-    angle_range = options.angle_range and tuple(options.angle_range)
     asked: dict[str, Any] = {"model": as_predictor(options.model), "turns": options.turns, "seed": options.seed}
-    allowed: dict[str, Any] = {"angle_range": angle_range, "right_angles": options.right_angles}
+    allowed: dict[str, Any] = {"angle_range": angle_range_of(options), "right_angles": options.right_angles}
     allowed["refine"] = "lines" if options.refine == "lines" else None
 
     def measured(protocol: Protocol) -> Evaluation:

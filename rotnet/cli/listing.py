@@ -15,7 +15,9 @@ from rotnet.errors import UsageError
 
 def add_format(parser: argparse.ArgumentParser) -> None:
     """Declare `--format`."""
-    parser.add_argument("--format", choices=("table", "jsonl", "csv"), default="table", help="default: table")
+    parser.add_argument(
+        "--format", choices=("table", "jsonl", "csv"), default="table", help="of what is printed; default: table"
+    )
 
 
 def print_listing(
@@ -27,7 +29,7 @@ def print_listing(
         results: With `path`, `error` and `as_dict()`.
         format: `"table"`, `"jsonl"` or `"csv"`.
         columns: Of the CSV.
-        header: Of the table.
+        header: Of the table, which has one where it has rows.
         line: A result's row of the table, without its path; those with an error go to standard error instead.
     """
     if sys.stdout is None:
@@ -35,8 +37,6 @@ def print_listing(
     writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
     if format == "csv":
         writer.writeheader()
-    elif format == "table":
-        print(f"{header}  picture")
     for result in results:
         if format == "csv":
             writer.writerow(result.as_dict())
@@ -45,4 +45,7 @@ def print_listing(
         elif result.error is not None:
             complain(result.error)
         else:
+            if header:
+                print(f"{header}  picture")
+                header = ""
             print(f"{line(result)}  {on_one_line(str(result.path))}", flush=True)

@@ -7,7 +7,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rotnet.cli.common import add_allowed_angles, add_command, add_pictures, add_shard, path, standard_input
+from rotnet.cli.common import (
+    add_allowed_angles,
+    add_command,
+    add_pictures,
+    add_shard,
+    angle_range_of,
+    path,
+    standard_input,
+)
 from rotnet.cli.listing import add_format, print_listing
 from rotnet.errors import UsageError
 
@@ -27,10 +35,10 @@ def add(commands: Any) -> None:
         "rotnet predict photos/ --shard 3/16 -o angles/",
         "rotnet predict photos/ --engine ray -o angles/",
         "rotnet predict 's3://photos/shards-*.tar' --engine ray -o angles/",
+        usage="PATH [PATH ...] [options]",
     )
-    add_pictures(parser)
-    add_allowed_angles(parser)
     add_format(parser)
+    add_allowed_angles(add_pictures(parser))
     table = parser.add_argument_group(
         "a table on disk, for many pictures and many machines",
         "PATH may then be a list as well (list.txt, or list.parquet with the column path), a tar file of pictures, a "
@@ -88,7 +96,7 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
 
     return {
         "turns": options.turns,
-        "angle_range": tuple(options.angle_range) if options.angle_range else None,
+        "angle_range": angle_range_of(options),
         "right_angles": options.right_angles,
         "refine": "lines" if options.refine == "lines" else None,
         "max_pixels": options.max_pixels or MAX_PIXELS,

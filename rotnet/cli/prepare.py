@@ -29,6 +29,7 @@ def add(commands: Any) -> None:
         "rotnet prepare photos/ -o dataset/",
         "rotnet prepare photos/ -o dataset/ --upright --group folder",
         "rotnet train photos dataset/",
+        usage="DIR -o OUT [options]",
     )
     parser.epilog = f"{parser.epilog}\n{FILES}"
     parser.add_argument("folder", type=path, metavar="DIR", help="pictures, in sub-folders too")

@@ -78,18 +78,19 @@ def follow(
         with tqdm(results, total=total, unit="picture", disable=None, leave=False) as progress:
             for number, result in enumerate(progress):
                 write(result)
+                line = show(result) if show else None
+                told = result.error is not None and number >= done
+                if told or line is not None:
+                    with tqdm.external_write_mode(sys.stderr):
+                        if told:
+                            complain(result.error)
+                        if line is not None:
+                            print(line)
                 if number < done:
                     continue
                 counts[result.action] += 1
                 if cuts and result.action == "turned" and (result.lost or 0.0) > NOTABLE_LOSS:
                     losses.append((result.lost or 0.0, str(result.path)))
-                line = show(result) if show else None
-                if result.error is not None or line is not None:
-                    with tqdm.external_write_mode(sys.stderr):
-                        if result.error is not None:
-                            complain(result.error)
-                        if line is not None:
-                            print(line)
     finally:
         took, left = _duration(time.monotonic() - started), total - done - sum(counts.values())
         print(
@@ -103,6 +104,8 @@ def follow(
         print(
             f"{counts['slight tilt']} with a slight tilt are left as they are: --level corrects them", file=sys.stderr
         )
+    if counts["unsure"] and not show:
+        print(f"{counts['unsure']} unsure are left as they are: --list-unsure names them", file=sys.stderr)
     if losses:
         most, name = max(losses)
         print(

@@ -52,7 +52,9 @@ def run(options: argparse.Namespace) -> int:
     try:
         listening = socket.create_server((options.host, options.port), family=family)
     except (OSError, OverflowError) as error:
-        problem = f"{shown}:{options.port} cannot be listened on: {error}; choose another --port or --host"
+        problem = (
+            f"{shown}:{options.port} cannot be listened on: {str(error).rstrip('.')}; choose another --port or --host"
+        )
         raise OutputError(problem) from error
     with listening:
         hosts = names_of(options.host, listening.getsockname()[0])

@@ -50,6 +50,7 @@ def _add_photos(kinds: Any) -> None:
         "teach photographs from a folder",
         "rotnet train photos upright/ --from photo -o runs/mine",
         "rotnet train photos upright/ --backbone mobilenetv2 --stages 160:12:1e-3 224:8:2e-4 -o runs/mobile",
+        usage="DIR [options]",
     )
     parser.add_argument("folder", type=path, metavar="DIR", help="upright photographs, in sub-folders too")
     _add_output(parser, "runs/photos")
@@ -87,6 +88,7 @@ def _add_classifier(kinds: Any) -> None:
         "teach the classes of your own sorted pictures",
         "rotnet train classifier sorted/ -o runs/classes",
         "rotnet train classifier sorted/ --backbone small_cnn two_branch_cnn rotnet -o runs/classes",
+        usage="DIR [options]",
     )
     parser.add_argument("folder", type=path, metavar="DIR", help="a folder of pictures for each class")
     _add_output(parser, "runs/classes")
@@ -110,6 +112,7 @@ def _add_upright(kinds: Any) -> None:
         run_upright,
         "teach to tell upright pictures from others, a yes or no without the angle",
         "rotnet train upright upright/ -o runs/upright",
+        usage="DIR [options]",
     )
     parser.add_argument(
         "folder", type=path, metavar="DIR", help="upright pictures, or two folders of sorted ones: upright and wrong"

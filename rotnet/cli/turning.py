@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from rotnet.cli.common import fill, share
+from rotnet.cli.common import angle_range_of, fill, share
 from rotnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def add_turning(parser: argparse.ArgumentParser) -> None:
         "--min-confidence",
         type=share,
         metavar="P",
-        help="below it a picture is left as it is; default: the model's own",
+        help="from 0 to 1: less sure answers turn nothing, and 0 turns all that are not upright; default: the model's "
+        "own rule",
     )
     how.add_argument(
         "--sidecar",
@@ -95,7 +96,7 @@ def asked_of(options: argparse.Namespace) -> Options:
 
     return Options(
         turns=options.turns,
-        angle_range=tuple(options.angle_range) if options.angle_range else None,
+        angle_range=angle_range_of(options),
         right_angles=options.right_angles,
         refine="lines" if options.refine == "lines" else None,
         min_confidence=options.min_confidence,

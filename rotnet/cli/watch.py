@@ -30,13 +30,14 @@ def add(commands: Any) -> None:
         "turn the pictures that come into a folder upright, until Ctrl-C",
         "rotnet watch incoming/ -o straight/",
         "rotnet watch incoming/ -o straight/ --existing --format jsonl >> straight.jsonl",
+        usage="PATH [PATH ...] -o OUT [options]",
     )
-    add_pictures(parser, lenient=LENIENT_TURNS, paths="a folder that is watched, with its sub-folders")
-    add_allowed_angles(parser)
     where = parser.add_argument_group("where the results go")
     where.add_argument("-o", "--output", type=path, metavar="OUT", required=True, help="folder of the results")
     where.add_argument("--overwrite", action="store_true", help="replace files that are in OUT already")
     add_turning(parser)
+    look = add_pictures(parser, lenient=LENIENT_TURNS, paths="a folder that is watched, with its sub-folders")
+    add_allowed_angles(look)
     watch = parser.add_argument_group("the watch")
     watch.add_argument("--existing", action="store_true", help="take up the pictures that are there already, but once")
     watch.add_argument(
