@@ -104,7 +104,7 @@ def follow(
         print(
             f"{counts['slight tilt']} with a slight tilt are left as they are: --level corrects them", file=sys.stderr
         )
-    if counts["unsure"] and not show:
+    if counts["unsure"] and not show and not planned:  # a plan shows them
         print(f"{counts['unsure']} unsure are left as they are: --list-unsure names them", file=sys.stderr)
     if losses:
         most, name = max(losses)
