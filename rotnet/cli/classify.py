@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "paths", nargs="+", type=path, metavar="PATH", help="a picture, or a folder with its sub-folders"
     )
-    parser.add_argument("--model", required=True, type=path, metavar="RUN", help="folder of the training")
+    parser.add_argument("--model", required=True, type=path, metavar="RUN", help="folder that the training wrote")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -49,7 +49,9 @@ def add(commands: Any) -> None:
     )
     add_turns(parser)
     add_allowed_angles(parser)
-    parser.add_argument("--seed", type=int, default=0, help="of the angles, uniform in [0, 360); default: 0")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="another one draws other angles, uniform in [0, 360); default: 0"
+    )
     parser.add_argument("--repeats", type=count, default=1, metavar="N", help="angles for each picture; default: 1")
     parser.add_argument("--val", action="store_true", help="only what `rotnet train photos DIR` measures on")
     parser.add_argument(

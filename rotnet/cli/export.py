@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
         run,
         "write a model in another file format, checked to answer alike on photographs",
         "rotnet export photo --format litert",
-        "rotnet export runs/mine/best.keras --format onnx -o mine.onnx",
+        "rotnet export runs/mine/stage1/best.keras --format onnx -o mine.onnx",
         "rotnet export runs/mine/model.onnx --format folder -o mine --licence cc-by-4.0",
     )
     parser.add_argument("model", type=path, metavar="MODEL", help="a preset, or an .onnx or .keras file")
@@ -30,7 +30,11 @@ def add(commands: Any) -> None:
         default="onnx",
         help="folder is the layout of a Hugging Face repository, model.onnx and a card in README.md; default: onnx",
     )
-    parser.add_argument("--licence", metavar="ID", help="folder: of the weights, as mit; default: that of the preset")
+    parser.add_argument(
+        "--licence",
+        metavar="ID",
+        help="of the weights, such as mit, for the card of a folder; default: that of the preset",
+    )
     parser.add_argument(
         "-o", "--output", type=path, metavar="FILE", help="default: the model's name, with the extension of the format"
     )

@@ -1,4 +1,4 @@
-"""`rotnet merge`: make one table of those of all shards."""
+"""`rotnet merge`: merge the tables of all shards into one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def add(commands: Any) -> None:
         commands,
         "merge",
         run,
-        "make one table of those of all shards",
+        "merge the tables of all shards into one",
         "rotnet predict photos/ --shard 3/16 -o angles/",
         "rotnet merge angles/ -o angles.parquet",
     )
-    parser.add_argument("folder", type=path, metavar="FOLDER", help="of the tables that --shard wrote")
+    parser.add_argument("folder", type=path, metavar="FOLDER", help="folder of the tables that --shard wrote")
     parser.add_argument("-o", "--output", type=path, required=True, metavar="FILE", help="the merged Parquet table")
 
 

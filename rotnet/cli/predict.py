@@ -51,7 +51,7 @@ def add(commands: Any) -> None:
         choices=("ray",),
         help="do all shards that are missing on this machine or, with --address, a cluster",
     )
-    table.add_argument("--address", metavar="A", help="of a Ray cluster; auto finds the one that runs here")
+    table.add_argument("--address", metavar="A", help="address of a Ray cluster; auto finds the one that runs here")
     table.add_argument("--retry-failed", action="store_true", help="look anew at what failed in shards that are done")
 
 

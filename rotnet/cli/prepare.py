@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
         "make a data set of a messy folder, which stays as it is",
         "rotnet prepare photos/ -o dataset/",
         "rotnet prepare photos/ -o dataset/ --upright --group folder",
-        "rotnet train photos dataset/",
+        "rotnet train photos dataset/ --from photo -o runs/mine",
         usage="DIR -o OUT [options]",
     )
     parser.epilog = f"{parser.epilog}\n{FILES}"
@@ -46,13 +46,19 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--crop-center", action="store_true", help="keep the centre square only")
     parser.add_argument(
-        "--distance", type=int, default=6, metavar="BITS", help="in which near-duplicates differ at most; default: 6"
+        "--distance",
+        type=int,
+        default=6,
+        metavar="BITS",
+        help="pictures whose hashes differ by at most so many bits are near-duplicates; default: 6",
     )
     parser.add_argument("--keep-duplicates", action="store_true", help="do not look for near-duplicates")
     parser.add_argument(
         "--upright", action="store_true", help="leave out pictures that are not upright, and list them for review"
     )
-    parser.add_argument("--model", default="photo", metavar="M", help="that tells upright pictures; default: photo")
+    parser.add_argument(
+        "--model", default="photo", metavar="M", help="preset or file that tells upright pictures; default: photo"
+    )
     parser.add_argument(
         "--tolerance", type=float, default=10.0, metavar="D", help="degrees an upright picture may be off; default: 10"
     )
@@ -61,15 +67,25 @@ def add(commands: Any) -> None:
         "--group",
         choices=("duplicates", "folder"),
         default="duplicates",
-        help="what stays on one side of the split; default: duplicates",
+        help="what is never divided between train, val and test; default: duplicates",
     )
     groups.add_argument(
-        "--group-pattern", metavar="REGEX", help="searched for in the path; its first (group) stays on one side"
+        "--group-pattern",
+        metavar="REGEX",
+        help="searched for in the path; pictures of the same first (group) are never divided",
     )
-    parser.add_argument("--val", type=share, default=0.1, metavar="SHARE", help="of the pictures; default: 0.1")
-    parser.add_argument("--test", type=share, default=0.1, metavar="SHARE", help="of the pictures; default: 0.1")
+    parser.add_argument(
+        "--val", type=share, default=0.1, metavar="SHARE", help="to choose a model by; default: 0.1 of the pictures"
+    )
+    parser.add_argument(
+        "--test",
+        type=share,
+        default=0.1,
+        metavar="SHARE",
+        help="to measure on in the end; default: 0.1 of the pictures",
+    )
     add_lenient(parser)
-    parser.add_argument("--seed", type=int, default=0, help="of the split; default: 0")
+    parser.add_argument("--seed", type=int, default=0, help="another one divides otherwise; default: 0")
 
 
 def run(options: argparse.Namespace) -> int:

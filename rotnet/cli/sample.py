@@ -19,9 +19,9 @@ def add(commands: Any) -> None:
         "rotnet sample angles.parquet -n 400 -o sheet.html",
         "rotnet sample angles.parquet -n 400 --wrong 3",
     )
-    parser.add_argument("table", type=path, metavar="TABLE", help="of rotnet merge, or of one shard")
+    parser.add_argument("table", type=path, metavar="TABLE", help="written by rotnet merge, or of one shard")
     parser.add_argument("-n", type=count, default=400, metavar="N", help="pictures to look at; default: 400")
-    parser.add_argument("-o", "--output", type=path, metavar="FILE", help="the page to look through")
+    parser.add_argument("-o", "--output", type=path, metavar="FILE", help="write a page to look through")
     parser.add_argument(
         "--action",
         choices=("turned", "upright", "slight tilt", "unsure"),
@@ -32,9 +32,11 @@ def add(commands: Any) -> None:
         "--wrong",
         type=_whole,
         metavar="K",
-        help="so many of the N were wrong: print what share of all that leaves possible",
+        help="how many of the N were wrong: print what share of all that leaves possible",
     )
-    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="other pictures; default: 0")
+    parser.add_argument(
+        "--seed", type=seed, default=0, metavar="S", help="another one draws other pictures; default: 0"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

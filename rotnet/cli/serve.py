@@ -32,8 +32,12 @@ def add(commands: Any) -> None:
         help="address to listen on; any but those of this computer lets others in; default: 127.0.0.1",
     )
     parser.add_argument("--port", type=int, default=8360, help="default: 8360")
-    parser.add_argument("--max-megabytes", type=count, default=64, metavar="MB", help="of a file; default: 64")
-    parser.add_argument("--max-megapixels", type=count, default=100, metavar="MP", help="of a picture; default: 100")
+    parser.add_argument(
+        "--max-megabytes", type=count, default=64, metavar="MB", help="largest file that is taken; default: 64"
+    )
+    parser.add_argument(
+        "--max-megapixels", type=count, default=100, metavar="MP", help="largest picture that is taken; default: 100"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -68,7 +68,7 @@ def _add_photos(kinds: Any) -> None:
         metavar="SIZE:EPOCHS:RATE[:FREEZE_BEFORE]",
         help="default: those of the shipped preset, and a single gentle one to go on from a model",
     )
-    parser.add_argument("--epochs", type=count, metavar="N", help="of each stage; default: as --stages says")
+    parser.add_argument("--epochs", type=count, metavar="N", help="epochs of each stage; default: as --stages says")
     _add_rest(parser)
 
 
@@ -126,9 +126,15 @@ def _add_classes(parser: argparse.ArgumentParser, *, size: int) -> None:
     parser.add_argument("--random-weights", action="store_true", help="do not begin with what ImageNet has taught")
     parser.add_argument("--size", type=count, default=size, help=f"side of the pictures, pixels; default: {size}")
     parser.add_argument(
-        "--frozen-epochs", type=count, default=10, metavar="N", help="that only the last layer learns; default: 10"
+        "--frozen-epochs",
+        type=count,
+        default=10,
+        metavar="N",
+        help="epochs in which only the last layer learns; default: 10",
     )
-    parser.add_argument("--epochs", type=count, default=10, metavar="N", help="that all of it learns; default: 10")
+    parser.add_argument(
+        "--epochs", type=count, default=10, metavar="N", help="epochs in which all of it learns; default: 10"
+    )
     _add_rest(parser)
 
 
@@ -137,7 +143,7 @@ def _add_output(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def _add_rest(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=seed, default=0, help="of everything drawn; default: 0")
+    parser.add_argument("--seed", type=seed, default=0, help="all that is drawn at random depends on it; default: 0")
     _add_telling(parser)
 
 
