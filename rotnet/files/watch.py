@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from rotnet.errors import ImageError, OutputError, UsageError, require
+from rotnet.errors import ImageError, UsageError, require
 from rotnet.files.correct import correct_targets
 from rotnet.files.decide import FileCorrection
 from rotnet.files.journal import Journal

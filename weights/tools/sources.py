@@ -13,7 +13,7 @@ FLATTENING = 0.6  # a collection weighs as its number of pictures to this power
 # collections whose pictures are alike, squashed or askew weigh less than others
 WEIGHTS = {"sitcom": 0.5, "sport100": 0.7, "portraits": 0.7, "weather": 0.6, "speedlimit": 0.5, "tud": 0.7, "idd": 0.8}
 # the collections that `photo` began with, of more kinds than the others, weigh twice, or it forgets them
-FIRST = {"clothing", "flickr", "houses", "idd", "imagenet", "pets", "speedlimit", "travels", "tud", "unsplash", "vocobj"}
+FIRST = frozenset("clothing flickr houses idd imagenet pets speedlimit travels tud unsplash vocobj".split())
 
 
 @dataclass(frozen=True)
