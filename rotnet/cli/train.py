@@ -125,7 +125,13 @@ def _add_classes(parser: argparse.ArgumentParser, *, size: int) -> None:
     parser.add_argument(
         "--frozen-epochs", type=count, default=10, metavar="N", help="that only the last layer learns; default: 10"
     )
-    parser.add_argument("--epochs", type=count, default=10, metavar="N", help="that all of it learns; default: 10")
+    parser.add_argument(
+        "--epochs",
+        type=count,
+        default=10,
+        metavar="N",
+        help="that all of it learns then, or in both where it begins with random weights; default: 10",
+    )
     _add_rest(parser)
 
 
@@ -158,11 +164,11 @@ def _devices(text: str) -> int | str:
 def run_photos(options: argparse.Namespace) -> int:
     """Teach photographs, and tell how good they are known."""
     with _training(options, when_stopped=RESUMED):
-        from rotnet.models import UNTAUGHT
+        from rotnet.models.transfer import usual_weights
         from rotnet.training import recipes
 
         recipes.check_enough(options.folder)
-        begin = options.begin or ("random" if options.backbone in UNTAUGHT else "imagenet")
+        begin = options.begin or usual_weights(options.backbone)
         report = recipes.run_photos(
             options.folder,
             options.output,

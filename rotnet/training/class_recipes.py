@@ -15,7 +15,8 @@ from rotnet.datasets import split_class_folders, split_photos
 from rotnet.datasets.augmentation import Augmentation
 from rotnet.errors import UsageError, WeightsError
 from rotnet.evaluation.classification_plots import plot_class_counts, plot_confusion, plot_predictions
-from rotnet.models import BACKBONES, UNTAUGHT, build_classifier, load_rotation_model
+from rotnet.models import BACKBONES, build_classifier, load_rotation_model
+from rotnet.models.transfer import usual_weights
 from rotnet.training.classification import (
     UPRIGHT_CLASSES,
     LabelledBatches,
@@ -65,7 +66,7 @@ def run_classifier(
         rotation_model: A preset, or the file of a model, that `"rotnet"` takes its backbone from.
         size: Side of the square pictures, pixels.
         frozen_epochs: Most epochs that only the last layer learns.
-        epochs: Most epochs that all learns then.
+        epochs: Most epochs that all learns then. A backbone with random weights learns as a whole in both.
         batch_size: Pictures in a step.
         seed: Of everything drawn.
         workers: Threads that prepare pictures.
@@ -83,13 +84,12 @@ def run_classifier(
     keras.utils.set_random_seed(seed)
     learn, val, test = split_class_folders(folder, SHARES, seed=seed)
     classes = learn.classes
-    taught = backbone == "rotnet" or (pretrained and backbone not in UNTAUGHT)  # nobody has taught that one
+    weights = usual_weights(backbone) if pretrained else None
     common: dict[str, Any] = {"input_shape": shape, "batch_size": batch_size, "seed": seed, "workers": workers}
     with several_devices(devices), watched(say) as told:
         if backbone == "rotnet":
             model = build_classifier(load_rotation_model(rotation_model), len(classes), input_shape=shape)
         else:
-            weights = "imagenet" if taught else None
             model = build_classifier(backbone, len(classes), input_shape=shape, weights=weights)
         report = teach(
             model,
@@ -98,8 +98,7 @@ def run_classifier(
             LabelledBatches(val, same_every_epoch=True, **common),
             output,
             test=LabelledBatches(test, same_every_epoch=True, **common),
-            frozen_epochs=frozen_epochs if taught else 0,
-            epochs=epochs if taught else frozen_epochs + epochs,
+            **_stages(frozen_epochs, epochs, taught=backbone == "rotnet" or weights is not None),
             **told,
         )
     save_learning_curves([output / "log.csv"], output)
@@ -112,6 +111,13 @@ def run_classifier(
         images, answers, truth = (np.stack(column) for column in zip(*wrong, strict=True))
         save_figure(lambda: plot_predictions(images, answers, classes, truth=truth), output / MISCLASSIFIED)
     return report
+
+
+def _stages(frozen_epochs: int, epochs: int, *, taught: bool) -> dict[str, int]:
+    """Epochs for `fit_classifier`; what has learned nothing yet is not worth freezing, and learns as long in all."""
+    if taught:
+        return {"frozen_epochs": frozen_epochs, "epochs": epochs}
+    return {"frozen_epochs": 0, "epochs": frozen_epochs + epochs}
 
 
 def _misclassified(
@@ -219,11 +225,11 @@ def run_upright(
         output: Where the run lives: `model.keras`, `classes.json`, `metrics.json`, `learning-curves.png` and
             `predictions.png` (wrong answers in red).
         backbone: A name in `rotnet.models.BACKBONES`.
-        weights: None for random weights, `"imagenet"` for a backbone that has learned from ImageNet, as the small ones
-            never have.
+        weights: None for random weights, `"imagenet"` for a backbone that has learned from ImageNet, but for the small
+            ones, which never have.
         size: Side of the square pictures, pixels.
         frozen_epochs: Most epochs that only the last layer learns.
-        epochs: Most epochs that all learns then.
+        epochs: Most epochs that all learns then. A backbone with random weights learns as a whole in both.
         devices: What learns, as `rotnet.training.devices.several_devices` takes it.
         say: Takes a line for a person after each epoch; None leaves telling to Keras.
 
@@ -237,7 +243,7 @@ def run_upright(
     output, shape = Path(output), (size, size, 3)
     keras.utils.set_random_seed(seed)
     learn, val = upright_streams(folder, shape, batch_size=batch_size, seed=seed, workers=workers)
-    weights = None if backbone in UNTAUGHT else weights
+    weights = weights and usual_weights(backbone)
     with several_devices(devices), watched(say) as told:
         model = build_classifier(backbone, len(UPRIGHT_CLASSES), input_shape=shape, weights=weights)
         report = teach(
@@ -246,8 +252,7 @@ def run_upright(
             learn,
             val,
             output,
-            frozen_epochs=frozen_epochs if weights else 0,
-            epochs=epochs,
+            **_stages(frozen_epochs, epochs, taught=weights is not None),
             metrics=["accuracy", BinaryAUC()],
             monitor="val_auc",
             **told,
