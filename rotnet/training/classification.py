@@ -7,8 +7,10 @@ TensorBoard events.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,10 +20,11 @@ from numpy.typing import NDArray
 
 from rotnet.datasets import Labelled
 from rotnet.datasets.augmentation import UNDEGRADED, Augmentation
-from rotnet.errors import UsageError, WeightsError
+from rotnet.errors import ImageError, UsageError, WeightsError
 from rotnet.evaluation.classification_scores import classification_report, is_guessing
 from rotnet.geometry.warping import square_view
 from rotnet.images import converting, reading
+from rotnet.images.prefetch import ahead
 from rotnet.images.reading import Source
 from rotnet.models import freeze_backbone, unfreeze_backbone
 from rotnet.training.devices import in_use, shared
@@ -32,6 +35,7 @@ from rotnet.training.reader import Upright
 from rotnet.training.run_pictures import write_report
 
 UPRIGHT_CLASSES = ("upright", "wrong")
+BATCH = 16  # pictures that a classifier answers for at once; more only costs memory on a processor
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class UprightBatches(keras.utils.PyDataset):
         tolerance: float = 5.0,
         augmentation: Augmentation = UNDEGRADED,
         shuffle: bool = False,
-        seed: int = 0,
+        seed: int | None = 0,
         same_every_epoch: bool = False,
         **options: Any,
     ) -> None:
@@ -134,7 +138,7 @@ class UprightBatches(keras.utils.PyDataset):
         self.tolerance = tolerance
         nearly = Tilted(tolerance, augmentation)
         self.upright = RotNetDataGenerator(images, rotate=False, augmentation=nearly, seed=seed, **common)
-        self.turned = RotNetDataGenerator(images, augmentation=augmentation, seed=seed + 1, **common)
+        self.turned = RotNetDataGenerator(images, augmentation=augmentation, seed=self.upright.seed + 1, **common)
 
     def __len__(self) -> int:
         return len(self.turned)
@@ -261,16 +265,41 @@ class ImageClassifier:
 
         Raises:
             ImageError: A picture cannot be read.
+            UsageError: There are no pictures.
         """
-        *size, channels = self.model.input_shape[1:]
-        views = [
-            converting.as_channels(square_view(reading.read_image(image), tuple(size)), channels) for image in images
-        ]
-        return self.model.predict(np.stack(views).astype(np.float32), verbose=0)
+        views = [self._view(image) for image in images]
+        if not views:
+            raise UsageError("images must hold at least one picture. Received: no pictures.")
+        return self.model.predict(np.stack(views, dtype=np.float32), verbose=0)
 
     def predict(self, image: Source) -> tuple[str, float]:
         """The most probable class of one picture, and its probability."""
-        row = self.probabilities([image])[0]
+        return self._most_probable(self.probabilities([image])[0])
+
+    def predict_each(self, images: Iterable[Source]) -> Iterator[tuple[str, float] | ImageError]:
+        """What `predict` says of each of any number of pictures, in order; an error in the place of one that is broken.
+
+        They are read ahead, and the model answers for some at a time.
+        """
+
+        def look(image: Source) -> NDArray[np.uint8] | ImageError:
+            try:
+                return self._view(image)
+            except ImageError as error:
+                return error
+
+        with closing(ahead(look, images)) as looked:
+            while chunk := list(islice(looked, BATCH)):
+                views = [view for view in chunk if not isinstance(view, ImageError)]
+                rows = iter(self.model.predict_on_batch(np.stack(views, dtype=np.float32)) if views else ())
+                for view in chunk:
+                    yield view if isinstance(view, ImageError) else self._most_probable(next(rows))
+
+    def _view(self, image: Source) -> NDArray[np.uint8]:
+        height, width, channels = self.model.input_shape[1:]
+        return converting.as_channels(square_view(reading.read_image(image), (height, width)), channels)
+
+    def _most_probable(self, row: NDArray[np.float32]) -> tuple[str, float]:
         return self.classes[int(row.argmax())], float(row.max())
 
     def save(self, folder: str | Path) -> Path:

@@ -9,7 +9,7 @@ import pytest
 from rotnet.datasets import Labelled
 from rotnet.datasets.augmentation import Augmentation
 from rotnet.datasets.street_view import StreetViewAugmentation
-from rotnet.errors import UsageError, WeightsError
+from rotnet.errors import ImageError, UsageError, WeightsError
 from rotnet.evaluation.classification_plots import plot_confusion, plot_predictions
 from rotnet.evaluation.classification_scores import classification_report
 from rotnet.evaluation.figures import plot_learning_curves
@@ -151,6 +151,29 @@ def test_a_saved_classifier_answers_the_same(tmp_path):
     name, probability = again.predict(images[0])
     row = classifier.probabilities(images)[0]
     assert name == again.classes[row.argmax()] and probability == pytest.approx(row.max(), abs=1e-6)
+
+
+def test_a_classifier_answers_for_each_picture_in_order_and_says_which_are_broken(tmp_path):
+    keras.utils.set_random_seed(1)
+    classifier = ImageClassifier(build_classifier("small_cnn", 2, input_shape=SHAPE, weights=None), ("a", "b"))
+    images = list(np.random.default_rng(0).integers(0, 256, (20, 30, 40, 3), np.uint8))
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    asked = [tmp_path / "broken.png", *images[:18], tmp_path / "missing.png", *images[18:]]
+    answers = list(classifier.predict_each(asked))
+    assert [number for number, answer in enumerate(answers) if isinstance(answer, ImageError)] == [0, 19]
+    assert "broken.png" in str(answers[0]) and "missing.png" in str(answers[19])
+    expected = classifier.probabilities(images)
+    got = [answer for answer in answers if not isinstance(answer, ImageError)]
+    assert [name for name, _ in got] == ["ab"[row.argmax()] for row in expected]
+    assert len({round(probability, 4) for _, probability in got}) > 10
+    np.testing.assert_allclose([probability for _, probability in got], expected.max(axis=1), atol=1e-5)
+    assert list(classifier.predict_each([])) == []
+    with pytest.raises(UsageError, match="at least one picture"):
+        classifier.probabilities([])
+
+
+def test_a_seed_may_be_drawn():
+    assert UprightBatches(skies(), SHAPE, batch_size=8, seed=None)[0][0].shape == (8, *SHAPE)
 
 
 def test_a_folder_that_holds_no_classifier(tmp_path):
