@@ -10,8 +10,9 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
-from rotnet.datasets import split_class_folders, split_photos
+from rotnet.datasets import Labelled, split_class_folders, split_photos
 from rotnet.datasets.augmentation import Augmentation
 from rotnet.errors import UsageError, WeightsError
 from rotnet.evaluation.classification_plots import plot_class_counts, plot_confusion, plot_predictions
@@ -22,7 +23,6 @@ from rotnet.training.classification import (
     LabelledBatches,
     Tilted,
     UprightBatches,
-    probabilities_of,
     teach,
 )
 from rotnet.training.devices import Devices, several_devices
@@ -98,6 +98,7 @@ def run_classifier(
             LabelledBatches(val, same_every_epoch=True, **common),
             output,
             test=LabelledBatches(test, same_every_epoch=True, **common),
+            draw=lambda truth, answers: _draw_misclassified(test, truth, answers, size, output / MISCLASSIFIED),
             **_stages(frozen_epochs, epochs, taught=backbone == "rotnet" or weights is not None),
             **told,
         )
@@ -106,10 +107,6 @@ def run_classifier(
     labels = [part.labels for part in (learn, val, test)]
     parts = ("training", "validation", "test")
     save_figure(lambda: plot_class_counts(labels, classes, parts=parts), output / "class-counts.png")
-    (output / MISCLASSIFIED).unlink(missing_ok=True)
-    if wrong := _misclassified(model, LabelledBatches(test, same_every_epoch=True, **common)):
-        images, answers, truth = (np.stack(column) for column in zip(*wrong, strict=True))
-        save_figure(lambda: plot_predictions(images, answers, classes, truth=truth), output / MISCLASSIFIED)
     return report
 
 
@@ -120,20 +117,24 @@ def _stages(frozen_epochs: int, epochs: int, *, taught: bool) -> dict[str, int]:
     return {"frozen_epochs": 0, "epochs": frozen_epochs + epochs}
 
 
-def _misclassified(
-    model: keras.Model, batches: keras.utils.PyDataset, *, count: int = 24
-) -> list[tuple[Any, Any, Any]]:
-    """Pictures with a wrong answer, the answer and the truth; one of each class in turn, so that none fills all."""
-    by_class: dict[int, list[tuple[Any, Any, Any]]] = {}
-    for number in range(len(batches)):
-        images, truth = batches[number]
-        answers = probabilities_of(model, images)
-        for place in np.flatnonzero(answers.argmax(axis=1) != truth):
-            found = by_class.setdefault(int(truth[place]), [])
-            if len(found) < count:
-                found.append((images[place].astype(np.uint8), answers[place], truth[place]))
-    turns = zip_longest(*(by_class[label] for label in sorted(by_class)))
-    return [one for turn in turns for one in turn if one is not None][:count]
+def _draw_misclassified(
+    test: Labelled, truth: NDArray[np.int64], answers: NDArray[np.float32], size: int, path: Path
+) -> None:
+    """Draw pictures with a wrong answer as the network saw them; without mistakes, no file is left."""
+    path.unlink(missing_ok=True)
+    wrong = _misclassified(truth, answers)
+    if len(wrong):
+        images, _ = LabelledBatches(test.take(wrong), (size, size, 3), batch_size=len(wrong))[0]
+        save_figure(
+            lambda: plot_predictions(images.astype(np.uint8), answers[wrong], test.classes, truth=truth[wrong]), path
+        )
+
+
+def _misclassified(truth: NDArray[np.int64], answers: NDArray[np.float32], *, count: int = 24) -> NDArray[np.int64]:
+    """Numbers of pictures with a wrong answer; one of each class in turn, so that none fills all."""
+    wrong = np.flatnonzero(answers.argmax(axis=1) != truth)
+    turns = zip_longest(*(wrong[truth[wrong] == label] for label in np.unique(truth[wrong])))
+    return np.array([one for turn in turns for one in turn if one is not None][:count], np.int64)
 
 
 def compare_classifiers(
@@ -253,13 +254,19 @@ def run_upright(
             val,
             output,
             **_stages(frozen_epochs, epochs, taught=weights is not None),
+            draw=lambda truth, answers: _draw_first(val, truth, answers, output / "predictions.png"),
             metrics=["accuracy", BinaryAUC()],
             monitor="val_auc",
             **told,
         )
     save_learning_curves([output / "log.csv"], output)
-    images, truth = val[0]
-    answers = probabilities_of(model, images)
-    shown = images.astype(np.uint8)
-    save_figure(lambda: plot_predictions(shown, answers, UPRIGHT_CLASSES, truth=truth), output / "predictions.png")
     return report
+
+
+def _draw_first(
+    batches: keras.utils.PyDataset, truth: NDArray[np.int64], answers: NDArray[np.float32], path: Path
+) -> None:
+    """Draw the first batch with the answers to it; `truth` and `answers` go on with the other batches."""
+    images = batches[0][0].astype(np.uint8)
+    shown = slice(len(images))
+    save_figure(lambda: plot_predictions(images, answers[shown], UPRIGHT_CLASSES, truth=truth[shown]), path)

@@ -326,12 +326,17 @@ class ImageClassifier:
 
 def measure(model: keras.Model, batches: keras.utils.PyDataset, classes: Sequence[str]) -> dict[str, Any]:
     """The `classification_report` of a model on a stream of pictures and classes."""
+    return classification_report(*answers_to(model, batches), classes)
+
+
+def answers_to(model: keras.Model, batches: keras.utils.PyDataset) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The classes of all pictures of a stream, `(N,)`, and what a model answers, `(N, classes)` probabilities."""
     truth, answers = [], []
     for index in range(len(batches)):
         images, labels = batches[index]
         truth.append(labels)
         answers.append(probabilities_of(model, images))
-    return classification_report(np.concatenate(truth), np.concatenate(answers), classes)
+    return np.concatenate(truth), np.concatenate(answers)
 
 
 def probabilities_of(model: keras.Model, images: Any) -> NDArray[np.float32]:
@@ -351,6 +356,7 @@ def teach(
     folder: str | Path,
     *,
     test: keras.utils.PyDataset | None = None,
+    draw: Callable[[NDArray[np.int64], NDArray[np.float32]], object] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Teach a classifier, save it, and measure it.
@@ -362,6 +368,7 @@ def teach(
         **options: Those of `fit_classifier`.
         classes: Names.
         test: Pictures to measure on; None for those of `validation`.
+        draw: Called with the classes of these, `(N,)`, and the answers, `(N, classes)` probabilities.
 
     Returns:
         The `classification_report`, with the name of the network and the number of its `parameters`; it is also written
@@ -370,8 +377,11 @@ def teach(
     classifier = ImageClassifier(fit_classifier(model, train, validation, folder, **options), tuple(classes))
     classifier.save(folder)
     report: dict[str, Any] = {"network": model.name, "parameters": model.count_params()}
-    report |= measure(model, test or validation, classes)
+    truth, answers = answers_to(model, test or validation)
+    report |= classification_report(truth, answers, classes)
     report["guessing"] = is_guessing(report, classes)
+    if draw is not None:
+        draw(truth, answers)
     return write_report(Path(folder), report)
 
 
