@@ -26,9 +26,10 @@ from rotnet.geometry.warping import square_view
 from rotnet.images import converting, reading
 from rotnet.images.prefetch import ahead
 from rotnet.images.reading import Source
+from rotnet.images.writing import make_folder
 from rotnet.models import freeze_backbone, unfreeze_backbone
 from rotnet.training.devices import in_use, shared
-from rotnet.training.fitting import Metric, Verbosity, jit_compile, save_uncompiled, tensorboard
+from rotnet.training.fitting import Metric, Verbosity, check_loss, jit_compile, save_uncompiled, tensorboard
 from rotnet.training.generators import RotNetDataGenerator
 from rotnet.training.labels import upright_classes
 from rotnet.training.reader import Upright
@@ -212,9 +213,18 @@ def fit_classifier(
 
     Returns:
         The model with its best weights.
+
+    Raises:
+        TrainingError: The loss became NaN or infinite.
+        UsageError: There are no epochs.
     """
+    if min(frozen_epochs, epochs) < 0 or frozen_epochs + epochs < 1:
+        raise UsageError(
+            "frozen_epochs and epochs must be at least 0, and one of them at least 1. "
+            f"Received: frozen_epochs={frozen_epochs}, epochs={epochs}."
+        )
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     (folder / "log.csv").unlink(missing_ok=True)
     best = BestWeights(monitor)
     told = [best, *_callbacks(folder, monitor, patience), *callbacks]
@@ -240,6 +250,7 @@ def fit_classifier(
             shuffle=False,
             verbose=verbose,
         )
+        check_loss(history, folder)
         model.set_weights(best.weights)
         done += len(history.epoch)
     return model
@@ -305,7 +316,7 @@ class ImageClassifier:
     def save(self, folder: str | Path) -> Path:
         """Write `model.keras`, which plain Keras loads, and `classes.json` into a folder; it is made when missing."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         save_uncompiled(self.model, folder / "model.keras")
         (folder / "classes.json").write_text(json.dumps(self.classes) + "\n", encoding="utf-8")
         return folder
@@ -319,7 +330,10 @@ class ImageClassifier:
         """
         try:
             model = keras.models.load_model(Path(folder, "model.keras"), compile=False, safe_mode=True)
-            return cls(model, tuple(json.loads(Path(folder, "classes.json").read_text(encoding="utf-8"))))
+            classes = tuple(json.loads(Path(folder, "classes.json").read_text(encoding="utf-8")))
+            if model.output_shape != (None, len(classes)):
+                raise ValueError(f"the answers have the shape {model.output_shape}, the classes are {len(classes)}")
+            return cls(model, classes)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise WeightsError(f"{folder} must hold model.keras and classes.json of a classifier: {error}") from error
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rotnet import Predictor
-from rotnet.errors import TrainingError, UsageError
+from rotnet.errors import OutputError, TrainingError, UsageError
 from rotnet.images.reading import read_image
 from rotnet.images.writing import write
 from rotnet.models import build_classifier, build_model
@@ -189,6 +189,25 @@ def test_a_run_on_other_pictures_or_of_another_network_is_not_gone_on_from(tmp_p
     other = keras.Model(inputs, keras.layers.Dense(360, activation="softmax")(hidden))
     with pytest.raises(UsageError, match=r"other settings \(parameters, taught_parameters\)"):
         fit(other, train, val, settings, tmp_path, verbose=0)
+
+
+def test_a_run_of_another_version_says_which_settings_it_misses_or_has_besides(tmp_path):
+    settings = TrainingSettings(epochs=1)
+    fit(tiny_model(), *streams(), settings, tmp_path, verbose=0)
+    path = tmp_path / "settings.json"
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps(kept | {"momentum": 0.9}))
+    with pytest.raises(UsageError, match=r"other settings \(momentum\)"):
+        fit(tiny_model(), *streams(), settings, tmp_path, verbose=0)
+    path.write_text(json.dumps({key: value for key, value in kept.items() if key != "ema"}))  # which is None
+    fit(tiny_model(), *streams(), settings, tmp_path, verbose=0)
+    assert json.loads(path.read_text()) == kept
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "run").write_bytes(b"")
+    with pytest.raises(OutputError, match="run cannot be made"):
+        fit(tiny_model(), *streams(), TrainingSettings(epochs=1), tmp_path / "run", verbose=0)
 
 
 def test_a_run_with_a_function_for_its_augmentation_is_found_again(tmp_path):
