@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,7 +77,8 @@ def train_photos(
             decoded, with a shorter side of at most twice the largest stage: 0.6 MB each at 4:3 and 192 pixels.
         output: Where the run lives; each stage has a folder of its own in it. Started again, the run goes on.
         backbone: A name in `rotnet.models.BACKBONES`.
-        weights: None for random weights, `"imagenet"`, the name of a preset, or a path to the file of a whole model.
+        weights: None for random weights, `"imagenet"`, the name of a preset, a path to the file of a whole model, or a
+            model made by `rotnet.build_model`.
         dropout: Share of the features left out in training before the last layer.
         stages: Taken in order, each starting from the weights of the one before. Only the first learns the statistics
             of batch normalization; the others run on them.
@@ -166,7 +168,7 @@ def parse_stage(text: str, *, batch_size: int = 32, sigma: float = 1.5, seed: in
     """
     try:
         size, epochs, rate, freeze_before, *more = [*text.split(":"), ""]
-        if any(more) or min(int(size), int(epochs)) < 1:
+        if any(more) or min(int(size), int(epochs)) < 1 or not 0 < float(rate) < math.inf:
             raise ValueError(text)
         settings = TrainingSettings(epochs=int(epochs), learning_rate=float(rate))
         return Stage(int(size), settings, freeze_before or None, batch_size, sigma, seed)
@@ -262,7 +264,7 @@ def run_photos(
     exported = export_onnx(_to_answer(model, parsed[-1].size, backbone), output / "model.onnx")
     say_or_not("Measuring on the held-out pictures: turned by known angles, saved, and read again.")
     with tqdm(
-        total=MEASUREMENTS + (beside is not None),
+        total=len(_measurements(seed, REPEATS)) + (beside is not None),
         desc="measuring",
         unit="part",
         leave=False,
@@ -272,13 +274,14 @@ def run_photos(
         report = {"held_out": len(split.val), "guessing": is_guessing(crooked.scores), **report}
         if beside is not None:
             report["beside"] = {beside: summary(evaluate(split.val, model=beside, seed=seed, repeats=REPEATS))}
+            bar.update()
     save_worst(crooked, output)
     return write_report(output, report)
 
 
 def _to_train(size: int) -> int:
     """The size to train at for a model that answers at another, see `_to_answer`."""
-    return max(32, 32 * round(size * 6 / 7 / 32))
+    return _in_steps(size * 6 / 7)
 
 
 def _to_answer(model: keras.Model, size: int, backbone: str) -> keras.Model:
@@ -287,15 +290,19 @@ def _to_answer(model: keras.Model, size: int, backbone: str) -> keras.Model:
     In training, things look larger than they will, for it crops; at a higher resolution they look as large as the
     network knows them (Touvron et al., "Fixing the train-test resolution discrepancy", 2019).
     """
-    size = 32 * round(size * 7 / 6 / 32)
+    size = _in_steps(size * 7 / 6)
     larger = build_model(backbone, input_shape=(size, size, 3), weights=None)
     copy_weights(model, larger)
     return larger
 
 
+def _in_steps(size: float) -> int:
+    """The nearest multiple of 32 pixels, and at least that."""
+    return max(32, 32 * round(size / 32))
+
+
 MIN_CONFIDENCE = 0.8  # four in five: whoever wants another balance asks for it
 REPEATS = 4  # angles a photograph is turned by
-MEASUREMENTS = 9  # that a calibration takes
 UPRIGHT_WINDOWS = 8  # of each upright photograph, so that no single one decides which are left alone
 
 
@@ -317,6 +324,22 @@ def calibrate_photos(
     return _calibrate_photos(exported, val, seed=seed, repeats=repeats, **asked)[0]
 
 
+def _measurements(seed: int, repeats: int) -> dict[str, dict[str, Any]]:
+    """What `calibrate_photos` measures, by name: options of `evaluate`."""
+    to_calibrate, crooked = ({"seed": drawn_by, "repeats": repeats} for drawn_by in (seed + 1, seed))
+    return {
+        "calibration_1": {"turns": 1, **to_calibrate},
+        "calibration_4": {"turns": 4, **to_calibrate},
+        "windows": {"protocol": "upright", "seed": seed, "repeats": UPRIGHT_WINDOWS},
+        "files": crooked,
+        "files_one_turn": {"turns": 1, **crooked},
+        "memory": {"protocol": "memory", **crooked},
+        "twice": {"protocol": "twice", **crooked},
+        "noise": {"protocol": "noise", **crooked},
+        "upright": {"protocol": "upright"},
+    }
+
+
 def _calibrate_photos(
     exported: str | Path,
     val: Sequence[Path],
@@ -326,32 +349,27 @@ def _calibrate_photos(
     step: Callable[[], object] = lambda: None,
     **asked: Any,
 ) -> tuple[dict[str, Any], Evaluation]:
-    """The report of `calibrate_photos`, and the answers to crooked files; `step` is called `MEASUREMENTS` times."""
+    """The report of `calibrate_photos`, and the answers to crooked files; `step` is called after each measurement."""
+    options = _measurements(seed, repeats)
 
-    def measured(**options: Any) -> Evaluation:
-        found = evaluate(val, **{**asked, **options})
+    def measured(name: str) -> Evaluation:
+        found = evaluate(val, model=Predictor(exported), **{**asked, **options[name]})
         step()
         return found
 
     card: dict[str, Any] = {"calibration": {}, "min_confidence": MIN_CONFIDENCE}
-    looks = {
-        turns: measured(model=Predictor(exported), turns=turns, seed=seed + 1, repeats=repeats) for turns in (1, 4)
-    }
+    looks = {turns: measured(f"calibration_{turns}") for turns in (1, 4)}
     card["calibration"] = {str(turns): calibrate(one.mass, one.right) for turns, one in looks.items()}
     set_metadata(exported, card)
-    upright = measured(model=Predictor(exported), protocol="upright", seed=seed, repeats=UPRIGHT_WINDOWS)
-    card["max_upright"] = largest_harmless(upright, min_confidence=MIN_CONFIDENCE)
+    card["max_upright"] = largest_harmless(measured("windows"), min_confidence=MIN_CONFIDENCE)
     set_metadata(exported, card)
-    predictor = Predictor(exported)
-    crooked = measured(model=predictor, seed=seed, repeats=repeats)
+    crooked = measured("files")
     report: dict[str, Any] = {"files": summary(crooked)}
-    report["files_one_turn"] = summary(measured(model=predictor, seed=seed, repeats=repeats, turns=1))
-    for protocol in ("memory", "twice", "noise"):
-        report[protocol] = summary(measured(model=predictor, seed=seed, repeats=repeats, protocol=protocol))
+    report |= {name: summary(measured(name)) for name in ("files_one_turn", "memory", "twice", "noise")}
     pooled = looks[4]
     held_out = held_out_confidence(pooled.mass, pooled.right, [trial.seed[1] for trial in pooled.trials])
     report["calibration_error_held_out"] = round(calibration_error(held_out, pooled.right), 4)
-    harm = rates(crooked, measured(model=predictor, protocol="upright"))
+    harm = rates(crooked, measured("upright"))
     report["threshold"] = {"min_confidence": MIN_CONFIDENCE, "max_upright": card["max_upright"]}
     report["threshold"] |= {key: round(rate, 4) for key, rate in harm.items()}
     return report, crooked

@@ -38,7 +38,20 @@ def shapes(path):
         return picture.size
 
 
-def test_photos_end_with_a_model_and_with_words(folder, capfd):
+def test_photos_end_with_a_model_and_with_words(folder, capfd, monkeypatch):
+    from rotnet.training import recipes
+
+    steps = []
+
+    class Bar(recipes.tqdm):
+        def __init__(self, *, total, **options):
+            super().__init__(total=total, **options)
+            steps.append(total)
+
+        def update(self, n=1):
+            steps.append(n)
+
+    monkeypatch.setattr(recipes, "tqdm", Bar)
     photos(folder / "upright")
     status = main(["train", "photos", "upright", *SMALL, "-o", "runs/mine"])
     out, err = capfd.readouterr()
@@ -49,6 +62,7 @@ def test_photos_end_with_a_model_and_with_words(folder, capfd):
     assert first == "32 pictures to learn from, 5 held out to measure on."
     assert epoch.startswith("epoch 1 of 1: off by ") and "on held-out pictures" in epoch
     assert "The model is ready: runs/mine/model.onnx" in out and "{" not in out
+    assert steps[0] == sum(steps[1:]) > 0  # the bar runs to its end
     assert err == ""
     for name in ("learning-curves", "examples", "worst"):
         assert min(shapes(folder / "runs/mine" / f"{name}.png")) > 200

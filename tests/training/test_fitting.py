@@ -19,7 +19,7 @@ from rotnet.training.fitting import TrainingSettings, fit
 from rotnet.training.generators import RotNetDataGenerator
 from rotnet.training.metrics import BinaryAUC
 from rotnet.training.mnist_recipe import run_mnist
-from rotnet.training.recipes import parse_stage, run_photos
+from rotnet.training.recipes import _to_answer, parse_stage, run_photos
 
 
 def tiny_model():
@@ -246,7 +246,15 @@ def test_a_run_that_patience_ended_is_not_taught_further(tmp_path):
         np.testing.assert_array_equal(before, after)
 
 
-@pytest.mark.parametrize("text", ["", "160", "160:12", "160:x:1e-3", "0:1:1e-3", "160:1:1e-3:stage3:more"])
+def test_a_model_taught_on_tiny_pictures_answers_at_32_pixels():
+    taught = build_model("small_cnn", input_shape=(8, 8, 3))
+    assert _to_answer(taught, 8, "small_cnn").input_shape == (None, 32, 32, 3)
+    assert _to_answer(taught, 192, "small_cnn").input_shape == (None, 224, 224, 3)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "160", "160:12", "160:x:1e-3", "0:1:1e-3", "160:1:1e-3:stage3:more", "160:1:-1e-3", "160:1:nan"]
+)
 def test_a_stage_of_another_form_is_refused(text):
     with pytest.raises(UsageError, match="SIZE:EPOCHS:RATE"):
         parse_stage(text)
