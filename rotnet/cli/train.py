@@ -123,14 +123,14 @@ def _add_classes(parser: argparse.ArgumentParser, *, size: int) -> None:
     parser.add_argument("--random-weights", action="store_true", help="do not begin with what ImageNet has taught")
     parser.add_argument("--size", type=count, default=size, help=f"side of the pictures, pixels; default: {size}")
     parser.add_argument(
-        "--frozen-epochs", type=count, default=10, metavar="N", help="that only the last layer learns; default: 10"
-    )
-    parser.add_argument(
-        "--epochs",
+        "--frozen-epochs",
         type=count,
         default=10,
         metavar="N",
-        help="that all of it learns then, or in both where it begins with random weights; default: 10",
+        help="that only the last layer learns, or all of it where it begins with random weights; default: 10",
+    )
+    parser.add_argument(
+        "--epochs", type=count, default=10, metavar="N", help="that all of it learns after these; default: 10"
     )
     _add_rest(parser)
 
@@ -200,7 +200,7 @@ def run_mnist(options: argparse.Namespace) -> int:
 def run_classifier(options: argparse.Namespace) -> int:
     """Teach classes to one network or several, and tell how good they are known."""
     with _training(options, when_stopped=LOST):
-        from rotnet.training.class_recipes import compare_classifiers
+        from rotnet.training import compare_classifiers
 
         reports = compare_classifiers(
             options.folder,
@@ -222,7 +222,7 @@ def run_classifier(options: argparse.Namespace) -> int:
 def run_upright(options: argparse.Namespace) -> int:
     """Teach to tell upright pictures from others, and tell how well they are told."""
     with _training(options, when_stopped=LOST):
-        from rotnet.training.class_recipes import run_upright
+        from rotnet.training import run_upright
 
         report = run_upright(
             options.folder,

@@ -340,10 +340,10 @@ class ImageClassifier:
 
 def measure(model: keras.Model, batches: keras.utils.PyDataset, classes: Sequence[str]) -> dict[str, Any]:
     """The `classification_report` of a model on a stream of pictures and classes."""
-    return classification_report(*answers_to(model, batches), classes)
+    return classification_report(*_answers_to(model, batches), classes)
 
 
-def answers_to(model: keras.Model, batches: keras.utils.PyDataset) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _answers_to(model: keras.Model, batches: keras.utils.PyDataset) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The classes of all pictures of a stream, `(N,)`, and what a model answers, `(N, classes)` probabilities."""
     truth, answers = [], []
     for index in range(len(batches)):
@@ -391,7 +391,7 @@ def teach(
     classifier = ImageClassifier(fit_classifier(model, train, validation, folder, **options), tuple(classes))
     classifier.save(folder)
     report: dict[str, Any] = {"network": model.name, "parameters": model.count_params()}
-    truth, answers = answers_to(model, test or validation)
+    truth, answers = _answers_to(model, test or validation)
     report |= classification_report(truth, answers, classes)
     report["guessing"] = is_guessing(report, classes)
     if draw is not None:
