@@ -31,8 +31,6 @@ from rotnet.training.progress import Say, watched
 from rotnet.training.run_pictures import save_figure, save_learning_curves
 
 _log = logging.getLogger(__name__)
-# what people compare; any of `rotnet.models.BACKBONES` is taken besides
-COMPARED = ("small_cnn", "two_branch_cnn", "vgg16", "mobilenetv2", "xception", "efficientnetb0", "resnet50", "rotnet")
 MISCLASSIFIED = "misclassified.png"
 SHARES = (0.7, 0.2, 0.1)  # of the pictures: to learn from, to choose the best epoch by, to measure on
 
