@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rotnet.geometry.angles import DECODERS, angle_difference
 
 METADATA_KEY = "rotnet"
-UPRIGHT_WITHIN = 5.0  # degrees; turning a picture that stands upright by more than this does harm
+HARMLESS_WITHIN = 5.0  # degrees; turning a picture that stands upright by more than this does harm
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class ModelCard:
         The network learned from pictures turned by any angle alike. Among those that people have, most stand upright,
         so that a little of this says much.
         """
-        return _mass(probabilities, 0.0, UPRIGHT_WITHIN)
+        return _mass(probabilities, 0.0, HARMLESS_WITHIN)
 
     def calibration_of(self, turns: int) -> tuple[float, float]:
         """Slope and intercept for so many views: those of four for two, which are right a little more often."""
