@@ -76,7 +76,7 @@ def _add_mnist(kinds: Any) -> None:
     _add_output(parser, "runs/mnist")
     parser.add_argument("--data", metavar="FILE", help="a local mnist.npz; default: ROTNET_MNIST, else a download")
     parser.add_argument("--epochs", type=count, help="default: those of the shipped preset")
-    _add_telling(parser)
+    _add_rest(parser)
 
 
 def _add_classifier(kinds: Any) -> None:
@@ -141,10 +141,6 @@ def _add_output(parser: argparse.ArgumentParser, default: str) -> None:
 
 def _add_rest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=seed, default=0, help="of everything drawn; default: 0")
-    _add_telling(parser)
-
-
-def _add_telling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--devices",
         type=_devices,
@@ -191,7 +187,12 @@ def run_mnist(options: argparse.Namespace) -> int:
         from rotnet.training import run_mnist
 
         report = run_mnist(
-            options.output, data=options.data, epochs=options.epochs, devices=options.devices, say=_say(options)
+            options.output,
+            data=options.data,
+            epochs=options.epochs,
+            seed=options.seed,
+            devices=options.devices,
+            say=_say(options),
         )
     _close(options, report, mnist_summary(report, Path(options.output)))
     return 0
