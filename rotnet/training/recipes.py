@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from rotnet.datasets import load_photos, split_photos
 from rotnet.datasets.augmentation import SAVED, Augmentation
-from rotnet.errors import UsageError
+from rotnet.errors import UsageError, WeightsError
 from rotnet.evaluation import (
     Evaluation,
     calibrate,
@@ -91,6 +91,7 @@ def train_photos(
 
     Raises:
         UsageError: The folder has no pictures to learn from or to measure on, or there are no stages.
+        WeightsError: The weights to begin with cannot be had or do not fit.
     """
     if not stages:
         raise UsageError("stages must hold at least one Stage. Received: no stages.")
@@ -133,7 +134,13 @@ def _network(stage: Stage, backbone: str, weights: str | keras.Model | None, dro
     named = None if isinstance(weights, keras.Model) else weights
     model = build_model(backbone, input_shape=(stage.size, stage.size, 3), weights=named, dropout=dropout)
     if begun is not None:
-        copy_weights(begun, model)
+        try:
+            copy_weights(begun, model)
+        except ValueError as error:
+            raise WeightsError(
+                "A model that is gone on from must be one of rotnet.build_model, with 360 answers. "
+                f"Received: {begun.name}, with answers of shape {begun.output_shape}."
+            ) from error
         fix_statistics(model)  # few pictures would ruin those that come from many
     if stage.freeze_before:
         freeze(model, stage.freeze_before)
@@ -238,7 +245,7 @@ def run_photos(
     Raises:
         UsageError: The folder holds too little, an option is not as described, or the model that is gone on from has
             another backbone.
-        WeightsError: The weights to begin with cannot be had.
+        WeightsError: The weights to begin with cannot be had or do not fit.
     """
     output, say_or_not = Path(output), say or (lambda line: None)
     begun = None if weights in (None, "imagenet") else load_rotation_model(weights)
@@ -246,8 +253,8 @@ def run_photos(
         found = backbone_of(begun).name
         if backbone not in (None, found):
             raise UsageError(f"{weights} is a model of the backbone {found}. Received: backbone={backbone!r}.")
-        backbone, size = found, _to_train(begun.input_shape[1])
-        stages = stages or [f"{size}:{FINE_TUNING_EPOCHS}:{FINE_TUNING_RATE}"]
+        backbone = found
+        stages = stages or [f"{_to_train(begun)}:{FINE_TUNING_EPOCHS}:{FINE_TUNING_RATE}"]
     backbone = backbone or "efficientnet_lite0"
     parsed = [parse_stage(text, seed=seed) for text in stages or PHOTO_STAGES]
     if stages is None and backbone not in VARIANTS:  # others have no layers of these names
@@ -279,8 +286,11 @@ def run_photos(
     return write_report(output, report)
 
 
-def _to_train(size: int) -> int:
+def _to_train(model: keras.Model) -> int:
     """The size to train at for a model that answers at another, see `_to_answer`."""
+    size = model.input_shape[1]
+    if size is None:
+        raise UsageError(f"{model.name} takes pictures of any size: give stages, which say at what size it is taught.")
     return _in_steps(size * 6 / 7)
 
 

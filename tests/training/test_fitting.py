@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rotnet import Predictor
-from rotnet.errors import OutputError, TrainingError, UsageError
+from rotnet.errors import OutputError, TrainingError, UsageError, WeightsError
 from rotnet.images.reading import read_image
 from rotnet.images.writing import write
 from rotnet.models import build_classifier, build_model
@@ -150,7 +150,8 @@ def mnist(tmp_path):
 
 
 def test_mnist_from_a_file_to_a_model_that_answers(tmp_path, mnist):
-    report = run_mnist(tmp_path / "run", data=mnist, epochs=1)
+    report = run_mnist(tmp_path / "run", data=mnist, epochs=1, seed=4)
+    assert json.loads((tmp_path / "run" / "settings.json").read_text())["seed"] == 4
     assert report["test"]["pictures"] == 20
     assert set(report["mean_by_digit"]) == {str(digit) for digit in range(10)}
     assert Predictor(tmp_path / "run" / "model.onnx").card.calibration.keys() == {"1", "4"}
@@ -244,6 +245,19 @@ def test_a_run_that_patience_ended_is_not_taught_further(tmp_path):
     assert len(log(tmp_path)) == epochs
     for before, after in zip(taught.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_a_model_that_cannot_be_gone_on_from_is_refused_with_a_sentence(tmp_path):
+    for side in ("train", "val"):
+        (tmp_path / "in" / side).mkdir(parents=True)
+        write(np.zeros((40, 40, 3), np.uint8), tmp_path / "in" / side / "1.png")
+    build_classifier("small_cnn", 3, input_shape=(32, 32, 3), weights=None).save(tmp_path / "classes.keras")
+    build_model("small_cnn", input_shape=(None, None, 3)).save(tmp_path / "any.keras")
+    begun = {"weights": str(tmp_path / "classes.keras"), "stages": ["32:1:1e-3"]}
+    with pytest.raises(WeightsError, match=r"with 360 answers. Received: small_cnn_classifier, with .* \(None, 3\)"):
+        run_photos(tmp_path / "in", tmp_path / "run", **begun)
+    with pytest.raises(UsageError, match="takes pictures of any size: give stages"):
+        run_photos(tmp_path / "in", tmp_path / "run", weights=str(tmp_path / "any.keras"))
 
 
 def test_a_model_taught_on_tiny_pictures_answers_at_32_pixels():
