@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rotnet.evaluation.measuring import Evaluation
-from rotnet.inference.model_card import HARMLESS_WITHIN
+from rotnet.inference.model_card import HARMLESS_WITHIN, LEAST_MASS
 
 
 def calibrate(mass: ArrayLike, right: ArrayLike) -> tuple[float, float]:
@@ -94,5 +94,5 @@ def _logistic(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _log_odds(share: ArrayLike) -> NDArray[np.float64]:
-    clipped = np.clip(np.asarray(share, np.float64), 1e-6, 1 - 1e-6)
+    clipped = np.clip(np.asarray(share, np.float64), LEAST_MASS, 1 - LEAST_MASS)
     return np.log(clipped / (1 - clipped))

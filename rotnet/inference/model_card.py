@@ -15,6 +15,7 @@ from rotnet.geometry.angles import DECODERS, mass_near
 
 METADATA_KEY = "rotnet"
 HARMLESS_WITHIN = 5.0  # degrees; turning a picture that stands upright by more than this does harm
+LEAST_MASS = 1e-6  # log-odds are those of a probability at least this far from 0 and 1
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class ModelCard:
 
     def confidence(self, probabilities: NDArray[np.floating], angle: float, turns: int) -> float:
         """Calibrated probability that `angle` is within the tolerance, given `(bins,)` probabilities."""
-        mass = min(max(self.mass(probabilities, angle), 1e-6), 1 - 1e-6)
+        mass = min(max(self.mass(probabilities, angle), LEAST_MASS), 1 - LEAST_MASS)
         slope, intercept = self.calibration_of(turns)
         # the logistic function, in a form that does not overflow
         return 0.5 + 0.5 * math.tanh(0.5 * (slope * math.log(mass / (1 - mass)) + intercept))
