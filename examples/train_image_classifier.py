@@ -17,7 +17,7 @@ import argparse
 import sys
 
 from rotnet import RotNetError
-from rotnet.training.class_recipes import COMPARED, compare_classifiers
+from rotnet.training import compare_classifiers
 from rotnet.training.classification import ImageClassifier
 
 
@@ -44,7 +44,7 @@ def main():
     teach = commands.add_parser("train", help="teach, measure and compare")
     teach.add_argument("folder", help="a folder of pictures for each class")
     teach.add_argument("-o", "--output", required=True, help="folder of the runs")
-    teach.add_argument("--backbone", nargs="+", choices=COMPARED, default=["rotnet"])
+    teach.add_argument("--backbone", nargs="+", default=["rotnet"], help="any of rotnet.models.BACKBONES, or rotnet")
     teach.add_argument("--rotation-model", default="photo", help="preset or file that `rotnet` takes its backbone from")
     teach.add_argument("--random-weights", action="store_true", help="do not begin with what ImageNet has taught")
     teach.add_argument("--size", type=int, default=192, help="side of the pictures, pixels")

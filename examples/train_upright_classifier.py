@@ -19,7 +19,7 @@ import json
 import sys
 
 from rotnet import RotNetError
-from rotnet.training.class_recipes import run_upright
+from rotnet.training import run_upright
 from rotnet.training.classification import ImageClassifier
 
 

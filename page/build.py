@@ -97,7 +97,7 @@ def settings(predictor: Predictor, file: str) -> dict[str, Any]:
         "sureFrom": SURE_FROM,
         "minConfidence": card.min_confidence,
         "maxUpright": card.max_upright,
-        "uprightMassWithin": model_card.UPRIGHT_WITHIN,
+        "uprightMassWithin": model_card.HARMLESS_WITHIN,
         "uprightWithin": angles.UPRIGHT_WITHIN,
         "quarterWithin": angles.QUARTER_WITHIN,
         "slight": decision.SLIGHT,

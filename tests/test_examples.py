@@ -16,7 +16,8 @@ from rotnet import Predictor
 from rotnet.cli.main import main
 from rotnet.datasets import split_street_view
 from rotnet.images.writing import write
-from rotnet.training.class_recipes import run_upright, upright_streams
+from rotnet.training import run_upright
+from rotnet.training.class_recipes import upright_streams
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

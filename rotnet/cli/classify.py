@@ -29,22 +29,21 @@ def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     from rotnet.images.finding import find_images
 
-    found = failed = 0
+    pictures = list(find_images(options.paths))
+    if not pictures:
+        raise UsageError("There are no pictures to look at: name files, or folders that hold pictures.")
+    failed = 0
     with quiet_frameworks():
         require("keras", "train", "a classifier")
         from rotnet.training.classification import ImageClassifier
 
         classifier = ImageClassifier.load(options.model)
         print(f"{'probability':>11}  {'class':<16}  picture")
-        for picture in find_images(options.paths):
-            found += 1
-            try:
-                name, probability = classifier.predict(picture)
-            except ImageError as error:
+        for picture, answer in zip(pictures, classifier.predict_each(pictures), strict=True):
+            if isinstance(answer, ImageError):
                 failed += 1
-                complain(error)
+                complain(answer)
             else:
+                name, probability = answer
                 print(on_one_line(f"{probability:>11.2f}  {name:<16}  {picture}"), flush=True)
-    if not found:
-        raise UsageError("There are no pictures to look at: name files, or folders that hold pictures.")
     return 1 if failed else 0

@@ -77,7 +77,7 @@ def _add_mnist(kinds: Any) -> None:
     _add_output(parser, "runs/mnist")
     parser.add_argument("--data", metavar="FILE", help="a local mnist.npz; default: ROTNET_MNIST, else a download")
     parser.add_argument("--epochs", type=count, help="default: those of the shipped preset")
-    _add_telling(parser)
+    _add_rest(parser)
 
 
 def _add_classifier(kinds: Any) -> None:
@@ -130,10 +130,14 @@ def _add_classes(parser: argparse.ArgumentParser, *, size: int) -> None:
         type=count,
         default=10,
         metavar="N",
-        help="epochs in which only the last layer learns; default: 10",
+        help="epochs in which only the last layer learns, or all of it where it begins with random weights; default: 10",
     )
     parser.add_argument(
-        "--epochs", type=count, default=10, metavar="N", help="epochs in which all of it learns; default: 10"
+        "--epochs",
+        type=count,
+        default=10,
+        metavar="N",
+        help="epochs after these, in which all of it learns; default: 10",
     )
     _add_rest(parser)
 
@@ -144,10 +148,6 @@ def _add_output(parser: argparse.ArgumentParser, default: str) -> None:
 
 def _add_rest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=seed, default=0, help="all that is drawn at random depends on it; default: 0")
-    _add_telling(parser)
-
-
-def _add_telling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--devices",
         type=_devices,
@@ -167,11 +167,11 @@ def _devices(text: str) -> int | str:
 def run_photos(options: argparse.Namespace) -> int:
     """Teach photographs, and tell how good they are known."""
     with _training(options, when_stopped=RESUMED):
-        from rotnet.models import UNTAUGHT
+        from rotnet.models.transfer import usual_weights
         from rotnet.training import recipes
 
         recipes.check_enough(options.folder)
-        begin = options.begin or ("random" if options.backbone in UNTAUGHT else "imagenet")
+        begin = options.begin or usual_weights(options.backbone)
         report = recipes.run_photos(
             options.folder,
             options.output,
@@ -194,7 +194,12 @@ def run_mnist(options: argparse.Namespace) -> int:
         from rotnet.training import run_mnist
 
         report = run_mnist(
-            options.output, data=options.data, epochs=options.epochs, devices=options.devices, say=_say(options)
+            options.output,
+            data=options.data,
+            epochs=options.epochs,
+            seed=options.seed,
+            devices=options.devices,
+            say=_say(options),
         )
     _close(options, report, mnist_summary(report, Path(options.output)))
     return 0
@@ -203,7 +208,7 @@ def run_mnist(options: argparse.Namespace) -> int:
 def run_classifier(options: argparse.Namespace) -> int:
     """Teach classes to one network or several, and tell how good they are known."""
     with _training(options, when_stopped=LOST):
-        from rotnet.training.class_recipes import compare_classifiers
+        from rotnet.training import compare_classifiers
 
         reports = compare_classifiers(
             options.folder,
@@ -225,7 +230,7 @@ def run_classifier(options: argparse.Namespace) -> int:
 def run_upright(options: argparse.Namespace) -> int:
     """Teach to tell upright pictures from others, and tell how well they are told."""
     with _training(options, when_stopped=LOST):
-        from rotnet.training.class_recipes import run_upright
+        from rotnet.training import run_upright
 
         report = run_upright(
             options.folder,

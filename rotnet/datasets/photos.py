@@ -78,16 +78,21 @@ def read_manifest(folder: Path) -> dict[Path, str] | None:
     """What the `manifest.csv` of a folder says: the side of the split by path. None where there is no such file.
 
     Raises:
-        UsageError: It has no columns `path` and `split`.
+        UsageError: It has no columns `path` and `split`, or a line without a path.
     """
     manifest = folder / "manifest.csv"
     if not manifest.is_file():
         return None
+    sides = {}
     with manifest.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as lines:
         reader = csv.DictReader(lines)
         if not {"path", "split"} <= set(reader.fieldnames or ()):
             raise UsageError(f"{manifest} must have the columns path and split. Received: {reader.fieldnames}.")
-        return {folder / row["path"]: row["split"] for row in reader}
+        for row in reader:
+            if not row["path"]:
+                raise UsageError(f"{manifest} must have a path in each line. Line {reader.line_num} has none.")
+            sides[folder / row["path"]] = row["split"]
+    return sides
 
 
 def load_photos(paths: Iterable[Path], *, short_side: int, workers: int = 2) -> list[NDArray[np.uint8]]:

@@ -23,7 +23,7 @@ from rotnet.datasets.photos import Split, fixed_share
 from rotnet.errors import RotNetError, UsageError
 from rotnet.geometry.cropping import crop_around_center
 from rotnet.images.finding import find_images
-from rotnet.images.writing import atomic_file
+from rotnet.images.writing import atomic_file, make_folder
 
 URL = "https://www.cs.ucf.edu/~aroshan/index_files/Dataset_PitOrlManh/zipped%20images"
 PARTS = tuple(f"part{number}.zip" for number in range(1, 11))
@@ -66,7 +66,7 @@ def download_street_view(folder: str | Path, *, url: str = URL, parts: Sequence[
         OutputError: A file cannot be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for part in parts:
         contents = folder / Path(part).with_suffix(".txt").name
         if not _is_unpacked(contents):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rotnet.evaluation.measuring import Evaluation
-from rotnet.inference.model_card import UPRIGHT_WITHIN
+from rotnet.inference.model_card import HARMLESS_WITHIN, LEAST_MASS
 
 
 def calibrate(mass: ArrayLike, right: ArrayLike) -> tuple[float, float]:
@@ -80,7 +80,7 @@ def largest_harmless(upright: Evaluation, *, min_confidence: float, at_most: flo
     Returns:
         The `max_upright` of a `rotnet.inference.model_card.ModelCard`, in [0, 1].
     """
-    harmful = (upright.confidence >= min_confidence) & (upright.errors > UPRIGHT_WITHIN)
+    harmful = (upright.confidence >= min_confidence) & (upright.errors > HARMLESS_WITHIN)
     doubts = np.sort(upright.upright[harmful])
     allowed = math.ceil(at_most * len(harmful)) - 1
     if allowed >= len(doubts):
@@ -94,5 +94,5 @@ def _logistic(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _log_odds(share: ArrayLike) -> NDArray[np.float64]:
-    clipped = np.clip(np.asarray(share, np.float64), 1e-6, 1 - 1e-6)
+    clipped = np.clip(np.asarray(share, np.float64), LEAST_MASS, 1 - LEAST_MASS)
     return np.log(clipped / (1 - clipped))

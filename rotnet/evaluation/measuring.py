@@ -157,11 +157,26 @@ def evaluate(
 def evaluate_views(
     model: Network, crooked: Iterable[Source], truth: NDArray[np.float64], *, turns: Turns | None = None
 ) -> Evaluation:
-    """Measure a model on pictures that are crooked already, such as rotated digits."""
+    """Measure a model on pictures that are crooked already, such as rotated digits.
+
+    Args:
+        model: As for `evaluate`, but no function.
+        crooked: Pictures, each whatever `rotnet.read_image` takes.
+        truth: `(N,)` degrees that they are turned by.
+        turns: As for `evaluate`.
+
+    Raises:
+        ImageError: A picture cannot be read.
+        UsageError: There are not as many pictures as angles.
+    """
     predictor = as_predictor(model)
     options = Options(turns=turns)
-    views = map(predictor.view, crooked)
-    return _collect((), truth, list(predictor.predict_views(views, options)), predictor, options)
+    answers = list(predictor.predict_views(map(predictor.view, crooked), options))
+    if np.shape(truth) != (len(answers),):
+        raise UsageError(
+            f"truth must be (N,), an angle for each of {len(answers)} pictures. Received: shape {np.shape(truth)}."
+        )
+    return _collect((), truth, answers, predictor, options)
 
 
 def summary(evaluation: Evaluation) -> dict[str, float]:

@@ -214,6 +214,26 @@ def decode_angles(
     return _unpack(angles[0] if single else angles)
 
 
+def class_angles(bins: int) -> NDArray[np.float64]:
+    """What so many classes around the circle stand for, `(bins,)` degrees from 0 on.
+
+    Example:
+        >>> class_angles(4).tolist()
+        [0.0, 90.0, 180.0, 270.0]
+    """
+    return np.arange(bins, dtype=np.float64) * (360.0 / bins)
+
+
+def mass_near(probabilities: NDArray[np.floating], angle: float, within: float) -> float:
+    """The sum of `(bins,)` probabilities of the classes within so many degrees of an angle.
+
+    Example:
+        >>> mass_near(np.array([0.5, 0.25, 0.125, 0.125]), 350.0, 80.0)
+        0.625
+    """
+    return float(probabilities[np.asarray(angle_difference(class_angles(len(probabilities)), angle)) <= within].sum())
+
+
 def roll_quarter_turns(probabilities: NDArray[np.floating], turns: int) -> NDArray[np.floating]:
     """Probabilities of a picture, given those of the same picture turned by `turns` further quarter turns.
 

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rotnet.errors import UsageError
-from rotnet.geometry.angles import angle_difference, decode_angles, signed_difference, wrap_angle
+from rotnet.geometry.angles import (
+    angle_difference,
+    class_angles,
+    decode_angles,
+    mass_near,
+    signed_difference,
+    wrap_angle,
+)
 
 AngleRange: TypeAlias = "tuple[float, float]"
 RIGHT_ANGLES = (0.0, 90.0, 180.0, 270.0)
@@ -58,15 +65,12 @@ def decode_allowed(
         >>> decode_allowed(tilted, right_angles=True)
         0.0
     """
-    bins = np.arange(len(probabilities)) * (360.0 / len(probabilities))
     if right_angles:
-        return max(
-            allowed_right_angles(angle_range),
-            key=lambda angle: probabilities[np.asarray(angle_difference(bins, angle)) <= NEAR].sum(),
-        )
+        return max(allowed_right_angles(angle_range), key=lambda angle: mass_near(probabilities, angle, NEAR))
     if angle_range is None:
         return float(decode_angles(probabilities, method=method))
     low, high = angle_range
+    bins = class_angles(len(probabilities))
     # half a bin more, so that a range between two bins has one
     inside = _within(bins, (low - 180.0 / len(bins), high + 180.0 / len(bins)))
     angle = decode_angles(np.where(inside, probabilities, 0.0), method=method)

@@ -20,7 +20,9 @@ from rotnet.geometry.angles import (
     QUARTER_WITHIN,
     UPRIGHT_WITHIN,
     angle_difference,
+    class_angles,
     decode_angles,
+    mass_near,
     quarter_turn,
     shown_angle,
 )
@@ -131,11 +133,9 @@ def _maybe_upright(prediction: AnglePrediction, card: ModelCard, angle: float) -
 
 def _second(probabilities: NDArray[np.float32], angle: float) -> float | None:
     """The best angle apart from another one; None where the rest is flat."""
-    bins = np.arange(len(probabilities)) * (360.0 / len(probabilities))
-    rest = np.where(np.asarray(angle_difference(bins, angle)) > APART, probabilities, 0.0)
+    rest = np.where(np.asarray(angle_difference(class_angles(len(probabilities)), angle)) > APART, probabilities, 0.0)
     total = float(rest.sum())
     if total <= 0.0:
         return None
     other = float(decode_angles(rest))
-    near = float(rest[np.asarray(angle_difference(bins, other)) <= APART / 2].sum())
-    return other if near > 3 * total * APART / 360.0 else None
+    return other if mass_near(rest, other, APART / 2) > 3 * total * APART / 360.0 else None

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rotnet.geometry.angles import DECODERS, angle_difference
+from rotnet.geometry.angles import DECODERS, mass_near
 
 METADATA_KEY = "rotnet"
-UPRIGHT_WITHIN = 5.0  # degrees; turning a picture that stands upright by more than this does harm
+HARMLESS_WITHIN = 5.0  # degrees; turning a picture that stands upright by more than this does harm
+LEAST_MASS = 1e-6  # log-odds are those of a probability at least this far from 0 and 1
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class ModelCard:
 
     def mass(self, probabilities: NDArray[np.floating], angle: float) -> float:
         """Share of `(bins,)` probabilities within the tolerance of `angle`, in [0, 1]."""
-        return _mass(probabilities, angle, self.tolerance)
+        return mass_near(probabilities, angle, self.tolerance)
 
     def upright(self, probabilities: NDArray[np.floating]) -> float:
         """Share of `(bins,)` probabilities within 5 degrees of upright, in [0, 1].
@@ -73,7 +74,7 @@ class ModelCard:
         The network learned from pictures turned by any angle alike. Among those that people have, most stand upright,
         so that a little of this says much.
         """
-        return _mass(probabilities, 0.0, UPRIGHT_WITHIN)
+        return mass_near(probabilities, 0.0, HARMLESS_WITHIN)
 
     def calibration_of(self, turns: int) -> tuple[float, float]:
         """Slope and intercept for so many views: those of four for two, which are right a little more often."""
@@ -83,7 +84,7 @@ class ModelCard:
 
     def confidence(self, probabilities: NDArray[np.floating], angle: float, turns: int) -> float:
         """Calibrated probability that `angle` is within the tolerance, given `(bins,)` probabilities."""
-        mass = min(max(self.mass(probabilities, angle), 1e-6), 1 - 1e-6)
+        mass = min(max(self.mass(probabilities, angle), LEAST_MASS), 1 - LEAST_MASS)
         slope, intercept = self.calibration_of(turns)
         # the logistic function, in a form that does not overflow
         return 0.5 + 0.5 * math.tanh(0.5 * (slope * math.log(mass / (1 - mass)) + intercept))
@@ -94,8 +95,3 @@ def is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return -sys.float_info.max <= value <= sys.float_info.max
-
-
-def _mass(probabilities: NDArray[np.floating], angle: float, within: float) -> float:
-    bins = np.arange(len(probabilities)) * (360.0 / len(probabilities))
-    return float(probabilities[np.asarray(angle_difference(bins, angle)) <= within].sum())

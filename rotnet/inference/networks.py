@@ -103,7 +103,7 @@ class LiteRTModel:
 
     Raises:
         MissingExtraError: `ai-edge-litert` is not installed.
-        WeightsError: The file is not of LiteRT.
+        WeightsError: The file is not of LiteRT, or has several inputs or outputs.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -112,7 +112,10 @@ class LiteRTModel:
             self._interpreter = interpreter.Interpreter(str(path))
         except (ValueError, RuntimeError) as error:
             raise WeightsError(f"{path} must be a LiteRT file, but it cannot be loaded: {_short(error)}") from error
-        (self._input,), (self._output,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise WeightsError(f"{path} must have one input and one output. It has {len(inputs)} and {len(outputs)}.")
+        (self._input,), (self._output,) = inputs, outputs
         self.input_shape = (None, *(int(side) for side in self._input["shape"][1:]))
 
     def predict_on_batch(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rotnet.errors import UsageError
-from rotnet.geometry.angles import angle_difference
+from rotnet.geometry.angles import angle_difference, class_angles
 from rotnet.inference.options import Turns
 from rotnet.inference.predictor import AnglePrediction, Model, is_many, predict_angle
 
@@ -87,8 +87,7 @@ def upright_probability(probabilities: npt.ArrayLike, *, tolerance: float = TOLE
     """
     check_tolerance(tolerance)
     values = np.asarray(probabilities, np.float64)
-    bins = values.shape[-1]
-    distance = np.asarray(angle_difference(np.arange(bins) * (360.0 / bins), 0.0))
+    distance = np.asarray(angle_difference(class_angles(values.shape[-1]), 0.0))
     near = distance <= tolerance
     off = distance - distance[near].max()
     fading = np.where(near, 0.0, np.exp(-np.maximum(off, 0.0) / (FADING * tolerance)))

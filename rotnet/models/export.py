@@ -109,7 +109,7 @@ def _convert(source: Path, target: Path, format: str) -> None:
 
     try:
         model = load_rotation_model(source)
-    except (WeightsError, ValueError) as error:  # the latter of a size that a network does not take
+    except WeightsError as error:
         if source.suffix.lower() != ".onnx":
             raise
         raise UsageError(

@@ -130,7 +130,7 @@ def load_rotation_model(model: str | PathLike = "photo") -> keras.Model:
     for backbone in EXPORTED:
         try:
             return build_model(backbone, input_shape=(height, width, 3), weights=path)
-        except WeightsError as error:
+        except (UsageError, WeightsError) as error:  # the former of a size that a backbone does not take
             reasons.append(str(error))
     raise WeightsError(f"{path} must be a model of one of {', '.join(EXPORTED)}. " + " ".join(dict.fromkeys(reasons)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
@@ -22,10 +24,26 @@ def small_cnn(input_shape: tuple[int, int, int] = (64, 64, 3)) -> keras.Model:
         >>> small_cnn((28, 28, 1)).output_shape
         (None, 3, 3, 128)
     """
-    x = inputs = keras.Input(input_shape, name="images")
-    for number, filters in enumerate(FILTERS, start=1):
+    inputs = keras.Input(input_shape, name="images")
+    return keras.Model(inputs, convolutions(inputs, (3, 3, 3)), name="small_cnn")
+
+
+def convolutions(x, kernels: Sequence[int], *, prefix: str = ""):
+    """Three convolutions with kernels of these sides, pixels, each followed by pooling.
+
+    Args:
+        x: Symbolic images or features, `(N, height, width, channels)`.
+        kernels: Three sides.
+        prefix: What the names of the layers begin with.
+    """
+    for number, (filters, kernel) in enumerate(zip(FILTERS, kernels, strict=True), start=1):
         x = layers.Conv2D(
-            filters, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"conv{number}"
+            filters,
+            kernel,
+            padding="same",
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=f"{prefix}conv{number}",
         )(x)
-        x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
-    return keras.Model(inputs, x, name="small_cnn")
+        x = layers.MaxPooling2D(2, name=f"{prefix}pool{number}")(x)
+    return x

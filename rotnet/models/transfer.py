@@ -58,6 +58,16 @@ UNTAUGHT = tuple(_SMALL)  # nobody has taught them yet
 BACKBONES = tuple(sorted([*VARIANTS, *_application_names(), *UNTAUGHT]))
 
 
+def usual_weights(backbone: str | None) -> str | None:
+    """What a backbone begins with unless somebody says otherwise: None, random weights, for those of `UNTAUGHT`.
+
+    Example:
+        >>> usual_weights("resnet50"), usual_weights("small_cnn")
+        ('imagenet', None)
+    """
+    return None if backbone in UNTAUGHT else "imagenet"
+
+
 def build_model(
     backbone: str = "efficientnet_lite0",
     *,
@@ -88,8 +98,7 @@ def build_model(
         is part of it, `get_layer(backbone)` is the backbone.
 
     Raises:
-        UsageError: A name is not known, or the shape is not `(height, width, 3)`.
-        ValueError: The backbone does not take pictures of this size.
+        UsageError: A name is not known, or the shape is not `(height, width, 3)` or too small for the backbone.
         WeightsError: The weights are missing, cannot be downloaded or do not fit.
 
     Example:
@@ -117,15 +126,27 @@ def picture_features(backbone: str, *, input_shape: tuple[int, int, int], imagen
         The symbolic inputs, `(N, height, width, channels)`, and features, `(N, F)`.
 
     Raises:
-        UsageError, ValueError, WeightsError: As for `build_model`.
+        UsageError, WeightsError: As for `build_model`.
     """
     if backbone not in BACKBONES:
         raise UsageError(f"backbone must be one of {BACKBONES}. Received: backbone={backbone!r}.")
     if head not in ("pool", "flatten"):
         raise UsageError(f"head must be 'pool' or 'flatten'. Received: head={head!r}.")
-    if len(input_shape) != 3 or input_shape[2] not in ((1, 3) if backbone in UNTAUGHT else (3,)):
-        raise UsageError(f"input_shape must be (height, width, 3). Received: input_shape={input_shape}.")
-    family, features = _backbone(backbone, input_shape, imagenet=imagenet)
+    channels = (1, 3) if backbone in UNTAUGHT else (3,)
+    if len(input_shape) != 3 or input_shape[2] not in channels:
+        shapes = " or ".join(f"(height, width, {number})" for number in channels)
+        raise UsageError(f"input_shape must be {shapes}. Received: input_shape={input_shape}.")
+    if imagenet and backbone in UNTAUGHT:
+        raise WeightsError(f"{backbone} has no ImageNet weights: use weights=None, or a backbone such as {SHIPPED}.")
+    try:
+        family, features = _backbone(backbone, input_shape)
+    except ValueError as error:  # Keras', in words of each network's own
+        raise UsageError(
+            f"input_shape must be large enough for {backbone}: most backbones take at least 32 pixels a side, some 75. "
+            f"Received: input_shape={input_shape}."
+        ) from error
+    if imagenet:
+        _load_imagenet(features)
     inputs = keras.Input(input_shape, name="images")
     x = features(_preprocess(inputs, family))
     x = layers.GlobalAveragePooling2D(name="pool")(x) if head == "pool" else layers.Flatten(name="flatten")(x)
@@ -219,33 +240,38 @@ def _all_layers(model: keras.Model) -> Iterator[keras.Layer]:
             yield from _all_layers(layer)
 
 
-def _backbone(name: str, input_shape: tuple[int, int, int], *, imagenet: bool) -> tuple[str, keras.Model]:
-    """The family that decides about preprocessing, and the network itself."""
+def _backbone(name: str, input_shape: tuple[int, int, int]) -> tuple[str, keras.Model]:
+    """The family that decides about preprocessing, and the network itself, its weights random."""
     if name in UNTAUGHT:
-        if imagenet:
-            raise WeightsError(f"{name} has no ImageNet weights: use weights=None, or a backbone such as {SHIPPED}.")
         return name, _SMALL[name](input_shape)
     if name in VARIANTS:
-        model = efficientnet_lite(name, input_shape=input_shape)
-        if imagenet:
-            if VARIANTS[name].side is None:
-                raise WeightsError(f"{name} has no ImageNet weights: grow it from those of efficientnet_lite0.")
-            load_tensors_into(model, presets.load_tensors(presets.find(f"{name}_imagenet")))
-        return "efficientnet_lite", model
-    application = getattr(keras.applications, _application_names()[name])
+        return "efficientnet_lite", efficientnet_lite(name, input_shape=input_shape)
+    application = _application(name)
     model = application(include_top=False, weights=None, input_shape=input_shape, name=name)
-    if imagenet:
-        # copied over, for some families build another network where they load these weights
-        copy_weights(_download(application, name, input_shape), model)
     return application.__module__.rpartition(".")[2], model
 
 
-def _download(application: Callable, name: str, input_shape: tuple[int, int, int]) -> keras.Model:
+def _application(name: str) -> Callable[..., keras.Model]:
+    application: Callable[..., keras.Model] = getattr(keras.applications, _application_names()[name])
+    return application
+
+
+def _load_imagenet(backbone: keras.Model) -> None:
+    """Give a backbone what it has learned from ImageNet."""
+    name = backbone.name
+    if name not in VARIANTS:
+        # copied over, for some families build another network where they load these weights
+        copy_weights(_download(name, backbone.input_shape[1:]), backbone)
+    elif VARIANTS[name].side is None:
+        raise WeightsError(f"{name} has no ImageNet weights: grow it from those of efficientnet_lite0.")
+    else:
+        load_tensors_into(backbone, presets.load_tensors(presets.find(f"{name}_imagenet")))
+
+
+def _download(name: str, input_shape: tuple[int, int, int]) -> keras.Model:
     try:
-        return application(include_top=False, weights="imagenet", input_shape=input_shape)
-    except ValueError:  # a shape that these weights do not fit
-        raise
-    except Exception as error:
+        return _application(name)(include_top=False, weights="imagenet", input_shape=input_shape)
+    except Exception as error:  # a ValueError too, of a file that came incomplete
         raise WeightsError(
             f"The ImageNet weights of {name} could not be downloaded ({error}). Connect to the network once, or begin "
             "with random weights (weights=None; --from random or --random-weights), or take a backbone whose weights "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-FILTERS = (32, 64, 128)
+from rotnet.models.small_cnn import convolutions
+
 KERNELS = {"large_first": (7, 5, 3), "small_first": (3, 5, 7)}  # pixels
 
 
@@ -27,19 +28,6 @@ def two_branch_cnn(input_shape: tuple[int, int, int] = (64, 64, 3)) -> keras.Mod
         (None, 3, 3, 256)
     """
     inputs = keras.Input(input_shape, name="images")
-    branches = []
-    for branch, kernels in KERNELS.items():
-        x = inputs
-        for number, (filters, kernel) in enumerate(zip(FILTERS, kernels, strict=True), start=1):
-            x = layers.Conv2D(
-                filters,
-                kernel,
-                padding="same",
-                activation="relu",
-                kernel_initializer="he_normal",
-                name=f"{branch}_conv{number}",
-            )(x)
-            x = layers.MaxPooling2D(2, name=f"{branch}_pool{number}")(x)
-        branches.append(x)
+    branches = [convolutions(inputs, kernels, prefix=f"{branch}_") for branch, kernels in KERNELS.items()]
     features = layers.Concatenate(name="both")(branches)
     return keras.Model(inputs, features, name="two_branch_cnn")

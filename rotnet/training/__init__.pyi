@@ -11,13 +11,17 @@ __all__ = [
     "angle_error_regression",
     "angle_error_sincos",
     "calibrate_photos",
+    "compare_classifiers",
     "fit",
+    "run_classifier",
     "run_mnist",
     "run_photos",
+    "run_upright",
     "train_mnist",
     "train_photos",
 ]
 
+from .class_recipes import compare_classifiers, run_classifier, run_upright
 from .fitting import TrainingSettings, fit
 from .generators import RotNetDataGenerator
 from .layers import RandomDegradation, RandomUprightRotation

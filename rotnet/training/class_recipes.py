@@ -10,18 +10,19 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
-from rotnet.datasets import split_class_folders, split_photos
+from rotnet.datasets import Labelled, split_class_folders, split_photos
 from rotnet.datasets.augmentation import Augmentation
 from rotnet.errors import UsageError, WeightsError
 from rotnet.evaluation.classification_plots import plot_class_counts, plot_confusion, plot_predictions
-from rotnet.models import BACKBONES, UNTAUGHT, build_classifier, load_rotation_model
+from rotnet.models import BACKBONES, build_classifier, load_rotation_model
+from rotnet.models.transfer import usual_weights
 from rotnet.training.classification import (
     UPRIGHT_CLASSES,
     LabelledBatches,
     Tilted,
     UprightBatches,
-    probabilities_of,
     teach,
 )
 from rotnet.training.devices import Devices, several_devices
@@ -30,8 +31,6 @@ from rotnet.training.progress import Say, watched
 from rotnet.training.run_pictures import save_figure, save_learning_curves
 
 _log = logging.getLogger(__name__)
-# what people compare; any of `rotnet.models.BACKBONES` is taken besides
-COMPARED = ("small_cnn", "two_branch_cnn", "vgg16", "mobilenetv2", "xception", "efficientnetb0", "resnet50", "rotnet")
 MISCLASSIFIED = "misclassified.png"
 SHARES = (0.7, 0.2, 0.1)  # of the pictures: to learn from, to choose the best epoch by, to measure on
 
@@ -65,7 +64,7 @@ def run_classifier(
         rotation_model: A preset, or the file of a model, that `"rotnet"` takes its backbone from.
         size: Side of the square pictures, pixels.
         frozen_epochs: Most epochs that only the last layer learns.
-        epochs: Most epochs that all learns then.
+        epochs: Most epochs that all learns then. A backbone with random weights learns as a whole in both.
         batch_size: Pictures in a step.
         seed: Of everything drawn.
         workers: Threads that prepare pictures.
@@ -83,13 +82,12 @@ def run_classifier(
     keras.utils.set_random_seed(seed)
     learn, val, test = split_class_folders(folder, SHARES, seed=seed)
     classes = learn.classes
-    taught = backbone == "rotnet" or (pretrained and backbone not in UNTAUGHT)  # nobody has taught that one
+    weights = usual_weights(backbone) if pretrained else None
     common: dict[str, Any] = {"input_shape": shape, "batch_size": batch_size, "seed": seed, "workers": workers}
     with several_devices(devices), watched(say) as told:
         if backbone == "rotnet":
             model = build_classifier(load_rotation_model(rotation_model), len(classes), input_shape=shape)
         else:
-            weights = "imagenet" if taught else None
             model = build_classifier(backbone, len(classes), input_shape=shape, weights=weights)
         report = teach(
             model,
@@ -98,8 +96,8 @@ def run_classifier(
             LabelledBatches(val, same_every_epoch=True, **common),
             output,
             test=LabelledBatches(test, same_every_epoch=True, **common),
-            frozen_epochs=frozen_epochs if taught else 0,
-            epochs=epochs if taught else frozen_epochs + epochs,
+            draw=lambda truth, answers: _draw_misclassified(test, truth, answers, size, output / MISCLASSIFIED),
+            **_stages(frozen_epochs, epochs, taught=backbone == "rotnet" or weights is not None),
             **told,
         )
     save_learning_curves([output / "log.csv"], output)
@@ -107,27 +105,34 @@ def run_classifier(
     labels = [part.labels for part in (learn, val, test)]
     parts = ("training", "validation", "test")
     save_figure(lambda: plot_class_counts(labels, classes, parts=parts), output / "class-counts.png")
-    (output / MISCLASSIFIED).unlink(missing_ok=True)
-    if wrong := _misclassified(model, LabelledBatches(test, same_every_epoch=True, **common)):
-        images, answers, truth = (np.stack(column) for column in zip(*wrong, strict=True))
-        save_figure(lambda: plot_predictions(images, answers, classes, truth=truth), output / MISCLASSIFIED)
     return report
 
 
-def _misclassified(
-    model: keras.Model, batches: keras.utils.PyDataset, *, count: int = 24
-) -> list[tuple[Any, Any, Any]]:
-    """Pictures with a wrong answer, the answer and the truth; one of each class in turn, so that none fills all."""
-    by_class: dict[int, list[tuple[Any, Any, Any]]] = {}
-    for number in range(len(batches)):
-        images, truth = batches[number]
-        answers = probabilities_of(model, images)
-        for place in np.flatnonzero(answers.argmax(axis=1) != truth):
-            found = by_class.setdefault(int(truth[place]), [])
-            if len(found) < count:
-                found.append((images[place].astype(np.uint8), answers[place], truth[place]))
-    turns = zip_longest(*(by_class[label] for label in sorted(by_class)))
-    return [one for turn in turns for one in turn if one is not None][:count]
+def _stages(frozen_epochs: int, epochs: int, *, taught: bool) -> dict[str, int]:
+    """Epochs for `fit_classifier`; what has learned nothing yet is not worth freezing, and learns as long in all."""
+    if taught:
+        return {"frozen_epochs": frozen_epochs, "epochs": epochs}
+    return {"frozen_epochs": 0, "epochs": frozen_epochs + epochs}
+
+
+def _draw_misclassified(
+    test: Labelled, truth: NDArray[np.int64], answers: NDArray[np.float32], size: int, path: Path
+) -> None:
+    """Draw pictures with a wrong answer as the network saw them; without mistakes, no file is left."""
+    path.unlink(missing_ok=True)
+    wrong = _misclassified(truth, answers)
+    if len(wrong):
+        images, _ = LabelledBatches(test.take(wrong), (size, size, 3), batch_size=len(wrong))[0]
+        save_figure(
+            lambda: plot_predictions(images.astype(np.uint8), answers[wrong], test.classes, truth=truth[wrong]), path
+        )
+
+
+def _misclassified(truth: NDArray[np.int64], answers: NDArray[np.float32], *, count: int = 24) -> NDArray[np.int64]:
+    """Numbers of pictures with a wrong answer; one of each class in turn, so that none fills all."""
+    wrong = np.flatnonzero(answers.argmax(axis=1) != truth)
+    turns = zip_longest(*(wrong[truth[wrong] == label] for label in np.unique(truth[wrong])))
+    return np.array([one for turn in turns for one in turn if one is not None][:count], np.int64)
 
 
 def compare_classifiers(
@@ -219,11 +224,11 @@ def run_upright(
         output: Where the run lives: `model.keras`, `classes.json`, `metrics.json`, `learning-curves.png` and
             `predictions.png` (wrong answers in red).
         backbone: A name in `rotnet.models.BACKBONES`.
-        weights: None for random weights, `"imagenet"` for a backbone that has learned from ImageNet, as the small ones
-            never have.
+        weights: None for random weights, `"imagenet"` for a backbone that has learned from ImageNet, but for the small
+            ones, which never have.
         size: Side of the square pictures, pixels.
         frozen_epochs: Most epochs that only the last layer learns.
-        epochs: Most epochs that all learns then.
+        epochs: Most epochs that all learns then. A backbone with random weights learns as a whole in both.
         devices: What learns, as `rotnet.training.devices.several_devices` takes it.
         say: Takes a line for a person after each epoch; None leaves telling to Keras.
 
@@ -237,7 +242,7 @@ def run_upright(
     output, shape = Path(output), (size, size, 3)
     keras.utils.set_random_seed(seed)
     learn, val = upright_streams(folder, shape, batch_size=batch_size, seed=seed, workers=workers)
-    weights = None if backbone in UNTAUGHT else weights
+    weights = weights and usual_weights(backbone)
     with several_devices(devices), watched(say) as told:
         model = build_classifier(backbone, len(UPRIGHT_CLASSES), input_shape=shape, weights=weights)
         report = teach(
@@ -246,15 +251,20 @@ def run_upright(
             learn,
             val,
             output,
-            frozen_epochs=frozen_epochs if weights else 0,
-            epochs=epochs,
+            **_stages(frozen_epochs, epochs, taught=weights is not None),
+            draw=lambda truth, answers: _draw_first(val, truth, answers, output / "predictions.png"),
             metrics=["accuracy", BinaryAUC()],
             monitor="val_auc",
             **told,
         )
     save_learning_curves([output / "log.csv"], output)
-    images, truth = val[0]
-    answers = probabilities_of(model, images)
-    shown = images.astype(np.uint8)
-    save_figure(lambda: plot_predictions(shown, answers, UPRIGHT_CLASSES, truth=truth), output / "predictions.png")
     return report
+
+
+def _draw_first(
+    batches: keras.utils.PyDataset, truth: NDArray[np.int64], answers: NDArray[np.float32], path: Path
+) -> None:
+    """Draw the first batch with the answers to it; `truth` and `answers` go on with the other batches."""
+    images = batches[0][0].astype(np.uint8)
+    shown = slice(len(images))
+    save_figure(lambda: plot_predictions(images, answers[shown], UPRIGHT_CLASSES, truth=truth[shown]), path)

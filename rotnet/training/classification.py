@@ -7,8 +7,10 @@ TensorBoard events.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,20 +20,23 @@ from numpy.typing import NDArray
 
 from rotnet.datasets import Labelled
 from rotnet.datasets.augmentation import UNDEGRADED, Augmentation
-from rotnet.errors import UsageError, WeightsError
+from rotnet.errors import ImageError, UsageError, WeightsError
 from rotnet.evaluation.classification_scores import classification_report, is_guessing
 from rotnet.geometry.warping import square_view
 from rotnet.images import converting, reading
+from rotnet.images.prefetch import ahead
 from rotnet.images.reading import Source
+from rotnet.images.writing import make_folder
 from rotnet.models import freeze_backbone, unfreeze_backbone
 from rotnet.training.devices import in_use, shared
-from rotnet.training.fitting import Metric, Verbosity, jit_compile, save_uncompiled, tensorboard
+from rotnet.training.fitting import Metric, Verbosity, check_loss, jit_compile, save_uncompiled, tensorboard
 from rotnet.training.generators import RotNetDataGenerator
 from rotnet.training.labels import upright_classes
 from rotnet.training.reader import Upright
 from rotnet.training.run_pictures import write_report
 
 UPRIGHT_CLASSES = ("upright", "wrong")
+BATCH = 16  # pictures that a classifier answers for at once; more only costs memory on a processor
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ class UprightBatches(keras.utils.PyDataset):
         tolerance: float = 5.0,
         augmentation: Augmentation = UNDEGRADED,
         shuffle: bool = False,
-        seed: int = 0,
+        seed: int | None = 0,
         same_every_epoch: bool = False,
         **options: Any,
     ) -> None:
@@ -134,7 +139,7 @@ class UprightBatches(keras.utils.PyDataset):
         self.tolerance = tolerance
         nearly = Tilted(tolerance, augmentation)
         self.upright = RotNetDataGenerator(images, rotate=False, augmentation=nearly, seed=seed, **common)
-        self.turned = RotNetDataGenerator(images, augmentation=augmentation, seed=seed + 1, **common)
+        self.turned = RotNetDataGenerator(images, augmentation=augmentation, seed=self.upright.seed + 1, **common)
 
     def __len__(self) -> int:
         return len(self.turned)
@@ -208,9 +213,18 @@ def fit_classifier(
 
     Returns:
         The model with its best weights.
+
+    Raises:
+        TrainingError: The loss became NaN or infinite.
+        UsageError: There are no epochs.
     """
+    if min(frozen_epochs, epochs) < 0 or frozen_epochs + epochs < 1:
+        raise UsageError(
+            "frozen_epochs and epochs must be at least 0, and one of them at least 1. "
+            f"Received: frozen_epochs={frozen_epochs}, epochs={epochs}."
+        )
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     (folder / "log.csv").unlink(missing_ok=True)
     best = BestWeights(monitor)
     told = [best, *_callbacks(folder, monitor, patience), *callbacks]
@@ -236,6 +250,7 @@ def fit_classifier(
             shuffle=False,
             verbose=verbose,
         )
+        check_loss(history, folder)
         model.set_weights(best.weights)
         done += len(history.epoch)
     return model
@@ -261,22 +276,47 @@ class ImageClassifier:
 
         Raises:
             ImageError: A picture cannot be read.
+            UsageError: There are no pictures.
         """
-        *size, channels = self.model.input_shape[1:]
-        views = [
-            converting.as_channels(square_view(reading.read_image(image), tuple(size)), channels) for image in images
-        ]
-        return self.model.predict(np.stack(views).astype(np.float32), verbose=0)
+        views = [self._view(image) for image in images]
+        if not views:
+            raise UsageError("images must hold at least one picture. Received: no pictures.")
+        return self.model.predict(np.stack(views, dtype=np.float32), verbose=0)
 
     def predict(self, image: Source) -> tuple[str, float]:
         """The most probable class of one picture, and its probability."""
-        row = self.probabilities([image])[0]
+        return self._most_probable(self.probabilities([image])[0])
+
+    def predict_each(self, images: Iterable[Source]) -> Iterator[tuple[str, float] | ImageError]:
+        """What `predict` says of each of any number of pictures, in order; an error in the place of one that is broken.
+
+        They are read ahead, and the model answers for some at a time.
+        """
+
+        def look(image: Source) -> NDArray[np.uint8] | ImageError:
+            try:
+                return self._view(image)
+            except ImageError as error:
+                return error
+
+        with closing(ahead(look, images)) as looked:
+            while chunk := list(islice(looked, BATCH)):
+                views = [view for view in chunk if not isinstance(view, ImageError)]
+                rows = iter(self.model.predict_on_batch(np.stack(views, dtype=np.float32)) if views else ())
+                for view in chunk:
+                    yield view if isinstance(view, ImageError) else self._most_probable(next(rows))
+
+    def _view(self, image: Source) -> NDArray[np.uint8]:
+        height, width, channels = self.model.input_shape[1:]
+        return converting.as_channels(square_view(reading.read_image(image), (height, width)), channels)
+
+    def _most_probable(self, row: NDArray[np.float32]) -> tuple[str, float]:
         return self.classes[int(row.argmax())], float(row.max())
 
     def save(self, folder: str | Path) -> Path:
         """Write `model.keras`, which plain Keras loads, and `classes.json` into a folder; it is made when missing."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         save_uncompiled(self.model, folder / "model.keras")
         (folder / "classes.json").write_text(json.dumps(self.classes) + "\n", encoding="utf-8")
         return folder
@@ -290,19 +330,27 @@ class ImageClassifier:
         """
         try:
             model = keras.models.load_model(Path(folder, "model.keras"), compile=False, safe_mode=True)
-            return cls(model, tuple(json.loads(Path(folder, "classes.json").read_text(encoding="utf-8"))))
+            classes = tuple(json.loads(Path(folder, "classes.json").read_text(encoding="utf-8")))
+            if model.output_shape != (None, len(classes)):
+                raise ValueError(f"the answers have the shape {model.output_shape}, the classes are {len(classes)}")
+            return cls(model, classes)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise WeightsError(f"{folder} must hold model.keras and classes.json of a classifier: {error}") from error
 
 
 def measure(model: keras.Model, batches: keras.utils.PyDataset, classes: Sequence[str]) -> dict[str, Any]:
     """The `classification_report` of a model on a stream of pictures and classes."""
+    return classification_report(*_answers_to(model, batches), classes)
+
+
+def _answers_to(model: keras.Model, batches: keras.utils.PyDataset) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The classes of all pictures of a stream, `(N,)`, and what a model answers, `(N, classes)` probabilities."""
     truth, answers = [], []
     for index in range(len(batches)):
         images, labels = batches[index]
         truth.append(labels)
         answers.append(probabilities_of(model, images))
-    return classification_report(np.concatenate(truth), np.concatenate(answers), classes)
+    return np.concatenate(truth), np.concatenate(answers)
 
 
 def probabilities_of(model: keras.Model, images: Any) -> NDArray[np.float32]:
@@ -322,6 +370,7 @@ def teach(
     folder: str | Path,
     *,
     test: keras.utils.PyDataset | None = None,
+    draw: Callable[[NDArray[np.int64], NDArray[np.float32]], object] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Teach a classifier, save it, and measure it.
@@ -333,6 +382,7 @@ def teach(
         **options: Those of `fit_classifier`.
         classes: Names.
         test: Pictures to measure on; None for those of `validation`.
+        draw: Called with the classes of these, `(N,)`, and the answers, `(N, classes)` probabilities.
 
     Returns:
         The `classification_report`, with the name of the network and the number of its `parameters`; it is also written
@@ -341,8 +391,11 @@ def teach(
     classifier = ImageClassifier(fit_classifier(model, train, validation, folder, **options), tuple(classes))
     classifier.save(folder)
     report: dict[str, Any] = {"network": model.name, "parameters": model.count_params()}
-    report |= measure(model, test or validation, classes)
+    truth, answers = _answers_to(model, test or validation)
+    report |= classification_report(truth, answers, classes)
     report["guessing"] = is_guessing(report, classes)
+    if draw is not None:
+        draw(truth, answers)
     return write_report(Path(folder), report)
 
 

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 from rotnet.errors import TrainingError, UsageError
-from rotnet.images.writing import atomic_file
+from rotnet.images.writing import atomic_file, make_folder
 from rotnet.models.transfer import copy_weights
 from rotnet.training.devices import shared
 from rotnet.training.generators import Augment, RotNetDataGenerator
@@ -110,6 +110,7 @@ def fit(
         The model with its best weights.
 
     Raises:
+        OutputError: The folder cannot be made.
         TrainingError: The loss became NaN or infinite.
         UsageError: The folder holds a run with other settings, another network or other pictures.
 
@@ -121,7 +122,7 @@ def fit(
         >>> model = fit(model, train, None, TrainingSettings(epochs=1), mkdtemp(), monitor="loss", verbose=0)
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     _keep_settings(folder / "settings.json", {**asdict(settings), **_description(model, train, optimizer)})
     ended = folder / "best.keras"
     if ended.exists():
@@ -151,12 +152,17 @@ def fit(
         # Keras leaves it open when the run is interrupted
         if log.csv_file and not log.csv_file.closed:
             log.csv_file.close()
-    if not all(map(math.isfinite, history.history.get("loss", ()))):
-        raise TrainingError(f"The loss is no longer a number: remove {folder} and begin anew at a lower learning rate.")
+    check_loss(history, folder)
     if best.exists():
         model.load_weights(best)
     save_uncompiled(model, ended)
     return model
+
+
+def check_loss(history: keras.callbacks.History, folder: Path) -> None:
+    """Raise `TrainingError` if the loss of a run became NaN or infinite."""
+    if not all(map(math.isfinite, history.history.get("loss", ()))):
+        raise TrainingError(f"The loss is no longer a number: remove {folder} and begin anew at a lower learning rate.")
 
 
 def jit_compile() -> bool | Literal["auto"]:
@@ -254,11 +260,12 @@ def _name(augmentation: Augment | None) -> str:
 
 def _keep_settings(path: Path, settings: dict[str, Any]) -> None:
     text = json.dumps(settings, indent=2) + "\n"
-    if path.is_file() and (earlier := path.read_text(encoding="utf-8")) != text:
-        before, now = json.loads(earlier), json.loads(text)
-        other = ", ".join(key for key in now if before.get(key) != now[key])
+    before, now = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}, json.loads(text)
+    # what an earlier version did not know of is None there
+    if before and (other := [key for key in {**now, **before} if before.get(key) != now.get(key)]):
         raise UsageError(
-            f"{path.parent} holds a run with other settings ({other}): choose another folder, or remove that one"
+            f"{path.parent} holds a run with other settings ({', '.join(other)}): choose another folder, or remove "
+            "that one"
         )
     with atomic_file(path) as file:
         file.write(text.encode())

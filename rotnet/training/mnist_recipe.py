@@ -75,6 +75,7 @@ def run_mnist(
     *,
     data: str | Path | None = None,
     epochs: int | None = None,
+    seed: int = 0,
     devices: Devices = None,
     say: Say | None = None,
 ) -> dict[str, Any]:
@@ -84,6 +85,7 @@ def run_mnist(
         output: Where the run lives; started again, it goes on.
         data: An `mnist.npz`; see `rotnet.datasets.load_mnist`.
         epochs: None as the preset `mnist` was trained.
+        seed: Of everything drawn.
         devices: What learns, as `rotnet.training.devices.several_devices` takes it.
         say: Takes sentences for a person; None leaves telling to Keras.
 
@@ -93,7 +95,7 @@ def run_mnist(
     output = Path(output)
     settings = MNIST_SETTINGS if epochs is None else replace(MNIST_SETTINGS, epochs=epochs)
     with several_devices(devices):
-        taught = train_mnist(output, data=data, settings=settings, say=say)
+        taught = train_mnist(output, data=data, settings=settings, seed=seed, say=say)
     model = mnist_p4cnn()  # on one device, as what follows wants it
     copy_weights(taught, model)
     exported = export_onnx(model, output / "model.onnx")

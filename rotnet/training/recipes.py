@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from tqdm import tqdm
 
 from rotnet.datasets import load_photos, split_photos
 from rotnet.datasets.augmentation import SAVED, Augmentation
-from rotnet.errors import UsageError
+from rotnet.errors import UsageError, WeightsError
 from rotnet.evaluation import (
     Evaluation,
     calibrate,
@@ -76,7 +77,8 @@ def train_photos(
             decoded, with a shorter side of at most twice the largest stage: 0.6 MB each at 4:3 and 192 pixels.
         output: Where the run lives; each stage has a folder of its own in it. Started again, the run goes on.
         backbone: A name in `rotnet.models.BACKBONES`.
-        weights: None for random weights, `"imagenet"`, the name of a preset, or a path to the file of a whole model.
+        weights: None for random weights, `"imagenet"`, the name of a preset, a path to the file of a whole model, or a
+            model made by `rotnet.build_model`.
         dropout: Share of the features left out in training before the last layer.
         stages: Taken in order, each starting from the weights of the one before. Only the first learns the statistics
             of batch normalization; the others run on them.
@@ -89,6 +91,7 @@ def train_photos(
 
     Raises:
         UsageError: The folder has no pictures to learn from or to measure on, or there are no stages.
+        WeightsError: The weights to begin with cannot be had or do not fit.
     """
     if not stages:
         raise UsageError("stages must hold at least one Stage. Received: no stages.")
@@ -131,7 +134,13 @@ def _network(stage: Stage, backbone: str, weights: str | keras.Model | None, dro
     named = None if isinstance(weights, keras.Model) else weights
     model = build_model(backbone, input_shape=(stage.size, stage.size, 3), weights=named, dropout=dropout)
     if begun is not None:
-        copy_weights(begun, model)
+        try:
+            copy_weights(begun, model)
+        except ValueError as error:
+            raise WeightsError(
+                "A model that is gone on from must be one of rotnet.build_model, with 360 answers. "
+                f"Received: {begun.name}, with answers of shape {begun.output_shape}."
+            ) from error
         fix_statistics(model)  # few pictures would ruin those that come from many
     if stage.freeze_before:
         freeze(model, stage.freeze_before)
@@ -166,7 +175,7 @@ def parse_stage(text: str, *, batch_size: int = 32, sigma: float = 1.5, seed: in
     """
     try:
         size, epochs, rate, freeze_before, *more = [*text.split(":"), ""]
-        if any(more) or min(int(size), int(epochs)) < 1:
+        if any(more) or min(int(size), int(epochs)) < 1 or not 0 < float(rate) < math.inf:
             raise ValueError(text)
         settings = TrainingSettings(epochs=int(epochs), learning_rate=float(rate))
         return Stage(int(size), settings, freeze_before or None, batch_size, sigma, seed)
@@ -236,7 +245,7 @@ def run_photos(
     Raises:
         UsageError: The folder holds too little, an option is not as described, or the model that is gone on from has
             another backbone.
-        WeightsError: The weights to begin with cannot be had.
+        WeightsError: The weights to begin with cannot be had or do not fit.
     """
     output, say_or_not = Path(output), say or (lambda line: None)
     begun = None if weights in (None, "imagenet") else load_rotation_model(weights)
@@ -244,8 +253,8 @@ def run_photos(
         found = backbone_of(begun).name
         if backbone not in (None, found):
             raise UsageError(f"{weights} is a model of the backbone {found}. Received: backbone={backbone!r}.")
-        backbone, size = found, _to_train(begun.input_shape[1])
-        stages = stages or [f"{size}:{FINE_TUNING_EPOCHS}:{FINE_TUNING_RATE}"]
+        backbone = found
+        stages = stages or [f"{_to_train(begun)}:{FINE_TUNING_EPOCHS}:{FINE_TUNING_RATE}"]
     backbone = backbone or "efficientnet_lite0"
     parsed = [parse_stage(text, seed=seed) for text in stages or PHOTO_STAGES]
     if stages is None and backbone not in VARIANTS:  # others have no layers of these names
@@ -262,7 +271,7 @@ def run_photos(
     exported = export_onnx(_to_answer(model, parsed[-1].size, backbone), output / "model.onnx")
     say_or_not("Measuring on the held-out pictures: turned by known angles, saved, and read again.")
     with tqdm(
-        total=MEASUREMENTS + (beside is not None),
+        total=len(_measurements(seed, REPEATS)) + (beside is not None),
         desc="measuring",
         unit="part",
         leave=False,
@@ -272,13 +281,17 @@ def run_photos(
         report = {"held_out": len(split.val), "guessing": is_guessing(crooked.scores), **report}
         if beside is not None:
             report["beside"] = {beside: summary(evaluate(split.val, model=beside, seed=seed, repeats=REPEATS))}
+            bar.update()
     save_worst(crooked, output)
     return write_report(output, report)
 
 
-def _to_train(size: int) -> int:
+def _to_train(model: keras.Model) -> int:
     """The size to train at for a model that answers at another, see `_to_answer`."""
-    return max(32, 32 * round(size * 6 / 7 / 32))
+    size = model.input_shape[1]
+    if size is None:
+        raise UsageError(f"{model.name} takes pictures of any size: give stages, which say at what size it is taught.")
+    return _in_steps(size * 6 / 7)
 
 
 def _to_answer(model: keras.Model, size: int, backbone: str) -> keras.Model:
@@ -287,15 +300,19 @@ def _to_answer(model: keras.Model, size: int, backbone: str) -> keras.Model:
     In training, things look larger than they will, for it crops; at a higher resolution they look as large as the
     network knows them (Touvron et al., "Fixing the train-test resolution discrepancy", 2019).
     """
-    size = 32 * round(size * 7 / 6 / 32)
+    size = _in_steps(size * 7 / 6)
     larger = build_model(backbone, input_shape=(size, size, 3), weights=None)
     copy_weights(model, larger)
     return larger
 
 
+def _in_steps(size: float) -> int:
+    """The nearest multiple of 32 pixels, and at least that."""
+    return max(32, 32 * round(size / 32))
+
+
 MIN_CONFIDENCE = 0.8  # four in five: whoever wants another balance asks for it
 REPEATS = 4  # angles a photograph is turned by
-MEASUREMENTS = 9  # that a calibration takes
 UPRIGHT_WINDOWS = 8  # of each upright photograph, so that no single one decides which are left alone
 
 
@@ -317,6 +334,22 @@ def calibrate_photos(
     return _calibrate_photos(exported, val, seed=seed, repeats=repeats, **asked)[0]
 
 
+def _measurements(seed: int, repeats: int) -> dict[str, dict[str, Any]]:
+    """What `calibrate_photos` measures, by name: options of `evaluate`."""
+    to_calibrate, crooked = ({"seed": drawn_by, "repeats": repeats} for drawn_by in (seed + 1, seed))
+    return {
+        "calibration_1": {"turns": 1, **to_calibrate},
+        "calibration_4": {"turns": 4, **to_calibrate},
+        "windows": {"protocol": "upright", "seed": seed, "repeats": UPRIGHT_WINDOWS},
+        "files": crooked,
+        "files_one_turn": {"turns": 1, **crooked},
+        "memory": {"protocol": "memory", **crooked},
+        "twice": {"protocol": "twice", **crooked},
+        "noise": {"protocol": "noise", **crooked},
+        "upright": {"protocol": "upright"},
+    }
+
+
 def _calibrate_photos(
     exported: str | Path,
     val: Sequence[Path],
@@ -326,32 +359,27 @@ def _calibrate_photos(
     step: Callable[[], object] = lambda: None,
     **asked: Any,
 ) -> tuple[dict[str, Any], Evaluation]:
-    """The report of `calibrate_photos`, and the answers to crooked files; `step` is called `MEASUREMENTS` times."""
+    """The report of `calibrate_photos`, and the answers to crooked files; `step` is called after each measurement."""
+    options = _measurements(seed, repeats)
 
-    def measured(**options: Any) -> Evaluation:
-        found = evaluate(val, **{**asked, **options})
+    def measured(name: str) -> Evaluation:
+        found = evaluate(val, model=Predictor(exported), **{**asked, **options[name]})
         step()
         return found
 
     card: dict[str, Any] = {"calibration": {}, "min_confidence": MIN_CONFIDENCE}
-    looks = {
-        turns: measured(model=Predictor(exported), turns=turns, seed=seed + 1, repeats=repeats) for turns in (1, 4)
-    }
+    looks = {turns: measured(f"calibration_{turns}") for turns in (1, 4)}
     card["calibration"] = {str(turns): calibrate(one.mass, one.right) for turns, one in looks.items()}
     set_metadata(exported, card)
-    upright = measured(model=Predictor(exported), protocol="upright", seed=seed, repeats=UPRIGHT_WINDOWS)
-    card["max_upright"] = largest_harmless(upright, min_confidence=MIN_CONFIDENCE)
+    card["max_upright"] = largest_harmless(measured("windows"), min_confidence=MIN_CONFIDENCE)
     set_metadata(exported, card)
-    predictor = Predictor(exported)
-    crooked = measured(model=predictor, seed=seed, repeats=repeats)
+    crooked = measured("files")
     report: dict[str, Any] = {"files": summary(crooked)}
-    report["files_one_turn"] = summary(measured(model=predictor, seed=seed, repeats=repeats, turns=1))
-    for protocol in ("memory", "twice", "noise"):
-        report[protocol] = summary(measured(model=predictor, seed=seed, repeats=repeats, protocol=protocol))
+    report |= {name: summary(measured(name)) for name in ("files_one_turn", "memory", "twice", "noise")}
     pooled = looks[4]
     held_out = held_out_confidence(pooled.mass, pooled.right, [trial.seed[1] for trial in pooled.trials])
     report["calibration_error_held_out"] = round(calibration_error(held_out, pooled.right), 4)
-    harm = rates(crooked, measured(model=predictor, protocol="upright"))
+    harm = rates(crooked, measured("upright"))
     report["threshold"] = {"min_confidence": MIN_CONFIDENCE, "max_upright": card["max_upright"]}
     report["threshold"] |= {key: round(rate, 4) for key, rate in harm.items()}
     return report, crooked

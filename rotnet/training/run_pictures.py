@@ -15,7 +15,7 @@ from rotnet.errors import MissingExtraError
 from rotnet.evaluation import Evaluation
 from rotnet.evaluation.figures import plot_learning_curves
 from rotnet.evaluation.plots import show_training_examples, show_worst
-from rotnet.images.writing import atomic_file
+from rotnet.images.writing import atomic_file, make_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,12 +46,13 @@ def save_figure(draw: Callable[[], Figure], path: Path) -> None:
     except MissingExtraError as error:
         _log.warning("%s is left out: %s", path, error)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with atomic_file(path) as file:
         figure.savefig(file, format="png", dpi=120)
 
 
 def write_report(folder: Path, report: dict[str, Any]) -> dict[str, Any]:
     """Write the report of a run into its folder as `metrics.json`, and give it back."""
-    (folder / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    with atomic_file(folder / "metrics.json") as file:
+        file.write((json.dumps(report, indent=2) + "\n").encode())
     return report

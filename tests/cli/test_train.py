@@ -38,7 +38,20 @@ def shapes(path):
         return picture.size
 
 
-def test_photos_end_with_a_model_and_with_words(folder, capfd):
+def test_photos_end_with_a_model_and_with_words(folder, capfd, monkeypatch):
+    from rotnet.training import recipes
+
+    steps = []
+
+    class Bar(recipes.tqdm):
+        def __init__(self, *, total, **options):
+            super().__init__(total=total, **options)
+            steps.append(total)
+
+        def update(self, n=1):
+            steps.append(n)
+
+    monkeypatch.setattr(recipes, "tqdm", Bar)
     photos(folder / "upright")
     status = main(["train", "photos", "upright", *SMALL, "-o", "runs/mine"])
     out, err = capfd.readouterr()
@@ -49,6 +62,7 @@ def test_photos_end_with_a_model_and_with_words(folder, capfd):
     assert first == "32 pictures to learn from, 5 held out to measure on."
     assert epoch.startswith("epoch 1 of 1: off by ") and "on held-out pictures" in epoch
     assert "The model is ready: runs/mine/model.onnx" in out and "{" not in out
+    assert steps[0] == sum(steps[1:]) > 0  # the bar runs to its end
     assert err == ""
     for name in ("learning-curves", "examples", "worst"):
         assert min(shapes(folder / "runs/mine" / f"{name}.png")) > 200
@@ -135,19 +149,47 @@ def test_classes_are_taught_asked_and_drawn(folder, capfd):
     assert "broken.png" in err and err.count("\n") == 1
 
 
-def test_misclassified_pictures_are_drawn_from_all_classes_in_turn():
+def test_misclassified_pictures_are_drawn_from_all_classes_in_turn(folder, monkeypatch):
     from rotnet.datasets import Labelled
-    from rotnet.training.class_recipes import _misclassified
-    from rotnet.training.classification import LabelledBatches
+    from rotnet.training import class_recipes
 
-    class Stubborn:
-        def predict_on_batch(self, images):
-            return np.tile([0.1, 0.8, 0.1], (len(images), 1))
+    truth = np.array([0] * 6 + [1] * 3 + [2] * 2)
+    answers = np.tile([0.1, 0.8, 0.1], (11, 1))
+    assert class_recipes._misclassified(truth, answers, count=5).tolist() == [0, 9, 1, 10, 2]
+    # each drawn picture with the answer to it, none else
+    drawn = {}
+    monkeypatch.setattr(
+        class_recipes, "plot_predictions", lambda images, *_, **known: drawn.update(known, images=images)
+    )
+    monkeypatch.setattr(class_recipes, "save_figure", lambda draw, path: draw())
+    levels = 20 * np.arange(11)
+    test = Labelled(np.tile(levels[:, None, None, None], (1, 20, 30, 3)).astype(np.uint8), truth, ("a", "b", "c"))
+    class_recipes._draw_misclassified(test, truth, answers, 16, folder / "wrong.png")
+    assert drawn["images"].shape == (8, 16, 16, 3) and drawn["truth"].tolist() == [0, 2, 0, 2, 0, 0, 0, 0]
+    assert drawn["images"][:, 0, 0, 0].tolist() == [0, 180, 20, 200, 40, 60, 80, 100]
+    # of an earlier run, which made mistakes
+    (folder / "wrong.png").write_bytes(b"")
+    class_recipes._draw_misclassified(test, truth, np.eye(3)[truth], 16, folder / "wrong.png")
+    assert not (folder / "wrong.png").exists()
 
-    labels = np.array([0] * 6 + [1] * 3 + [2] * 2)
-    data = Labelled(np.zeros((11, 16, 16, 3), np.uint8), labels, ("a", "b", "c"))
-    wrong = _misclassified(Stubborn(), LabelledBatches(data, (16, 16), batch_size=4), count=5)
-    assert [truth for _, _, truth in wrong] == [0, 2, 0, 2, 0]
+
+def test_held_out_pictures_are_answered_for_once(tmp_path, monkeypatch):
+    from rotnet.training import class_recipes, classification
+
+    for name, shade in (("dark", 40), ("light", 200)):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        for number in range(20):
+            write(np.full((20, 20, 3), shade + number, np.uint8), tmp_path / "in" / name / f"{number}.png")
+    asked = []
+    ask = classification.probabilities_of
+    monkeypatch.setattr(
+        classification, "probabilities_of", lambda model, images: asked.append(len(images)) or ask(model, images)
+    )
+    quick = {"backbone": "small_cnn", "size": 16, "frozen_epochs": 0, "epochs": 1, "workers": 1}
+    # nothing is learned, so that there are mistakes to draw
+    monkeypatch.setattr(keras.optimizers, "Adam", lambda rate: keras.optimizers.SGD(0.0))
+    class_recipes.run_classifier(tmp_path / "in", tmp_path / "run", **quick)
+    assert (tmp_path / "run/misclassified.png").exists() and asked == [4]
 
 
 def test_a_backbone_whose_weights_cannot_be_had_is_left_out_of_a_comparison(folder, monkeypatch, capfd):
@@ -178,11 +220,12 @@ def test_a_mistyped_backbone_is_told_before_any_is_taught(folder, monkeypatch, c
 
 def test_upright_pictures_are_told_from_others(folder, capfd):
     slopes(folder / "upright", 30)
-    command = ["train", "upright", "upright", "--backbone", "small_cnn", "--size", "16", "--epochs", "1"]
-    status = main([*command, "-o", "run"])
+    command = ["train", "upright", "upright", "--backbone", "small_cnn", "--size", "16", "--frozen-epochs", "1"]
+    status = main([*command, "--epochs", "1", "-o", "run"])
     out, err = capfd.readouterr()
     assert status == (3 if json.loads((folder / "run/metrics.json").read_text())["guessing"] else 0)
-    assert "epoch 1 of 1: " in out and "% right, " in out and "The model is ready: run/model.keras" in out
+    # nothing is frozen in a network that has learned nothing yet; it learns as long in all
+    assert "epoch 2 of 2: " in out and "% right, " in out and "The model is ready: run/model.keras" in out
     assert err == "" and shapes(folder / "run/predictions.png")[0] > 200
 
 

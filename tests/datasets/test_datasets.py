@@ -95,6 +95,9 @@ def test_a_manifest_divides(tmp_path):
     (tmp_path / "manifest.csv").write_text("file,split\na.png,train\n")
     with pytest.raises(UsageError, match="manifest.csv must have the columns path and split"):
         split_photos(tmp_path)
+    (tmp_path / "manifest.csv").write_text("split,path\nval,b.png\ntrain\n")
+    with pytest.raises(UsageError, match="must have a path in each line. Line 3 has none"):
+        split_photos(tmp_path)
 
 
 def test_folders_divide(tmp_path):

@@ -154,6 +154,8 @@ def test_views_that_are_turned_already(compass, upright):
     truth = np.array([10.0, 200.0])
     pictures = [rotate(upright[0], angle, crop="inscribed") for angle in truth]
     assert evaluate_views(compass, pictures, truth).scores.mean < 1.0
+    with pytest.raises(UsageError, match=rf"an angle for each of {len(truth)} pictures. Received: shape \(1,\)"):
+        evaluate_views(compass, pictures, truth[:1])
 
 
 # Figures --------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Exported files answer like the model, at half the size, and say how they are to be used."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 from rotnet import Predictor, build_model
 from rotnet.cli.main import main
 from rotnet.errors import MissingExtraError, OutputError, WeightsError
-from rotnet.inference import presets
+from rotnet.inference import networks, presets
 from rotnet.inference.networks import LiteRTModel, OnnxNetwork
 from rotnet.models.export import (
     FORMATS,
@@ -199,3 +200,11 @@ def test_a_file_that_is_no_litert(tmp_path):
     (tmp_path / "damaged.tflite").write_text("no model")
     with pytest.raises(WeightsError, match="must be a LiteRT file"):
         LiteRTModel(tmp_path / "damaged.tflite")
+
+
+def test_a_litert_file_of_several_inputs_is_refused(monkeypatch):
+    details = [{"index": 0, "shape": [1, 8, 8, 3]}] * 2
+    two = SimpleNamespace(get_input_details=lambda: details, get_output_details=lambda: details[:1])
+    monkeypatch.setattr(networks, "require", lambda *_: SimpleNamespace(Interpreter=lambda path: two))
+    with pytest.raises(WeightsError, match="two.tflite must have one input and one output. It has 2 and 1"):
+        LiteRTModel("two.tflite")

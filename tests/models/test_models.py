@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rotnet import build_model
-from rotnet.errors import WeightsError
+from rotnet.errors import UsageError, WeightsError
 from rotnet.models import (
     BACKBONES,
     UNTAUGHT,
@@ -244,13 +244,13 @@ def test_weights_of_keras_are_copied_into_a_model_that_is_built_alike(monkeypatc
     assert all((weight == np.float32(0.01)).all() for weight in model.get_layer("mobilenetv2").get_weights())
 
 
-@pytest.fixture
-def offline(monkeypatch):
+@pytest.fixture(params=[Exception("URL fetch failure: no route"), ValueError("Incomplete file: no route")], ids=repr)
+def offline(monkeypatch, request):
     original = keras.applications.MobileNetV2
 
     def build(*, weights, **options):
         if weights == "imagenet":
-            raise Exception("URL fetch failure on https://example.org: no route")
+            raise request.param
         return original(weights=weights, **options)
 
     monkeypatch.setattr(keras.applications, "MobileNetV2", build)
@@ -293,12 +293,23 @@ def test_weights_that_cannot_be_used_are_named(tmp_path):
         ({"head": "max"}, "head must be 'pool' or 'flatten'. Received: head='max'"),
         ({"input_shape": (64, 64)}, r"input_shape must be \(height, width, 3\). Received"),
         ({"input_shape": (64, 64, 1)}, r"input_shape must be \(height, width, 3\). Received"),
+        (
+            {"backbone": "small_cnn", "input_shape": (64, 64, 2)},
+            r"input_shape must be \(height, width, 1\) or \(height, width, 3\). Received",
+        ),
     ],
     ids=str,
 )
 def test_wrong_arguments_are_named_with_what_came(wrong, message):
     with pytest.raises(ValueError, match=message):
         build_model(**wrong)
+
+
+@pytest.mark.parametrize("backbone", ["resnet50", "small_cnn"])
+def test_a_picture_too_small_for_a_backbone_is_refused_with_one_sentence(backbone):
+    with pytest.raises(UsageError, match=f"input_shape must be large enough for {backbone}") as refused:
+        build_model(backbone, input_shape=(4, 4, 3))
+    assert str(refused.value).endswith("Received: input_shape=(4, 4, 3).") and "\n" not in str(refused.value)
 
 
 def test_freezing_keeps_the_first_layers_as_they_are():
@@ -402,6 +413,11 @@ def test_an_exported_model_comes_back(exported):
     again = load_rotation_model(path)
     assert backbone_of(again).name == "efficientnet_lite0"
     np.testing.assert_allclose(numbers(again(pictures())), numbers(model(pictures())), atol=1e-3)
+
+
+def test_an_exported_model_comes_back_though_it_is_too_small_for_other_backbones(tmp_path):
+    path = export_onnx(build_model("small_cnn", input_shape=(16, 16, 3)), tmp_path / "model.onnx")
+    assert backbone_of(load_rotation_model(path)).name == "small_cnn"
 
 
 def test_an_exported_model_of_another_kind_is_refused(exported):

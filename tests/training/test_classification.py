@@ -9,7 +9,7 @@ import pytest
 from rotnet.datasets import Labelled
 from rotnet.datasets.augmentation import Augmentation
 from rotnet.datasets.street_view import StreetViewAugmentation
-from rotnet.errors import UsageError, WeightsError
+from rotnet.errors import ImageError, TrainingError, UsageError, WeightsError
 from rotnet.evaluation.classification_plots import plot_confusion, plot_predictions
 from rotnet.evaluation.classification_scores import classification_report
 from rotnet.evaluation.figures import plot_learning_curves
@@ -141,6 +141,21 @@ def test_a_stage_ends_when_nothing_gets_better(tmp_path):
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 1 + 3
 
 
+def test_a_classifier_whose_loss_is_no_number_is_no_classifier(tmp_path):
+    batches = LabelledBatches(shades(8), SHAPE, batch_size=8, same_every_epoch=True, seed=0)
+    model = build_classifier("small_cnn", 2, input_shape=SHAPE, weights=None)
+    with pytest.raises(TrainingError, match="no longer a number"):
+        fit_classifier(
+            model, batches, batches, tmp_path, frozen_epochs=0, epochs=2, learning_rate=float("nan"), verbose=0
+        )
+
+
+@pytest.mark.parametrize("epochs", [(0, 0), (-1, 3)])
+def test_a_training_without_epochs_is_refused(epochs, tmp_path):
+    with pytest.raises(UsageError, match=f"one of them at least 1. Received: frozen_epochs={epochs[0]}"):
+        fit_classifier(None, None, None, tmp_path, frozen_epochs=epochs[0], epochs=epochs[1])
+
+
 def test_a_saved_classifier_answers_the_same(tmp_path):
     keras.utils.set_random_seed(1)
     classifier = ImageClassifier(build_classifier("small_cnn", 3, input_shape=SHAPE, weights=None), ("ä", "b", "c"))
@@ -153,9 +168,34 @@ def test_a_saved_classifier_answers_the_same(tmp_path):
     assert name == again.classes[row.argmax()] and probability == pytest.approx(row.max(), abs=1e-6)
 
 
+def test_a_classifier_answers_for_each_picture_in_order_and_says_which_are_broken(tmp_path):
+    keras.utils.set_random_seed(1)
+    classifier = ImageClassifier(build_classifier("small_cnn", 2, input_shape=SHAPE, weights=None), ("a", "b"))
+    images = list(np.random.default_rng(0).integers(0, 256, (20, 30, 40, 3), np.uint8))
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    asked = [tmp_path / "broken.png", *images[:18], tmp_path / "missing.png", *images[18:]]
+    answers = list(classifier.predict_each(asked))
+    assert [number for number, answer in enumerate(answers) if isinstance(answer, ImageError)] == [0, 19]
+    assert "broken.png" in str(answers[0]) and "missing.png" in str(answers[19])
+    expected = classifier.probabilities(images)
+    got = [answer for answer in answers if not isinstance(answer, ImageError)]
+    assert [name for name, _ in got] == ["ab"[row.argmax()] for row in expected]
+    assert len({round(probability, 4) for _, probability in got}) > 10
+    np.testing.assert_allclose([probability for _, probability in got], expected.max(axis=1), atol=1e-5)
+    assert list(classifier.predict_each([])) == []
+    with pytest.raises(UsageError, match="at least one picture"):
+        classifier.probabilities([])
+
+
+def test_a_seed_may_be_drawn():
+    assert UprightBatches(skies(), SHAPE, batch_size=8, seed=None)[0][0].shape == (8, *SHAPE)
+
+
 def test_a_folder_that_holds_no_classifier(tmp_path):
+    other = tmp_path / "other"
+    ImageClassifier(build_classifier("small_cnn", 3, input_shape=SHAPE, weights=None), ("a", "b")).save(other)
     (tmp_path / "model.keras").write_bytes(b"no model")
-    for folder in (tmp_path, tmp_path / "missing"):
+    for folder in (tmp_path, tmp_path / "missing", other):
         with pytest.raises(WeightsError, match="must hold model.keras and classes.json"):
             ImageClassifier.load(folder)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rotnet import Predictor
-from rotnet.errors import TrainingError, UsageError
+from rotnet.errors import OutputError, TrainingError, UsageError, WeightsError
 from rotnet.images.reading import read_image
 from rotnet.images.writing import write
 from rotnet.models import build_classifier, build_model
@@ -19,7 +19,7 @@ from rotnet.training.fitting import TrainingSettings, fit
 from rotnet.training.generators import RotNetDataGenerator
 from rotnet.training.metrics import BinaryAUC
 from rotnet.training.mnist_recipe import run_mnist
-from rotnet.training.recipes import parse_stage, run_photos
+from rotnet.training.recipes import _to_answer, parse_stage, run_photos
 
 
 def tiny_model():
@@ -150,7 +150,8 @@ def mnist(tmp_path):
 
 
 def test_mnist_from_a_file_to_a_model_that_answers(tmp_path, mnist):
-    report = run_mnist(tmp_path / "run", data=mnist, epochs=1)
+    report = run_mnist(tmp_path / "run", data=mnist, epochs=1, seed=4)
+    assert json.loads((tmp_path / "run" / "settings.json").read_text())["seed"] == 4
     assert report["test"]["pictures"] == 20
     assert set(report["mean_by_digit"]) == {str(digit) for digit in range(10)}
     assert Predictor(tmp_path / "run" / "model.onnx").card.calibration.keys() == {"1", "4"}
@@ -191,6 +192,25 @@ def test_a_run_on_other_pictures_or_of_another_network_is_not_gone_on_from(tmp_p
         fit(other, train, val, settings, tmp_path, verbose=0)
 
 
+def test_a_run_of_another_version_says_which_settings_it_misses_or_has_besides(tmp_path):
+    settings = TrainingSettings(epochs=1)
+    fit(tiny_model(), *streams(), settings, tmp_path, verbose=0)
+    path = tmp_path / "settings.json"
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps(kept | {"momentum": 0.9}))
+    with pytest.raises(UsageError, match=r"other settings \(momentum\)"):
+        fit(tiny_model(), *streams(), settings, tmp_path, verbose=0)
+    path.write_text(json.dumps({key: value for key, value in kept.items() if key != "ema"}))  # which is None
+    fit(tiny_model(), *streams(), settings, tmp_path, verbose=0)
+    assert json.loads(path.read_text()) == kept
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "run").write_bytes(b"")
+    with pytest.raises(OutputError, match="run cannot be made"):
+        fit(tiny_model(), *streams(), TrainingSettings(epochs=1), tmp_path / "run", verbose=0)
+
+
 def test_a_run_with_a_function_for_its_augmentation_is_found_again(tmp_path):
     settings = TrainingSettings(epochs=1)
     for _ in range(2):  # as in two processes, each with a function of its own
@@ -227,7 +247,28 @@ def test_a_run_that_patience_ended_is_not_taught_further(tmp_path):
         np.testing.assert_array_equal(before, after)
 
 
-@pytest.mark.parametrize("text", ["", "160", "160:12", "160:x:1e-3", "0:1:1e-3", "160:1:1e-3:stage3:more"])
+def test_a_model_that_cannot_be_gone_on_from_is_refused_with_a_sentence(tmp_path):
+    for side in ("train", "val"):
+        (tmp_path / "in" / side).mkdir(parents=True)
+        write(np.zeros((40, 40, 3), np.uint8), tmp_path / "in" / side / "1.png")
+    build_classifier("small_cnn", 3, input_shape=(32, 32, 3), weights=None).save(tmp_path / "classes.keras")
+    build_model("small_cnn", input_shape=(None, None, 3)).save(tmp_path / "any.keras")
+    begun = {"weights": str(tmp_path / "classes.keras"), "stages": ["32:1:1e-3"]}
+    with pytest.raises(WeightsError, match=r"with 360 answers. Received: small_cnn_classifier, with .* \(None, 3\)"):
+        run_photos(tmp_path / "in", tmp_path / "run", **begun)
+    with pytest.raises(UsageError, match="takes pictures of any size: give stages"):
+        run_photos(tmp_path / "in", tmp_path / "run", weights=str(tmp_path / "any.keras"))
+
+
+def test_a_model_taught_on_tiny_pictures_answers_at_32_pixels():
+    taught = build_model("small_cnn", input_shape=(8, 8, 3))
+    assert _to_answer(taught, 8, "small_cnn").input_shape == (None, 32, 32, 3)
+    assert _to_answer(taught, 192, "small_cnn").input_shape == (None, 224, 224, 3)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "160", "160:12", "160:x:1e-3", "0:1:1e-3", "160:1:1e-3:stage3:more", "160:1:-1e-3", "160:1:nan"]
+)
 def test_a_stage_of_another_form_is_refused(text):
     with pytest.raises(UsageError, match="SIZE:EPOCHS:RATE"):
         parse_stage(text)
