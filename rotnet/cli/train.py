@@ -130,7 +130,7 @@ def _add_classes(parser: argparse.ArgumentParser, *, size: int) -> None:
         type=count,
         default=10,
         metavar="N",
-        help="epochs in which only the last layer learns, or all of it where it begins with random weights; default: 10",
+        help="epochs in which only the last layer learns, or all where it begins with random weights; default: 10",
     )
     parser.add_argument(
         "--epochs",
