@@ -23,6 +23,7 @@ PICTURE = str(PICTURES / "astronaut.jpg")
 API = f"from rotnet import correct_rotation; correct_rotation({PICTURE!r})"
 COMMANDS = {
     "rotnet --help": ["-m", "rotnet", "--help"],
+    "rotnet predict --help": ["-m", "rotnet", "predict", "--help"],
     "rotnet predict one.jpg": ["-m", "rotnet", "predict", PICTURE],
     "rotnet check one.jpg": ["-m", "rotnet", "check", PICTURE],
     "rotnet correct one.jpg": ["-m", "rotnet", "correct", PICTURE, "-o", "straight", "--overwrite"],

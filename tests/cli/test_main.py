@@ -238,7 +238,7 @@ FOR_OTHERS = [
     *(f"rotnet.files.{name}" for name in ("correct", "decide", "journal", "plan", "preview", "report", "sidecars")),
     *("rotnet.files.turned_before", "rotnet.files.watch"),
     *(f"rotnet.images.{name}" for name in ("original", "turn_file", "turning", "writing")),
-    *("PIL.PdfImagePlugin", "sqlite3", "tqdm"),
+    *("PIL.PdfImagePlugin", "rotnet.cli.correct", "sqlite3", "tqdm"),
 ]
 
 
