@@ -56,7 +56,7 @@ def reference():
     lines += ["`rotnet COMMAND --help` and `help(NAME)` say more.", "", "## Commands", ""]
     lines += ["| command | |", "|---|---|"]
     for command in COMMANDS:
-        words, colon, does = summary(command).partition(": ")
+        words, colon, does = summary(import_module(f"rotnet.cli.{command}")).partition(": ")
         lines.append(f"| {words} | {does} |")
     for name in MODULES:
         module = import_module(name)

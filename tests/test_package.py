@@ -56,7 +56,7 @@ def test_version_is_that_of_the_metadata():
     "statement",
     [
         "import rotnet",
-        "import rotnet.cli.main",
+        "import rotnet.cli.main; rotnet.cli.main.make_parser()",
         "from rotnet import predict_angle, correct_rotation, Predictor, rotate, angle_difference, read_image, presets",
     ],
 )

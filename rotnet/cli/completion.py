@@ -28,7 +28,9 @@ def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     import shtab
 
-    print(shtab.complete(_with_files(options.parser), shell=options.shell))
+    from rotnet.cli.main import make_parser
+
+    print(shtab.complete(_with_files(make_parser()), shell=options.shell))
     return 0
 
 

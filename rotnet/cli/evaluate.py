@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +69,8 @@ def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     if options.report is not None:
         require("matplotlib", "train", "plotting")
+    from dataclasses import asdict
+
     from rotnet.evaluation import evaluate, reports, rivals
     from rotnet.evaluation.scores import level_score
     from rotnet.images.finding import find_images

@@ -11,47 +11,31 @@ import sys
 import threading
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 from rotnet import __version__
-from rotnet.cli import (
-    apply,
-    check,
-    classify,
-    completion,
-    correct,
-    evaluate,
-    export,
-    merge,
-    models,
-    predict,
-    prepare,
-    sample,
-    serve,
-    train,
-    watch,
-)
 from rotnet.cli.common import Complaints, complain
 from rotnet.cli.quiet import quiet_frameworks
 from rotnet.errors import RotNetError
 
-# in the order in which help lists them
+# in the order in which help lists them; each is the module of its name beside this one
 COMMANDS = (
-    predict,
-    check,
-    correct,
-    apply,
-    watch,
-    merge,
-    sample,
-    serve,
-    models,
-    evaluate,
-    prepare,
-    train,
-    classify,
-    export,
-    completion,
+    "predict",
+    "check",
+    "correct",
+    "apply",
+    "watch",
+    "merge",
+    "sample",
+    "serve",
+    "models",
+    "evaluate",
+    "prepare",
+    "train",
+    "classify",
+    "export",
+    "completion",
 )
 
 EXAMPLES = """examples:
@@ -79,7 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logger, complaints = logging.getLogger("rotnet"), Complaints(logging.WARNING)
     logger.addHandler(complaints)
     try:
-        options = make_parser().parse_args(arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        # a command that is named need not wait until the others have declared theirs
+        options = make_parser([name for name in COMMANDS if name in given[:1]] or COMMANDS).parse_args(given)
         # models of these kinds bring a framework that talks
         talks = str(getattr(options, "model", "")).lower().endswith((".keras", ".tflite"))
         with quiet_frameworks(verbose=not talks), warnings.catch_warnings():
@@ -161,8 +147,8 @@ class Parser(argparse.ArgumentParser):
         super().error(f"{message}; did you mean {close[0]!r}?" if close else message)
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """All of the command line, as completion, manual and tests want it too."""
+def make_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The command line, all of it as completion, manual and tests want it, or that of some commands."""
     parser = Parser(
         prog="rotnet",
         description="Tell how far pictures are turned, and turn them upright.",
@@ -170,8 +156,7 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"rotnet {__version__}")
-    parser.set_defaults(parser=parser)  # for the completion, which tells of all commands
     commands = parser.add_subparsers(title="commands", metavar="command", required=True)
-    for command in COMMANDS:
-        command.add(commands)
+    for name in names:
+        import_module(f"rotnet.cli.{name}").add(commands)
     return parser

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import socket
 from typing import Any
 
 from rotnet.cli.common import LENIENT_TURNS, add_command, add_lenient, add_model, count
@@ -42,6 +40,9 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
+    import signal
+    import socket
+
     for package in ("starlette", "uvicorn"):
         require(package, "web", "the page")
     import uvicorn

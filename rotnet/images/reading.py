@@ -56,6 +56,8 @@ FORMATS = {
     **dict.fromkeys([".heic", ".heif"], "HEIF"),
     **{".png": "PNG", ".webp": "WEBP", ".gif": "GIF", ".avif": "AVIF", ".qoi": "QOI"},
 }
+# Pillow's modules for them, a quarter of those that it has
+_PLUGINS = ("Avif", "Bmp", "Gif", "Jpeg", "Jpeg2K", "Mpo", "Png", "Ppm", "Qoi", "Tiff", "WebP")
 EXTENSIONS: frozenset[str] = frozenset(FORMATS) | {".mpo"}
 """Extensions, lower case with the dot, by which `find_images` knows a picture."""
 
@@ -261,8 +263,9 @@ def _scale_transparency(image: Image.Image, file: IO[bytes]) -> None:
 
 @functools.cache
 def readable_formats() -> tuple[str, ...]:
-    """Names of the formats that are read, after registering all of Pillow's and, where installed, HEIF."""
-    Image.init()
+    """Names of the formats that are read, after registering them with Pillow and, where installed, HEIF."""
+    for name in _PLUGINS:
+        importlib.import_module(f"PIL.{name}ImagePlugin")
     with suppress(ImportError):
         importlib.import_module("pillow_heif").register_heif_opener()
     return tuple(format for format in (*dict.fromkeys(FORMATS.values()), "MPO", "DIB") if format in Image.OPEN)

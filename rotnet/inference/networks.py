@@ -39,6 +39,8 @@ class OnnxNetwork:
         options.log_severity_level = 4  # what goes wrong is raised as well
         # a number keeps ONNX Runtime from pinning threads to cores that a container may not give it
         options.intra_op_num_threads = threads or usable_cores()
+        # threads that wait for work sleep: spinning, they take the cores from what decodes the next picture
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
             inputs = self._session.get_inputs()

@@ -154,6 +154,7 @@ def export_onnx(model: keras.Model, path: str | Path, *, metadata: dict[str, Any
         plain = str(Path(scratch, "model.onnx"))
         model.export(plain, format="onnx", verbose=False)
         exported = onnx.load(plain)
+    pool_in_three_dimensions(exported)
     store_as_half(exported)
     _set_card(exported, metadata or {})
     onnx.checker.check_model(exported)
@@ -213,3 +214,31 @@ def store_as_half(model: Any, *, smallest: int = 256) -> None:
         casts.append(onnx.helper.make_node("Cast", [half.name], [tensor.name], to=onnx.TensorProto.FLOAT))
     for node in reversed(casts):
         graph.node.insert(0, node)
+
+
+def pool_in_three_dimensions(model: Any) -> None:
+    """Pool over height, width and channels, where jax2onnx pools over the pictures of a batch as well, one by one.
+
+    ONNX Runtime pools over no more than three dimensions. jax2onnx puts two of length 1 before the four of a batch and
+    pools; here the second of them comes after the pooling, so that the pictures are in the place of ONNX' channels.
+
+    Args:
+        model: An `onnx.ModelProto`, changed in place; any other pooling in it stays as it is.
+    """
+    onnx = require("onnx", "train", "exporting to ONNX")
+    nodes = model.graph.node
+    makers = {name: node for node in nodes for name in node.output}
+    for place, pool in reversed(list(enumerate(nodes))):
+        if pool.op_type != "MaxPool":
+            continue
+        sizes = {entry.name: entry.ints for entry in pool.attribute if entry.ints}
+        unsqueeze = makers.get(pool.input[0])
+        if len(sizes["kernel_shape"]) != 4 or unsqueeze is None or unsqueeze.op_type != "Unsqueeze":
+            continue
+        for name, values in sizes.items():
+            if name == "pads":  # those at the beginning of each dimension, then those at the end
+                del values[4]
+            del values[0]
+        pooled, inner = pool.output[0], f"{pool.output[0]}_in_three"
+        pool.input[0], pool.output[0] = unsqueeze.input[0], inner
+        nodes.insert(place + 1, onnx.helper.make_node("Unsqueeze", [inner, unsqueeze.input[1]], [pooled]))

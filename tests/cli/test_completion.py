@@ -10,7 +10,6 @@ from rotnet.cli.main import COMMANDS, main
 
 # how each shell's script declares a command
 DECLARED = {"zsh": "\n    {}:'", "fish": " -a {} -d "}
-NAMES = [command.__name__.rpartition(".")[2] for command in COMMANDS]
 
 
 def script(shell, capsys):
@@ -22,9 +21,9 @@ def script(shell, capsys):
 def test_script_knows_commands_and_options(shell, capsys):
     text = script(shell, capsys)
     if shell == "bash":
-        assert text.partition("_shtab_rotnet_subparsers=(")[2].partition(")")[0].split() == NAMES
+        assert text.partition("_shtab_rotnet_subparsers=(")[2].partition(")")[0].split() == list(COMMANDS)
     else:
-        assert not [name for name in NAMES if DECLARED[shell].format(name) not in text]
+        assert not [name for name in COMMANDS if DECLARED[shell].format(name) not in text]
     assert all(option in text for option in ("min-confidence", "settle", "inscribed"))
 
 
@@ -57,7 +56,7 @@ def test_bash_completes(tmp_path, capsys):
     (tmp_path / "model.onnx").touch()
     (tmp_path / "photos").mkdir()
     assert completed(text, "rotnet", "cor", folder=tmp_path) == ["correct"]
-    assert set(completed(text, "rotnet", "", folder=tmp_path)) >= set(NAMES)
+    assert set(completed(text, "rotnet", "", folder=tmp_path)) >= set(COMMANDS)
     assert completed(text, "rotnet", "correct", "--min", folder=tmp_path) == ["--min-confidence"]
     assert "expand" in completed(text, "rotnet", "correct", "--crop", "e", folder=tmp_path)
     assert "model.onnx" in completed(text, "rotnet", "check", "--model", "mod", folder=tmp_path)

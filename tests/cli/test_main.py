@@ -241,6 +241,27 @@ def test_version_and_help_load_nothing_heavy(option):
     assert run.stdout.splitlines()[-1] == "[]"
 
 
+# what is for turning, for writing, and for pictures of kinds that are not read
+FOR_OTHERS = [
+    *(f"rotnet.files.{name}" for name in ("correct", "decide", "journal", "plan", "preview", "report", "sidecars")),
+    *("rotnet.files.turned_before", "rotnet.files.watch"),
+    *(f"rotnet.images.{name}" for name in ("original", "turn_file", "turning", "writing")),
+    *("PIL.PdfImagePlugin", "rotnet.cli.correct", "sqlite3", "tqdm"),
+]
+
+
+@pytest.mark.parametrize("command", ["predict", "check"])
+def test_who_only_looks_loads_nothing_that_turns_or_writes(folder, model, command):
+    code = (
+        "import sys, rotnet.cli.main\n"
+        f"rotnet.cli.main.main([{command!r}, 'in', '--model', {model!r}])\n"
+        f"print(sorted(set({FOR_OTHERS!r}) & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "30.0°" in run.stdout
+    assert run.stdout.splitlines()[-1] == "[]"
+
+
 # Signals and streams --------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,8 @@ import os
 import pathlib
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import zlib
 
@@ -518,6 +520,16 @@ def test_every_extension_is_one_of_pillow():
     assert known >= reading.EXTENSIONS
     for extension, format in reading.FORMATS.items():
         assert Image.registered_extensions().get(extension, "HEIF") in (format, "DIB")
+
+
+def test_no_format_is_missed_for_want_of_its_plugin():
+    code = (
+        "from PIL import Image; from rotnet.images import reading\n"
+        "alone = reading.readable_formats(); reading.readable_formats.cache_clear(); Image.init()\n"
+        "print(alone == reading.readable_formats(), 'EPS' in alone)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["True", "False"]
 
 
 # Small helpers --------------------------------------------------------------------------------------------------------

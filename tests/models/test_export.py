@@ -4,6 +4,7 @@ import sys
 from types import SimpleNamespace
 
 import numpy as np
+import onnxruntime
 import pytest
 from compass import compass_onnx, crooked
 from PIL import Image
@@ -18,6 +19,7 @@ from rotnet.models.export import (
     export_model,
     export_onnx,
     largest_difference,
+    pool_in_three_dimensions,
     sample_photographs,
     set_metadata,
 )
@@ -54,6 +56,38 @@ def test_a_backbone_answers_like_its_model(tmp_path):
     path = export_onnx(model, tmp_path / "photo.onnx")
     assert difference_on_noise(model, path) < 2e-3
     assert path.stat().st_size < 0.55 * 4 * model.count_params()
+
+
+def pooled_as_jax2onnx_does(pads):
+    """A model that pools pictures 2x2 in windows of four dimensions, as jax2onnx 0.17 writes it."""
+    make, number = onnx.helper.make_node, onnx.TensorProto.FLOAT
+    nodes = [
+        make("Unsqueeze", ["images", "first"], ["five"]),
+        make("Unsqueeze", ["five", "second"], ["six"]),
+        make("MaxPool", ["six"], ["pooled"], kernel_shape=[1, 2, 2, 1], strides=[1, 2, 2, 1], pads=pads),
+        make("Squeeze", ["pooled", "both"], ["answer"]),
+    ]
+    axes = {"first": [0], "second": [1], "both": [0, 1]}
+    graph = onnx.helper.make_graph(
+        nodes,
+        "pooled",
+        [onnx.helper.make_tensor_value_info("images", number, ["batch", 6, 4, 3])],
+        [onnx.helper.make_tensor_value_info("answer", number, ["batch", None, None, 3])],
+        [onnx.numpy_helper.from_array(np.array(where), name) for name, where in axes.items()],
+    )
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=10)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_batch_is_pooled_as_onnx_runtime_can(before):
+    model = pooled_as_jax2onnx_does([0, before, before, 0, 0, before, before, 0])
+    pool_in_three_dimensions(model)
+    onnx.checker.check_model(model)
+    images = np.random.default_rng(0).normal(size=(5, 6, 4, 3)).astype(np.float32)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    padded = np.pad(images, [(0, 0), (before, before), (before, before), (0, 0)], constant_values=-np.inf)
+    expected = padded.reshape(5, 3 + before, 2, 2 + before, 2, 3).max(axis=(2, 4))
+    np.testing.assert_array_equal(session.run(None, {"images": images})[0], expected)
 
 
 def test_weights_take_half_the_space(exported):
