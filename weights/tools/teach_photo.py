@@ -11,6 +11,7 @@ stage did.
 import argparse
 import json
 import os
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +61,9 @@ def main():
     parser.add_argument("--seed", type=int, default=10)
     parser.add_argument("--ema", type=float, help="keep the moving average of the weights, with this momentum")
     parser.add_argument("--examples", type=int, default=EPOCH, help="in an epoch")
+    parser.add_argument(
+        "--fix-depthwise", action="store_true", help="teach only what mixes channels: 1.4 times as quick on a processor"
+    )
     parser.add_argument("--answer", type=int, help="side of the pictures that are looked at; default: a sixth larger")
     options = parser.parse_args()
     found = photos(options.folders)
@@ -77,6 +81,10 @@ def main():
             copy_weights(taught, model)
         if stage.freeze_before:
             freeze(model, stage.freeze_before)
+        if options.fix_depthwise:
+            for layer in backbone_of(model).layers:
+                if isinstance(layer, keras.layers.DepthwiseConv2D):
+                    layer.trainable = False
         common = {"input_shape": shape, "batch_size": stage.batch_size, "sigma": stage.sigma, "workers": 2}
         stream = Balanced(
             [photo.path for photo in train],
@@ -109,8 +117,8 @@ def _print_shares(train, drawn):
 def grow(start, model):
     """Give a folded network the weights of a shallower one, so that it answers the same.
 
-    The last convolution of a further block begins with zeros, which add nothing to what passes it by (Chen and others,
-    2016, "Net2Net").
+    A further block begins as the one before it, but for its last convolution: zeros there add nothing to what passes
+    the block by (Chen and others, 2016, "Net2Net").
     """
     backbone, smaller = backbone_of(model), backbone_of(start)
     known = {layer.name for layer in smaller.layers}
@@ -119,7 +127,14 @@ def grow(start, model):
             layer.set_weights(smaller.get_layer(layer.name).get_weights())
         elif layer.name.endswith("project_conv"):
             layer.set_weights([np.zeros_like(values) for values in layer.get_weights()])
+        elif layer.weights:
+            layer.set_weights(backbone.get_layer(_block_before(layer.name)).get_weights())
     model.get_layer("angles").set_weights(start.get_layer("angles").get_weights())
+
+
+def _block_before(layer_name):
+    stage, block, part = re.fullmatch(r"(stage\d+_block)(\d+)(_.*)", layer_name).groups()
+    return f"{stage}{int(block) - 1}{part}"
 
 
 def started(name, backbone, smaller, shape):
