@@ -92,6 +92,7 @@ def settings(predictor: Predictor, file: str) -> dict[str, Any]:
         "smoothing": angles.encode_angles(0.0, sigma=angles.PEAK_SIGMA).tolist(),
         "window": angles.LOCAL_WINDOW,
         "tolerance": card.tolerance,
+        "leastMass": model_card.LEAST_MASS,
         "calibration": {turns: card.calibration_of(turns) for turns in (1, 2, 4)},
         "looks": [len(look) for look in LOOKS],
         "sureFrom": SURE_FROM,

@@ -48,8 +48,8 @@ export function massWithin(probabilities, angle, within) {
 }
 
 // Calibrated probability that an angle is right within the tolerance.
-export function confidence(probabilities, angle, turns, { tolerance, calibration }) {
+export function confidence(probabilities, angle, turns, { tolerance, leastMass, calibration }) {
   const [slope, intercept] = calibration[turns];
-  const mass = Math.min(Math.max(massWithin(probabilities, angle, tolerance), 1e-6), 1 - 1e-6);
+  const mass = Math.min(Math.max(massWithin(probabilities, angle, tolerance), leastMass), 1 - leastMass);
   return 0.5 + 0.5 * Math.tanh(0.5 * (slope * Math.log(mass / (1 - mass)) + intercept));
 }

@@ -36,6 +36,7 @@ TABLE = [
     (8.0, ["--level"], "turned", 8.0),
     (8.0, ["--no-level"], "slight tilt", 0.0),
     (352.0, ["--angle-range", "-15", "15"], "turned", 352.0),
+    (352.0, ["--angle-range", "-15", "15", "--no-level"], "slight tilt", 0.0),
     (30.0, [], "turned", 30.0),
     (91.0, [], "turned", 90.0),
     (180.0, [], "turned", 180.0),

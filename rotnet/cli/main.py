@@ -64,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logger.addHandler(complaints)
     try:
         given = sys.argv[1:] if arguments is None else arguments
+        if not given:  # somebody looks what there is
+            make_parser().print_help()
+            return 0
         # a command that is named need not wait until the others have declared theirs
         options = make_parser([name for name in COMMANDS if name in given[:1]] or COMMANDS).parse_args(given)
         # models of these kinds bring a framework that talks

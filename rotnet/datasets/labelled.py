@@ -14,6 +14,9 @@ from rotnet.datasets.photos import read_manifest
 from rotnet.errors import UsageError
 from rotnet.images.finding import find_images
 
+# what `rotnet.evaluation.classification_report` has beside the classes
+TAKEN = frozenset(("accuracy", "micro avg", "macro avg", "weighted avg", "confusion", "auc"))
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -47,7 +50,8 @@ def load_class_folders(folder: str | Path) -> Labelled:
         Paths with their classes.
 
     Raises:
-        UsageError: There are fewer than two class folders, or one holds no picture.
+        UsageError: There are fewer than two class folders, one holds no picture, or one has a name that stands for
+            something else in a classification report.
     """
     folder = Path(folder)
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
@@ -56,6 +60,8 @@ def load_class_folders(folder: str | Path) -> Labelled:
     if len(names) < 2 or not all(found):
         counts = ", ".join(f"{name} ({len(paths)})" for name, paths in zip(names, found, strict=True)) or "none"
         raise UsageError(f"{folder} must hold a folder of pictures for each of two or more classes. Found: {counts}.")
+    if taken := sorted(TAKEN & set(names)):
+        raise UsageError(f"{folder / taken[0]} must have another name: reports call a figure {taken[0]!r}.")
     labels = np.repeat(np.arange(len(names)), [len(paths) for paths in found])
     return Labelled([path for paths in found for path in paths], labels, tuple(names))
 

@@ -96,12 +96,13 @@ def decide(prediction: AnglePrediction, card: ModelCard, options: Options = Opti
     if away <= (LEVEL_WITHIN if is_exact else UPRIGHT_WITHIN):
         return Decision("upright", angle, f"upright within {UPRIGHT_WITHIN:g}°", prediction.confidence)
     is_asked = options.min_confidence is not None or options.angle_range is not None
-    if not is_asked and card.upright(prediction.probabilities) > card.max_upright:
-        if away > SLIGHT:
-            return _maybe_upright(prediction, card, angle)
-        if not (is_known if options.level is None else options.level):
-            reason = f"slight tilt of {shown_angle(angle)}, may be meant so: left as it is"
-            return Decision("slight tilt", angle, reason, prediction.confidence)
+    may_be_upright = not is_asked and card.upright(prediction.probabilities) > card.max_upright
+    if may_be_upright and away > SLIGHT:
+        return _maybe_upright(prediction, card, angle)
+    corrects = options.level if options.level is not None else is_known or not may_be_upright
+    if away <= SLIGHT and not corrects:
+        reason = f"slight tilt of {shown_angle(angle)}, may be meant so: left as it is"
+        return Decision("slight tilt", angle, reason, prediction.confidence)
     quarter = quarter_turn(angle, LEVEL_WITHIN if is_exact else QUARTER_WITHIN) if options.quarter_turns else None
     used = angle if quarter is None else quarter
     return Decision("turned", used, f"turned by {shown_angle(used)}", prediction.confidence)

@@ -26,7 +26,7 @@ class Options:
             says, and leaves pictures that may as well stand upright.
         level: What becomes of a slight tilt, up to 20 degrees, that may be meant so. None corrects it where the lines
             of the picture tell the level, so that it is known and not guessed; True wherever the model is sure of it;
-            False leaves it.
+            False leaves it, whatever else is asked.
         refine: `"lines"` refines a sure answer by the straight lines of the picture, where there are enough; None
             leaves what the network says.
         quarter_turns: Take an angle within 3 degrees of a quarter turn for that quarter turn, which costs nothing.

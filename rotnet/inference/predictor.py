@@ -79,20 +79,21 @@ class Predictor:
         preprocess_func: Callable[[NDArray[np.float32]], Any] | None = None,
     ) -> None:
         if isinstance(model, (str, os.PathLike)):
-            self._network: networks.Network = networks.load(presets.find(model), threads)
+            network: networks.Network = networks.load(presets.find(model), threads)
         elif hasattr(model, "predict_on_batch"):
-            self._network = networks.KerasNetwork(model)
+            network = networks.KerasNetwork(model)
         else:
             raise UsageError(
                 "model must be the name of a preset, the path of a model file or a Keras model. "
                 f"Received: {type(model).__name__}."
             )
         self._named = (os.fspath(model) if isinstance(model, (str, os.PathLike)) else None, threads, preprocess_func)
-        height, width, channels = self._network.input_shape
+        height, width, channels = network.input_shape
         if channels not in (1, 3):
             raise WeightsError(f"A model must take pictures of 1 or 3 channels. This one takes {channels}.")
         self.input_size = (height or 224, width or 224)
-        self.card = self._network.card
+        self.card = network.card
+        self._network: networks.Network | None = network
         self._channels = channels
         self._preprocess = preprocess_func
 
@@ -171,7 +172,7 @@ class Predictor:
 
     def __exit__(self, *_: object) -> None:
         """Let go of the network; the predictor answers no more."""
-        del self._network
+        self._network = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process by name or path; the network is loaded there."""
@@ -260,6 +261,8 @@ class Predictor:
         return np.concatenate([self._probabilities_of_batch(np.stack(batch, dtype=np.float32)) for batch in batches])
 
     def _probabilities_of_batch(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._network is None:
+            raise UsageError("This Predictor let go of its network at the end of its `with`: make another one.")
         scores = np.asarray(self._network(self._preprocess(batch) if self._preprocess else batch), np.float32)
         if scores.ndim != 2 or scores.shape[1] != 360:
             raise WeightsError(

@@ -122,10 +122,11 @@ def find(model: str | os.PathLike[str]) -> Path:
     if is_path or (name and os.path.isdir(path)):
         problem = f"is a folder without a {MODEL_FILE}" if os.path.isdir(path) else "does not exist"
         raise WeightsError(f"{name} {problem}: give a model file or a preset's name")
-    close = difflib.get_close_matches(name[:100], known, n=1)
+    known_models = [preset.name for preset in known.values() if preset.kind == "model"]
+    close = difflib.get_close_matches(name[:100], known_models, n=1)
     meant = f", did you mean {close[0]!r}?" if close else ""
     raise UnknownPresetError(
-        f"model must be a path or one of {', '.join(known) or '(no preset is installed)'}; got {name!r}{meant}"
+        f"model must be a path or one of {', '.join(known_models) or '(no preset is installed)'}; got {name!r}{meant}"
     )
 
 

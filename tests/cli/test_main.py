@@ -121,7 +121,6 @@ def test_errors_are_one_sentence(folder, model, capsys, command, status, sentenc
 @pytest.mark.parametrize(
     "command",
     [
-        [],
         ["predict"],
         ["predict", ""],
         ["predict", "in", "--turns", "2"],
@@ -334,3 +333,8 @@ def test_too_little_memory_is_one_sentence(folder, model, capsys, monkeypatch):
     monkeypatch.setattr("rotnet.files.predict.ahead", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
     assert main(["predict", "in", "--model", model]) == 1
     assert "not enough memory" in capsys.readouterr().err
+
+
+def test_command_alone_tells_what_there_is(capsys):
+    assert main([]) == 0
+    assert "rotnet correct photos/ -o straight/" in capsys.readouterr().out

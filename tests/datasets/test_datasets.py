@@ -148,6 +148,12 @@ def test_a_folder_without_classes_says_what_it_has(tmp_path):
         load_class_folders(tmp_path)
 
 
+def test_a_class_does_not_take_the_name_of_a_figure(tmp_path):
+    photos(tmp_path, "accuracy/a.png", "cat/a.png")
+    with pytest.raises(UsageError, match="accuracy must have another name"):
+        load_class_folders(tmp_path)
+
+
 def test_labelled_pictures_divide_by_class():
     data = Labelled(list(range(40)), np.repeat([0, 1], [30, 10]), ("many", "few"))
     parts = split_labelled(data, seed=4)

@@ -96,8 +96,9 @@ def odd_lines(lines: list[object], rng: random.Random) -> bytes:
 
 
 def picture(rng: random.Random) -> None:
-    """Picture files, read and turned."""
+    """Picture files, read, turned and told from others."""
     from rotnet import read_image
+    from rotnet.images.fingerprint import fingerprint
     from rotnet.images.turn_file import turn_bytes
 
     data = mutant(_whole(rng.choice([kind for kind in KINDS if kind != "webp" or features.check("webp")])), rng)
@@ -106,6 +107,7 @@ def picture(rng: random.Random) -> None:
         lambda: turn_bytes(data, rng.choice((90.0, 30.0)), name="fuzz", max_pixels=PIXELS),
         lambda: read_image(data, max_pixels=PIXELS, strict=False),
         lambda: turn_bytes(data, rng.choice((90.0, 30.0)), name="fuzz", max_pixels=PIXELS, strict=False),
+        lambda: fingerprint(data),
     ):
         tolerated(use)
 

@@ -173,7 +173,7 @@ def test_predictor_travels_by_its_path(tmp_path):
     assert again.predict(crooked(40.0)) == predictor.predict(crooked(40.0))
     with again as opened:
         assert opened is again
-    with pytest.raises(AttributeError):
+    with pytest.raises(UsageError, match="let go of its network at the end of its `with`: make another one"):
         again.predict(crooked(40.0))
 
 
