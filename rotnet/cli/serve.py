@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from rotnet.cli.common import LENIENT_TURNS, add_command, add_lenient, add_model, count
+from rotnet.cli.common import LENIENT_TURNS, add_command, add_lenient, add_model, complain, count
 from rotnet.errors import OutputError, require
 
 CONNECTIONS = 200  # more are told at once that the server is busy
@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
         "serve",
         run,
         "open a page on which pictures are dropped and turned upright",
-        "rotnet serve",
+        "rotnet serve --open",
         "curl --data-binary @crooked.jpg http://127.0.0.1:8360/predict",
         "curl --data-binary @crooked.jpg 'http://127.0.0.1:8360/correct?crop=keep' -o upright.jpg",
     )
@@ -30,6 +30,7 @@ def add(commands: Any) -> None:
         help="address to listen on; any but those of this computer lets others in; default: 127.0.0.1",
     )
     parser.add_argument("--port", type=int, default=8360, help="default: 8360")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser at once")
     parser.add_argument(
         "--max-megabytes", type=count, default=64, metavar="MB", help="largest file that is taken; default: 64"
     )
@@ -42,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     import signal
     import socket
+    import webbrowser
 
     for package in ("starlette", "uvicorn"):
         require(package, "web", "the page")
@@ -74,6 +76,9 @@ def run(options: argparse.Namespace) -> int:
         )
         server = uvicorn.Server(config)
         signal.signal(signal.SIGINT, server.handle_exit)  # for whoever ends it as soon as it has told where it is
-        print(f"rotnet is at http://{shown}:{listening.getsockname()[1]} (Ctrl-C ends it)", flush=True)
+        address = f"http://{shown}:{listening.getsockname()[1]}"
+        print(f"rotnet is at {address} (Ctrl-C ends it)", flush=True)
+        if options.open and not webbrowser.open(address):  # it asks before the server answers, and waits
+            complain(f"there is no browser to open {address} in")
         server.run(sockets=[listening])
     return 0

@@ -449,3 +449,15 @@ def test_what_told_the_level_is_drawn_on_request(served, browser, tmp_path):
     browser.save_screenshot(str(tmp_path / "lines.png"))
     browser.find_element("id", "lines").click()
     assert coloured() == [0, 0]
+
+
+@pytest.mark.parametrize("has_browser", [True, False])
+def test_the_page_is_opened_on_request(model, monkeypatch, capsys, has_browser):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or has_browser)
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
+    assert main(["serve", "--model", str(model), "--port", "0"]) == 0 and not opened
+    assert main(["serve", "--model", str(model), "--port", "0", "--open"]) == 0
+    out, err = capsys.readouterr()
+    assert len(opened) == 1 and f"rotnet is at {opened[0]} (" in out
+    assert err == ("" if has_browser else f"rotnet: there is no browser to open {opened[0]} in\n")
