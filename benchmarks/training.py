@@ -15,7 +15,7 @@ from keras import ops
 
 from benchmarks.timing import Table, rates
 from rotnet.models import folding
-from rotnet.models.transfer import build_model, copy_weights, freeze
+from rotnet.models.transfer import build_model, copy_weights, freeze, freeze_depthwise
 from rotnet.training.layers import RandomDegradation, RandomUprightRotation
 from rotnet.training.trainer import RotationTrainer
 
@@ -95,9 +95,11 @@ def _folded(device: str, side: int, batch: int, steps: int, rounds: int) -> Tabl
     examples = rng.integers(0, 256, (batch, side, side, 3)).astype(np.float32)
     labels = np.full((batch, 360), 1 / 360, np.float32)
 
-    def teaching(network: keras.Model, before: str | None) -> Callable[[], object]:
+    def teaching(network: keras.Model, before: str | None, *, depthwise: bool = True) -> Callable[[], object]:
         if before:
             freeze(network, before)
+        if not depthwise:
+            freeze_depthwise(network)
         network.compile("adamw", keras.losses.CategoricalCrossentropy(), jit_compile="auto" if device else False)
         return lambda: [network.train_on_batch(examples, labels) for _ in range(steps)]
 
@@ -106,12 +108,15 @@ def _folded(device: str, side: int, batch: int, steps: int, rounds: int) -> Tabl
         network = folding.fold(build_model(input_shape=(side, side, 3), weights=None))
         ways[f"{name}, convolutions as Keras has them"] = teaching(_plain(network), before)
         ways[f"{name}, as folded"] = teaching(network, before)
-    onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "not set")
+    network = folding.fold(build_model(input_shape=(side, side, 3), weights=None))
+    ways["from stage 3 on, as folded, without depthwise kernels"] = teaching(network, "stage3", depthwise=False)
+    switches = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_DEFAULT_FPMATH_MODE")
+    told = (f"{name}: {os.environ.get(name, 'not set')}" for name in switches)
     # by the processor's seconds, which other work hardly changes
     found = rates(ways, batch * steps, rounds=rounds, clock=time.perf_counter if device else time.process_time)
     notes = (
         f"EfficientNet-Lite0, batch normalization folded, ready examples, {side}x{side}, batches of {batch}, AdamW",
-        f"Keras on {keras.backend.backend()}, TF_ENABLE_ONEDNN_OPTS: {onednn}",
+        f"Keras on {keras.backend.backend()}, {', '.join(told)}",
     )
     return Table(f"Teaching a folded network, on {device or 'the processor'}", "pictures/s", found, notes)
 

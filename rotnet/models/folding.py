@@ -7,6 +7,7 @@ processor computes quicker.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import keras
@@ -28,12 +29,17 @@ class Folded(layers.Layer):
 
 @keras.saving.register_keras_serializable("rotnet")
 class Pointwise(layers.Conv2D):
-    """A convolution of one pixel as a product of matrices: the same weights, outputs and gradients."""
+    """A convolution of one pixel as a product of matrices: the same weights, outputs and gradients.
+
+    Where oneDNN may round to bfloat16 (`ONEDNN_DEFAULT_FPMATH_MODE=BF16`), it does so in products of stacks of matrices
+    alone, so these are stacks of one then.
+    """
 
     def call(self, inputs):
         *places, channels = ops.shape(inputs)
-        kernel = ops.reshape(self.kernel, (channels, self.filters))
-        outputs = ops.matmul(ops.reshape(inputs, (-1, channels)), kernel)
+        stack = (1,) if "ONEDNN_DEFAULT_FPMATH_MODE" in os.environ else ()
+        kernel = ops.reshape(self.kernel, (*stack, channels, self.filters))
+        outputs = ops.matmul(ops.reshape(inputs, (*stack, -1, channels)), kernel)
         if self.use_bias:
             outputs = ops.add(outputs, self.bias)
         return self.activation(ops.reshape(outputs, (*places, self.filters)))

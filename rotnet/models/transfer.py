@@ -193,6 +193,16 @@ def freeze(model: keras.Model, before: str) -> None:
         layer.trainable = False
 
 
+def freeze_depthwise(model: keras.Model) -> None:
+    """Keep the depthwise convolutions of a model's backbone as they are, so that only what mixes channels learns.
+
+    They are few weights whose gradients take a processor long. Compile anew afterwards.
+    """
+    for layer in backbone_of(model).layers:
+        if isinstance(layer, layers.DepthwiseConv2D):
+            layer.trainable = False
+
+
 def freeze_backbone(model: keras.Model) -> None:
     """Keep the backbone of a model as it is, so that only the layers after it learn; compile anew afterwards."""
     backbone_of(model).trainable = False

@@ -24,7 +24,14 @@ from rotnet.models import (
 )
 from rotnet.models.export import export_onnx
 from rotnet.models.group_convolution import P4BatchNormalization, P4Conv2D
-from rotnet.models.transfer import _PREPROCESSING, _application_names, _preprocess, copy_weights, freeze
+from rotnet.models.transfer import (
+    _PREPROCESSING,
+    _application_names,
+    _preprocess,
+    copy_weights,
+    freeze,
+    freeze_depthwise,
+)
 
 SMALL = (64, 64, 3)
 
@@ -323,6 +330,13 @@ def test_freezing_keeps_the_first_layers_as_they_are():
     assert parts == {"stage7", "head", "angles"}
     # a stopped layer's statistics stay as well, those of the others move
     assert any("moving_mean" in path for path in changed)
+
+
+def test_depthwise_kernels_stay_as_they_are_on_request():
+    model = small_model()
+    freeze_depthwise(model)
+    learn = {variable.path.split("/")[0] for variable in model.trainable_variables}
+    assert "stage1_block1_project_conv" in learn and not any(name.endswith("depthwise_conv") for name in learn)
 
 
 def test_freezing_needs_a_backbone_and_a_layer_of_the_name():
