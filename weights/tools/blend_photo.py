@@ -10,12 +10,11 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from teach_photo import started
+from teach_photo import grow, started
 
 from rotnet import Predictor, build_model
 from rotnet.models.export import export_onnx, set_metadata
 from rotnet.models.folding import fold, unfold
-from rotnet.models.transfer import copy_weights
 
 
 def main():
@@ -25,13 +24,14 @@ def main():
     parser.add_argument("-o", "--output", required=True, type=Path)
     parser.add_argument("--share", type=float, default=0.5, help="of the second; default: 0.5")
     parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--grow-from", metavar="BACKBONE", help="of the first, where it is a smaller one")
     parser.add_argument("--size", type=int, default=256, help="side of the pictures that are looked at; default: 256")
     options = parser.parse_args()
     shape = (options.size, options.size, 3)
     networks = []
-    for name in (options.first, options.second):
+    for name, smaller in ((options.first, options.grow_from), (options.second, None)):
         network = fold(build_model(options.backbone, input_shape=shape))
-        copy_weights(started(name, options.backbone, shape), network)
+        grow(started(name, options.backbone, smaller, shape), network)
         networks.append(network)
     first, second = (network.get_weights() for network in networks)
     share = options.share
