@@ -69,7 +69,7 @@ def held_out_confidence(
     return confidence
 
 
-def largest_harmless(upright: Evaluation, *, min_confidence: float, at_most: float = 1 / 200) -> float:
+def largest_harmless(upright: Evaluation, *, min_confidence: float, at_most: float = 1 / 500) -> float:
     """The most that a model may believe in upright for a picture still to be turned.
 
     Args:
