@@ -141,7 +141,8 @@ def compare_classifiers(
     """Teach several backbones the same classes.
 
     Args:
-        folder, say, **options: As for `run_classifier`.
+        folder, say: As for `run_classifier`.
+        **options: More of its arguments.
         output: Holds a folder for each run, named by the backbone.
         backbones: Each as for `run_classifier`.
 
