@@ -72,7 +72,7 @@ def test_the_part_of_a_path_stays_the_same_for_ever():
 @pytest.mark.parametrize("text", ["0/4", "5/4", "4", "a/b", "1/", "-1/4", "1/4/2", ""])
 def test_what_is_no_shard_is_refused(text, capsys):
     with pytest.raises(SystemExit):
-        main(["predict", "in", "-o", "out", "--shard", text])
+        main(["predict", "in", "-o", "out", f"--shard={text}"])
     assert "K/N" in capsys.readouterr().err
 
 
