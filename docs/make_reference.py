@@ -29,6 +29,7 @@ MODULES = (
     "rotnet.engines.ray",
     "rotnet.datasets.prepare",
     "rotnet.training.classification",
+    "rotnet.training.image_classifier",
     "rotnet.evaluation.classification_plots",
     "rotnet.evaluation.classification_scores",
     "rotnet.errors",

@@ -18,7 +18,7 @@ import sys
 
 from rotnet import RotNetError
 from rotnet.training import compare_classifiers
-from rotnet.training.classification import ImageClassifier
+from rotnet.training.image_classifier import ImageClassifier
 
 
 def print_classes(report):

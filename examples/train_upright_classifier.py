@@ -20,7 +20,7 @@ import sys
 
 from rotnet import RotNetError
 from rotnet.training import run_upright
-from rotnet.training.classification import ImageClassifier
+from rotnet.training.image_classifier import ImageClassifier
 
 
 def predict(model, picture):

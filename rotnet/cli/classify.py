@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     failed = 0
     with quiet_frameworks():
         require("keras", "train", "a classifier")
-        from rotnet.training.classification import ImageClassifier
+        from rotnet.training.image_classifier import ImageClassifier
 
         classifier = ImageClassifier.load(options.model)
         print(f"{'probability':>11}  {'class':<16}  picture")

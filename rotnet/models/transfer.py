@@ -198,7 +198,7 @@ def freeze_depthwise(model: keras.Model) -> None:
 
     They are few weights whose gradients take a processor long. Compile anew afterwards.
     """
-    for layer in backbone_of(model).layers:
+    for layer in _all_layers(backbone_of(model)):
         if isinstance(layer, layers.DepthwiseConv2D):
             layer.trainable = False
 
