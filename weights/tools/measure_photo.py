@@ -1,7 +1,7 @@
 """Measure the preset `photo` on the photographs to choose by, as `weights/README.md` reports it.
 
-    python weights/tools/measure_photo.py PHOTOS > weights/runs/photo/metrics.json
-    python weights/tools/measure_photo.py PHOTOS --default > weights/runs/photo/default.json
+    python weights/tools/measure_photo.py PHOTOS MORE --repeats 2 > weights/runs/photo/metrics.json
+    python weights/tools/measure_photo.py PHOTOS --model photo_int8 > weights/runs/photo_int8/metrics.json
     python weights/tools/measure_photo.py PHOTOS MORE --model blend.onnx --calibrate
 
 Four views, and no lines; with `--default` as users have it. The folders are those of `sources.py`. The calibration is
