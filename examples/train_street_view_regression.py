@@ -3,9 +3,9 @@
     python examples/train_street_view_regression.py street_view --head sigmoid -o runs/sigmoid   # as the original
     python examples/train_street_view_regression.py street_view --head sincos -o runs/sincos     # a point on the circle
 
-`--download` fetches the pictures, as for `train_street_view.py`. The original's one number for the whole turn has a
-seam, though its loss, the error in degrees, has none: 359 and 1 degree look alike, but are answered with opposite
-ends of the scale. Sine and cosine go around.
+`--download` fetches the pictures, and any folder of street views will do, as for `train_street_view.py`. The original's
+one number for the whole turn has a seam, though its loss, the error in degrees, has none: 359 and 1 degree look alike,
+but are answered with opposite ends of the scale. Sine and cosine go around.
 """
 
 import argparse
@@ -50,9 +50,10 @@ def run(
     epochs=EPOCHS,
     batch_size=64,
     workers=4,
+    held_out=(),
 ):
     """Train and measure."""
-    split = split_street_view(folder)
+    split = split_street_view(folder, held_out=held_out)
     settings = TrainingSettings(epochs=epochs, patience=2)
     keras.utils.set_random_seed(SEED)
     shape = (size, size, 3)
@@ -75,13 +76,23 @@ def main():
     parser.add_argument("folder", help="of the street views")
     parser.add_argument("-o", "--output", required=True, help="folder of the run")
     parser.add_argument("--download", action="store_true", help="fetch what is missing in the folder")
+    parser.add_argument(
+        "--held-out", nargs="+", default=(), metavar="NAME", help="sub-folders, as towns, to measure on"
+    )
     parser.add_argument("--head", choices=HEADS, default="sincos")
     parser.add_argument("--backbone", default="resnet50", help="any of rotnet.models.BACKBONES")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     options = parser.parse_args()
     if options.download:
         download_street_view(options.folder)
-    report = run(options.folder, options.output, head=options.head, backbone=options.backbone, epochs=options.epochs)
+    report = run(
+        options.folder,
+        options.output,
+        head=options.head,
+        backbone=options.backbone,
+        epochs=options.epochs,
+        held_out=options.held_out,
+    )
     print(json.dumps(report, indent=2))
 
 

@@ -73,6 +73,13 @@ def test_street_views_end_with_a_model_that_answers(tmp_path):
         assert report["files"]["pictures"] == 4 * len(split_street_view(folder).val)
         assert json.loads((run / "settings.json").read_text())["sigma"] == (None if original else 3.0)
         assert Predictor(run / "model.onnx").input_size == (24, 24)
+    begun = tmp_path / "runFalse" / "model.onnx"  # whose features are pooled
+    report = example("train_street_view")["run"](
+        folder, tmp_path / "more", weights=str(begun), size=24, epochs=1, batch_size=16, workers=1
+    )
+    assert report["beside"]["photo"]["pictures"] == report["files"]["pictures"]
+    settings = json.loads((tmp_path / "more" / "settings.json").read_text())
+    assert settings["sigma"] == 1.5 and settings["learning_rate"] < 1e-4
     for head in ("sigmoid", "sincos"):
         report = example("train_street_view_regression")["run"](folder, tmp_path / head, head=head, **quick)
         assert report == json.loads((tmp_path / head / "metrics.json").read_text()) and 0 < report["mean"] < 180

@@ -1,8 +1,8 @@
-"""Google Street View of Pittsburgh, Orlando and Manhattan: 62,058 pictures (Zamir and Shah, UCF, 2014).
+"""Street views: several pictures of each place, as files `PLACE_VIEW.jpg`.
 
-Six views of each place, as files `PLACE_VIEW.jpg`: 0 with names and marks drawn into it, 1 to 4 to the sides, 5
-upwards. The 41,372 side views are what tells up from down. An icon sits at their upper left, so look at the centre
-square only.
+Google Street View of Pittsburgh, Orlando and Manhattan, 62,058 pictures, can be downloaded (Zamir and Shah, UCF, 2014).
+Its six views of a place are 0 with names and marks drawn into it, 1 to 4 to the sides, 5 upwards. The 41,372 side views
+are what tells up from down. An icon sits at their upper left, so look at the centre square only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ from rotnet.images.writing import atomic_file, make_folder
 
 URL = "https://www.cs.ucf.edu/~aroshan/index_files/Dataset_PitOrlManh/zipped%20images"
 PARTS = tuple(f"part{number}.zip" for number in range(1, 11))
-_SIDE_VIEW = re.compile(r"(\d{6})_[1-4]\.jpg", re.IGNORECASE)
+FEWEST_PLACES = 2  # on either side: one shows the same houses again and again
+_SIDE_VIEW = re.compile(r"\d{6}_[1-4]\.jpg", re.IGNORECASE)
+_OTHER_VIEW = re.compile(r"\d{6}_[05]\.jpg", re.IGNORECASE)
+_VIEW = re.compile(r"(?P<place>.+)_\d+\.\w+")
 
 
 @dataclass(frozen=True)
@@ -77,32 +80,51 @@ def download_street_view(folder: str | Path, *, url: str = URL, parts: Sequence[
     return folder
 
 
-def split_street_view(folder: str | Path, *, val_share: float = 0.1) -> Split:
-    """Divide the side views by place, so that no place is on both sides.
+def split_street_view(folder: str | Path, *, val_share: float = 0.1, held_out: Sequence[str] = ()) -> Split:
+    """Divide street views by place, or by region, so that no place is on both sides.
 
-    Neighbouring places see some of the same houses; a model for another town should be measured in another town.
+    Neighbouring places see some of the same houses, so a model for another town should be measured in another town:
+    sub-folders `train` and `val`, or those named in `held_out`, divide by region. Otherwise the file names do, by
+    place: `PLACE_VIEW.jpg`, in which VIEW is a number. Of names with six digits, those of the UCF data set, the views
+    0 and 5, which are not to the sides, are skipped.
 
     Args:
-        folder: Holds the pictures, in sub-folders too; other views and other files are skipped.
+        folder: Holds the pictures, in sub-folders too; other files, and by place files of other names, are skipped.
         val_share: Share of the places to measure on. A place always falls on the same side.
+        held_out: Names of sub-folders, such as towns, to measure on; the rest is to learn from.
 
     Returns:
         Sorted paths.
 
     Raises:
-        UsageError: One side has no pictures.
+        UsageError: There is no such sub-folder, or one side has fewer than `FEWEST_PLACES` places.
     """
+    folder = Path(folder)
+    views = [path for path in find_images([folder]) if not _OTHER_VIEW.fullmatch(path.name)] if folder.is_dir() else []
+    if not held_out and (folder / "train").is_dir() and (folder / "val").is_dir():
+        held_out = ("val",)
+    if missing := [name for name in held_out if not (folder / name).is_dir()]:
+        raise UsageError(f"held_out must name sub-folders of {folder}. There is no {', '.join(missing)}.")
     sides: dict[bool, list[Path]] = {True: [], False: []}
-    for path in find_images([folder]) if Path(folder).is_dir() else ():
-        if view := _SIDE_VIEW.fullmatch(path.name):
-            sides[fixed_share(view[1]) < val_share].append(path)
-    split = Split(train=tuple(sorted(sides[False])), val=tuple(sorted(sides[True])))
-    if not split.train or not split.val:
+    for path in views:
+        place = _place(path)
+        if held_out:
+            sides[path.relative_to(folder).parts[0] in held_out].append(path)
+        elif place is not None:
+            sides[fixed_share(place) < val_share].append(path)
+    learn, measure = (len({_place(path) or path for path in sides[side]}) for side in (False, True))
+    if min(learn, measure) < FEWEST_PLACES:
         raise UsageError(
-            f"{folder} must hold street views such as 000123_1.jpg of several places. Found: {len(split.train)} to "
-            f"learn from, {len(split.val)} to measure on. Download them with download_street_view."
+            f"{folder} must hold street views of several places, such as 000123_1.jpg (PLACE_VIEW.jpg), or sub-folders "
+            f"train and val. Found: {learn} places to learn from, {measure} to measure on; at least {FEWEST_PLACES} of "
+            "each are needed. Add places, hold out more of them, or download some with download_street_view."
         )
-    return split
+    return Split(train=tuple(sorted(sides[False])), val=tuple(sorted(sides[True])))
+
+
+def _place(path: Path) -> str | None:
+    view = _VIEW.fullmatch(path.name)
+    return view["place"] if view else None
 
 
 def _is_unpacked(contents: Path) -> bool:

@@ -194,7 +194,7 @@ def test_no_place_is_on_both_sides(tmp_path):
     for place in range(60):
         for view in range(6):
             (tmp_path / f"{place:06d}_{view}.jpg").touch()
-    (tmp_path / "holiday_1.jpg").touch()
+    (tmp_path / "holiday.jpg").touch()
     split = split_street_view(tmp_path, val_share=0.3)
     places = [{path.name.split("_")[0] for path in side} for side in (split.train, split.val)]
     assert not places[0] & places[1] and len(places[0] | places[1]) == 60
@@ -203,9 +203,51 @@ def test_no_place_is_on_both_sides(tmp_path):
     assert set(split_street_view(tmp_path, val_share=0.2).val) <= set(split.val)
 
 
+def views(folder, places, number=4):
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in places:
+        for view in range(number):
+            (folder / f"{place}_{view}.jpg").touch()
+
+
+def test_names_of_any_place_will_do(tmp_path):
+    views(tmp_path, [f"main street {place}" for place in range(40)])
+    split = split_street_view(tmp_path, val_share=0.3)
+    places = [{path.name.rpartition("_")[0] for path in side} for side in (split.train, split.val)]
+    assert not places[0] & places[1] and len(places[0] | places[1]) == 40
+    assert len(split.train) + len(split.val) == 160
+
+
+def test_regions_are_held_out_whole(tmp_path):
+    for town in ("orlando", "pittsburgh", "york"):
+        views(tmp_path / town, range(3))
+    split = split_street_view(tmp_path, held_out=["york"])
+    assert {path.parent.name for path in split.train} == {"orlando", "pittsburgh"}
+    assert {path.parent.name for path in split.val} == {"york"} and len(split.val) == 12
+    with pytest.raises(UsageError, match="There is no paris"):
+        split_street_view(tmp_path, held_out=["york", "paris"])
+
+
+def test_sub_folders_train_and_val_are_believed_whatever_their_names(tmp_path):
+    for side in ("train", "val"):
+        (tmp_path / side).mkdir()
+        for number in range(3):
+            (tmp_path / side / f"{number}.jpg").touch()
+    split = split_street_view(tmp_path)
+    assert [path.parent.name for path in split.train] == ["train"] * 3
+    assert [path.parent.name for path in split.val] == ["val"] * 3
+
+
+def test_too_few_places_are_refused(tmp_path):
+    views(tmp_path / "train", ["corner"], 20)
+    views(tmp_path / "val", ["bridge", "market"])
+    with pytest.raises(UsageError, match="Found: 1 places to learn from, 2 to measure on; at least 2"):
+        split_street_view(tmp_path)
+
+
 def test_a_folder_without_street_views_says_what_to_do(tmp_path):
     for folder in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(UsageError, match="Found: 0 to learn from.*download_street_view"):
+        with pytest.raises(UsageError, match="Found: 0 places to learn from.*download_street_view"):
             split_street_view(folder)
 
 
