@@ -1,6 +1,6 @@
 """`weights/tools/quantize_photo.py`: what is taught is what is written."""
 
-import importlib.util
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,10 @@ PHOTOGRAPHS = sorted((ROOT / "examples" / "photos").glob("*.jpg"))[:2]
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("quantize_photo", ROOT / "weights" / "tools" / "quantize_photo.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The script as a module; beside it lies what it imports."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "weights" / "tools")
+        return importlib.import_module("quantize_photo")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Make `photo_int8.onnx`: the preset `photo`, taught to answer the same with 8-bit arithmetic.
 
-    python weights/tools/quantize_photo.py PHOTOS -o runs/photo_int8
+    python weights/tools/quantize_photo.py PHOTOS MORE -o runs/photo_int8
 
 Rounding what was taught in float32 costs too much. So the network is taught on for some epochs with the weights and
 results of its convolutions rounded as they will be (Jacob et al., "Quantization and training of neural networks for
@@ -8,8 +8,8 @@ efficient integer-arithmetic-only inference", 2018), mostly to say what the netw
 their 8 bits, for processors without the newest instructions cut off the sum of two larger products; each filter has a
 scale of its own.
 
-PHOTOS holds upright photographs, as for `examples/train_photos.py`. Started again after a stop, the run goes on where
-it was. It ends with `model.onnx` and, measured as `photo` is, `metrics.json`.
+`sources.py` says which pictures are taught and chosen by. Started again after a stop, the run goes on where it was. It
+ends with `model.onnx` and, measured as `photo` is, `metrics.json`.
 """
 
 import argparse
@@ -29,9 +29,9 @@ from keras import layers, ops
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from sources import EPOCH, Balanced, photos, shares
 
 from rotnet import Predictor, RotNetDataGenerator
-from rotnet.datasets import load_photos, split_photos
 from rotnet.datasets.augmentation import SAVED, Augmentation
 from rotnet.evaluation.trials import make_trials
 from rotnet.inference import presets
@@ -41,7 +41,7 @@ from rotnet.training.fitting import fit
 from rotnet.training.recipes import calibrate_photos, parse_stage
 
 STAGES = ("224:3:1e-4", "224:4:7e-5")
-SEED = 8
+SEED = 7
 TEACHER_SHARE = 0.7  # of what the float32 network says in a label, the rest being the truth
 WEIGHT_LEVELS = 64  # to either side of zero
 RESULT_LEVELS = 255
@@ -86,12 +86,12 @@ class Rounded(layers.Layer):
         return super().get_config() | {"low": self.low, "high": self.high}
 
 
-class Distilled(RotNetDataGenerator):
+class Distilled(Balanced):
     """Examples whose labels are mostly what a teacher says of them."""
 
-    def __init__(self, images, teacher, **kwargs):
+    def __init__(self, images, drawn, teacher, **kwargs):
         self.teacher = teacher
-        super().__init__(images, **kwargs)
+        super().__init__(images, drawn, **kwargs)
 
     def __getitem__(self, index):
         images, labels = super().__getitem__(index)
@@ -265,29 +265,37 @@ def write(model, bounds, target):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", help="upright photographs")
+    parser.add_argument("folders", nargs="+", help="folders of upright photographs with a manifest.csv")
     parser.add_argument("-o", "--output", required=True, type=Path, help="folder of the run")
     parser.add_argument("--stages", nargs="+", default=STAGES, metavar="SIZE:EPOCHS:RATE")
     options = parser.parse_args()
-    split = split_photos(options.folder)
+    found = photos(options.folders)
+    train, choose = ([photo for photo in found if photo.side == side] for side in ("train", "choose"))
+    paths, drawn, choose = [photo.path for photo in train], shares(train), [photo.path for photo in choose]
     model = merged(presets.find("photo"))
     teacher = session(of_any_size(model))
-    drawn = np.random.default_rng(0).choice(len(split.train), min(SEEN, len(split.train)), replace=False)
-    bounds = ranges(model, [split.train[number] for number in drawn])
-    stages = [parse_stage(text, seed=seed) for seed, text in enumerate(options.stages, start=SEED)]
-    largest = max(stage.size for stage in stages)
-    upright = {side: load_photos(getattr(split, side), short_side=2 * largest) for side in ("train", "val")}
-    for number, stage in enumerate(stages, start=1):
-        common = {"input_shape": (stage.size, stage.size), "batch_size": stage.batch_size}
-        common |= {"sigma": stage.sigma, "seed": stage.seed}
-        train = Distilled(upright["train"], teacher, shuffle=True, augmentation=Augmentation(), workers=2, **common)
-        val = RotNetDataGenerator(upright["val"], augmentation=SAVED, same_every_epoch=True, **common)
+    seen = np.random.default_rng(0).choice(len(paths), min(SEEN, len(paths)), replace=False, p=drawn)
+    bounds = ranges(model, [paths[number] for number in seen])
+    for number, text in enumerate(options.stages, start=1):
+        stage = parse_stage(text, seed=SEED + number)
+        common = {"input_shape": (stage.size, stage.size), "batch_size": stage.batch_size, "sigma": stage.sigma}
+        stream = Distilled(
+            paths,
+            drawn,
+            teacher,
+            examples=EPOCH,
+            seed=stage.seed,
+            augmentation=Augmentation(),
+            workers=2,
+            **common,
+        )
+        val = RotNetDataGenerator(choose, seed=0, augmentation=SAVED, same_every_epoch=True, workers=2, **common)
         network = keras_network(model, bounds, stage.size)
-        fit(network, train, val, stage.settings, options.output / f"stage{number}")
+        fit(network, stream, val, stage.settings, options.output / f"stage{number}", verbose=2)
         model = with_weights(model, network)
     exported = options.output / "model.onnx"
     write(model, bounds, exported)
-    report = calibrate_photos(exported, split.val)
+    report = calibrate_photos(exported, choose, repeats=2)
     (options.output / "metrics.json").write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report, indent=2))
 

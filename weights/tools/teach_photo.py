@@ -23,7 +23,7 @@ if os.path.exists("/proc/cpuinfo") and "amx_bf16" in Path("/proc/cpuinfo").read_
 
 import keras  # noqa: E402
 import numpy as np
-from sources import photos, shares
+from sources import EPOCH, Balanced, photos, shares
 
 from rotnet import RotNetDataGenerator, build_model
 from rotnet.datasets.augmentation import SAVED, Augmentation
@@ -35,23 +35,6 @@ from rotnet.models.folding import fold, unfold
 from rotnet.models.transfer import backbone_of, copy_weights, freeze, freeze_depthwise
 from rotnet.training.fitting import fit
 from rotnet.training.recipes import calibrate_photos, parse_stage
-
-EPOCH = 9_600  # examples between two backups: some minutes
-
-
-class Balanced(RotNetDataGenerator):
-    """Draws a number of examples an epoch, each picture as often as its share says."""
-
-    def __init__(self, images, drawn, *, examples, **kwargs):
-        self._drawn, self._drawn_each_epoch = drawn, examples
-        super().__init__(images, **kwargs)
-
-    def __len__(self):
-        return self._drawn_each_epoch // self.batch_size
-
-    def _order(self, epoch):
-        rng = np.random.default_rng((self.seed, epoch, 0, 1))
-        return rng.choice(len(self._drawn), self._drawn_each_epoch, p=self._drawn)
 
 
 def main():
