@@ -126,7 +126,7 @@ class UprightBatches(keras.utils.PyDataset):
     ) -> None:
         super().__init__(**options)
         if batch_size < 2 or batch_size % 2:
-            raise ValueError(f"batch_size must be even, half of it for each class. Received: batch_size={batch_size}.")
+            raise UsageError(f"batch_size must be even, half of it for each class. Received: batch_size={batch_size}.")
         common: dict[str, Any] = {"input_shape": input_shape, "batch_size": batch_size // 2, "label": "angle"}
         common |= {"shuffle": shuffle, "same_every_epoch": same_every_epoch}
         self.tolerance = tolerance
