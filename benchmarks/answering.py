@@ -56,15 +56,15 @@ def _answer_all(answer: Callable[[np.ndarray], float], paths: list[Path]) -> Non
 
 def _network(number: int, rounds: int) -> Table:
     """The network of the preset alone, a batch at a time, with the threads each takes by itself."""
-    from rotnet import build_model
     from rotnet.inference.networks import OnnxNetwork
+    from rotnet.models import load_rotation_model
 
     network = OnnxNetwork(find("photo"))
     height, width, _ = network.input_shape
     batch = np.random.default_rng(0).integers(0, 256, (number, height, width, 3)).astype(np.float32)
-    model = build_model(input_shape=(height, width, 3))
+    model = load_rotation_model("photo")
     ways: dict[str, Callable[[], object]] = {
-        "Keras, EfficientNet-Lite0": lambda: model.predict_on_batch(batch),
+        "Keras": lambda: model.predict_on_batch(batch),
         "rotnet, ONNX Runtime": lambda: network(batch),
         "rotnet, ONNX Runtime, 16 at a time": lambda: [network(batch[k : k + 16]) for k in range(0, number, 16)],
         "rotnet, ONNX Runtime, 4 at a time": lambda: [network(batch[k : k + 4]) for k in range(0, number, 4)],

@@ -1,4 +1,4 @@
-"""Train a photo model on a folder of upright photographs, as the preset `photo` was.
+"""Train a photo model on a folder of upright photographs, as the network that the preset `photo` grew from was.
 
     python examples/train_photos.py PHOTOS -o runs/photo
 

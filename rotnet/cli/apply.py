@@ -67,6 +67,8 @@ def run(options: argparse.Namespace) -> int:
     # a shard's own alone: that no two of the whole share a target was seen to when the plan was made
     targets = {decision.path: decision.target for decision in decisions if decision.target}
     in_place = all(source == target for source, target in targets.items())
+    if in_place and options.overwrite:
+        raise UsageError("--overwrite is for results in a folder; this plan replaces nothing but what it turns.")
     place = options.journal or journal_path("apply", os.path.realpath(options.plan), *map(str, options.shard or ()))
     within = {target.parent for target in targets.values()}
     with Journal(place, resume=options.resume, within=within) as journal:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Collection
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from rotnet.errors import UsageError
 
 if TYPE_CHECKING:
     from rotnet.engines.shards import Job, Shard
-    from rotnet.files import Turning
+    from rotnet.files import Journal, Turning
     from rotnet.files.plan import Targets
     from rotnet.inference.options import Options
     from rotnet.inference.predictor import Predictor
@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run_files(options: argparse.Namespace, how: Turning) -> int:
-    from rotnet.files import Journal, correct_targets, journal_path
+    from rotnet.files import Journal, correct_targets
     from rotnet.files.correct import finished_of
     from rotnet.files.report import row_of
     from rotnet.inference.predictor import as_predictor
@@ -111,13 +111,11 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
     predictor = as_predictor(options.model)
     asked = asked_of(options)
     predictor.check(asked)  # before an earlier run is forgotten
-    output = os.path.realpath(options.output) if options.output else "in place"
-    place = options.journal or journal_path(output, *map(os.path.realpath, options.paths))
     folders = (one if os.path.isdir(one) else os.path.dirname(one) or "." for one in options.paths)
     within = [options.output] if options.output else list(folders)
-    settings = {"model": options.model, **vars(asked), **vars(how)}
+    settings = _settings(options, asked, how)
     again = None if options.overwrite else settings
-    with Journal(place, resume=options.resume, again=again, within=within) as journal:
+    with Journal(_journal_place(options), resume=options.resume, again=again, within=within) as journal:
         # in place, a picture that changed since is looked at anew and may have a backup
         targets = _plan(options, journal.outcomes.keys() | journal.touched if options.in_place else journal.touched)
         # before the report of an earlier run is emptied
@@ -135,6 +133,20 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
                     done=finished_of(targets, journal) if journal.goes_on else 0,
                     cuts=not how.sidecar,
                 )
+
+
+def _journal_place(options: argparse.Namespace) -> Path:
+    from rotnet.files import journal_path
+
+    output = os.path.realpath(options.output) if options.output else "in place"
+    return Path(options.journal or journal_path(output, *map(os.path.realpath, options.paths)))
+
+
+def _settings(options: argparse.Namespace, asked: Options, how: Turning) -> dict[str, Any]:
+    """What must be the same when a run is taken up again; another model may have the same name."""
+    from rotnet.inference.presets import find, sha256
+
+    return {"model": options.model, "weights": sha256(find(options.model))[:12], **vars(asked), **vars(how)}
 
 
 def _run_shard(options: argparse.Namespace, how: Turning) -> int:
@@ -204,6 +216,7 @@ def _planned_rows(
 
 def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.files import decide_files, with_digests
+    from rotnet.files.correct import recorded
     from rotnet.files.preview import write_preview
     from rotnet.files.report import row_of
     from rotnet.inference.predictor import as_predictor
@@ -211,9 +224,13 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     predictor = as_predictor(options.model)
     asked = asked_of(options)
     predictor.check(asked)
-    targets = _plan(options)
+    with _earlier_run(options, _settings(options, asked, how)) as journal:
+        planned = _plan(options, journal.touched if journal else ())
+        targets = {source: to for source, to in planned.items() if recorded(source, to, journal) is None}
+    if len(targets) < len(planned):
+        complain(f"{len(planned) - len(targets)} more were done by an earlier run, and are left out")
     if options.preview:
-        check_replaceable(options.preview, targets)
+        check_replaceable(options.preview, planned)
     with open_report(options.report, targets) as report:
         decisions = decide_files(targets, predictor, asked, how, jobs=options.jobs)
         decisions = with_digests(decisions, jobs=options.jobs)
@@ -228,6 +245,19 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
                 planned=True,
                 cuts=not how.sidecar,
             )
+
+
+@contextmanager
+def _earlier_run(options: argparse.Namespace, settings: dict[str, Any]) -> Iterator[Journal | None]:
+    """The journal of an earlier run that a run of these options would go on from; None if there is none."""
+    from rotnet.files import Journal
+
+    place = _journal_place(options)
+    if options.in_place or options.overwrite or not place.is_file():
+        yield None
+    else:
+        with Journal(place, again=settings, within=[options.output]) as journal:
+            yield journal if journal.goes_on else None
 
 
 def _run_stream(options: argparse.Namespace, how: Turning) -> int:
@@ -257,6 +287,7 @@ def _others(paths: list[str], *, raw: bool) -> str:
     kinds = [
         f"{number} {extension or 'without extension'}"
         for extension, number in count_others(paths, raw=raw).most_common()
+        if extension != ".xmp"  # sidecars go along
     ]
     return ", ".join(kinds[:5]) + ", ..." * (len(kinds) > 5)
 

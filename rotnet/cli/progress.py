@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -139,8 +140,12 @@ def open_report(name: str | None, targets: Mapping[Path, Path]) -> Iterator[Call
         yield write
 
 
-# what files that are written beside the pictures begin with
-OURS = (b"{", b"schema,", b"path,", b"<!doctype html")
+# how reports, figures and pages begin that rotnet has written
+OURS = re.compile(
+    rb'\{"schema": \d|schema,path,target,|\{\s*"model": "(?:[^"\\]|\\.)*",\s*"protocols": '
+    rb'|<!doctype html>.{0,200}<meta name="generator" content="rotnet">',
+    re.DOTALL,
+)
 
 
 def check_replaceable(name: str, targets: Mapping[Path, Path]) -> None:
@@ -154,8 +159,8 @@ def check_replaceable(name: str, targets: Mapping[Path, Path]) -> None:
         raise OutputError(f"{name} cannot be written: it is a folder; choose another path")
     if os.path.isfile(name):
         with open(name, "rb") as file:
-            start = file.read(16)
-        if start and not start.lower().startswith(OURS):
+            start = file.read(1000)
+        if start and not OURS.match(start):
             raise UsageError(f"{name} is there already, and nothing that rotnet writes: choose another name.")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,13 +104,14 @@ def split_street_view(folder: str | Path, *, val_share: float = 0.1, held_out: S
     views = [path for path in find_images([folder]) if not _OTHER_VIEW.fullmatch(path.name)] if folder.is_dir() else []
     if not held_out and (folder / "train").is_dir() and (folder / "val").is_dir():
         held_out = ("val",)
-    if missing := [name for name in held_out if not (folder / name).is_dir()]:
+    apart = [folder / name for name in held_out]
+    if missing := [path.name for path in apart if not path.is_dir()]:
         raise UsageError(f"held_out must name sub-folders of {folder}. There is no {', '.join(missing)}.")
     sides: dict[bool, list[Path]] = {True: [], False: []}
     for path in views:
         place = _place(path)
         if held_out:
-            sides[path.relative_to(folder).parts[0] in held_out].append(path)
+            sides[any(path.is_relative_to(region) for region in apart)].append(path)
         elif place is not None:
             sides[fixed_share(place) < val_share].append(path)
     learn, measure = (len({_place(path) or path for path in sides[side]}) for side in (False, True))
@@ -146,7 +148,7 @@ def _unpack(archive: Path) -> list[str]:
             for name in names:
                 with pictures.open(members[name]) as source, atomic_file(archive.with_name(name)) as target:
                     shutil.copyfileobj(source, target)
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # the last of what it cannot unpack
         message = f"{archive} must be a zip archive, but is damaged: {error}. Delete it, then start again."
         raise RotNetError(message) from error
     return names

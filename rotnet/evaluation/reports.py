@@ -105,7 +105,8 @@ class Report:
         parts += ["<h2>Plots</h2>", '<div class="plots">', *map(_image, plots), "</div>"]
         parts += ["<h2>The worst</h2>", "<p>Arrows: where the top is, and, dotted, where the model believes it.</p>"]
         parts.append(_image(drawn.show_worst(found, count=24)))
-        head = f"<meta charset='utf-8'><title>{escape(self.model)}</title><style>{STYLE}</style>"
+        marks = '<meta charset=\'utf-8\'><meta name="generator" content="rotnet">'
+        head = f"{marks}<title>{escape(self.model)}</title><style>{STYLE}</style>"
         return f"<!doctype html>\n<html lang='en'><head>{head}</head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
 
     def _tables(self) -> Iterator[tuple[str, list[list[str]]]]:

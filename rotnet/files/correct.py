@@ -68,7 +68,7 @@ def correct_files(
     """Turn the pictures of a folder upright, as copies in another folder or in their place.
 
     What is not turned is copied byte for byte, and in place left alone. All targets are planned before the first is
-    written; work goes on as results are taken.
+    written; work goes on as results are taken, some pictures ahead of them.
 
     What rotnet has turned before, as a small database of this user remembers, is left: none is turned twice.
 
@@ -109,8 +109,8 @@ def correct_files(
         One result a file, as they come; one that fails gives its error and the others go on.
 
     Raises:
-        UsageError: An option is not as described; before anything is read.
-        OutputError: Targets collide, are there already, or the disk is full.
+        UsageError: An option is not as described, targets collide or are there already; before anything is read.
+        OutputError: The folder of the results cannot be written to, or the disk is full.
         WeightsError: The model cannot be loaded.
 
     Example:
@@ -121,6 +121,14 @@ def correct_files(
     """
     if (output is None) != in_place:
         raise UsageError("correct_files needs either output, a folder of the results, or in_place=True.")
+    if backup is not None and not in_place:
+        raise UsageError("backup is for in_place=True: originals of results in a folder stay as they are anyway.")
+    if overwrite and in_place:
+        raise UsageError("overwrite is for results in a folder: in_place=True replaces nothing but what it turns.")
+    if beyond != "keep" and max_loss is None:
+        raise UsageError("beyond says what is done with pictures that would lose more than max_loss: give it as well.")
+    if jobs < 1:
+        raise UsageError(f"jobs must be at least 1. Received: jobs={jobs}.")
     how = Turning(crop, fill, quarter_turns, max_pixels, backup, strict, max_loss, beyond, sidecar)
     options = Options(
         turns=turns,

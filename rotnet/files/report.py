@@ -12,7 +12,7 @@ A report is one JSON object a line, in this schema, whose number grows when a fi
 | `confidence` | 0 to 1 | probability of the verdict; absent likewise, and where a person decided otherwise |
 | `reason` | text | why, in words; absent likewise |
 | `method` | text | how it was turned: `exif`, `pixels`, `resampled` or `sidecar`; absent if it was not |
-| `crop` | text | what is kept: `fit`, `keep`, `same`, `aspect`; absent if it was not resampled; a plan's is obeyed |
+| `crop` | text | `fit`, `keep`, `same`, `aspect`; absent if it was neither resampled nor `left`; a plan's is obeyed |
 | `lost` | 0 to 1 | share of the picture's area that the crop loses; absent if it was not to be turned |
 | `error` | text | why it failed, and what to do; absent if it did not |
 | `decided` | text | `person` where a person has decided, on the page of `--preview`; absent where the model has |

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rotnet.errors import UsageError
-from rotnet.files.decide import FileCorrection, not_turned
+from rotnet.files.decide import FileCorrection, check_unchanged, not_turned
 from rotnet.files.state import state_folder
 from rotnet.images import reading
 from rotnet.images.fingerprint import fingerprint
@@ -53,8 +53,9 @@ class TurnedBefore:
         self._failed = False
         try:
             self._path = path or state_folder() / "turned.sqlite"
-        except UsageError:  # no home
+        except UsageError as error:  # no home
             self._failed = True
+            _log.warning("What was turned is not remembered: %s", error)
 
     def has(self, data: bytes) -> bool:
         """Whether a picture file shows what was turned before."""
@@ -69,7 +70,9 @@ class TurnedBefore:
             self._do("INSERT OR IGNORE INTO turned VALUES (?)", fingerprint(data))
 
     def close(self) -> None:
+        """Let go of the database; nothing is remembered any more."""
         with self._lock:
+            self._failed = True  # whoever is still at work must not open it anew
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
@@ -102,6 +105,7 @@ def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Ge
         try:
             with reading.open_file(decision.path) as file:
                 data = file.read()
+            check_unchanged(decision)
         except Exception as error:  # whatever it is, the other pictures go on
             return decision.failed(error)
         if decision.action == "turned" and before.has(data):

@@ -132,8 +132,9 @@ class Watched:
 
     def target_of(self, path: Path) -> Path:
         """Where the successor of an input goes; sub-folders are mirrored."""
-        folder = next(folder for folder in self.folders.values() if path.is_relative_to(folder))
-        target = self.output / path.relative_to(folder)
+        place = Path(os.path.realpath(path.parent), path.name)  # as it is spelt, ../b seems to lie in .
+        folder = next(real for real in self.folders if place.is_relative_to(real))
+        target = self.output / place.relative_to(folder)
         if self.input_of(os.path.realpath(target)) is not None:
             raise UsageError(f"{target} would be an input itself: choose another OUT.")
         return target
@@ -244,6 +245,7 @@ class _Watch:
         self._journal = journal
         self._overwrite = overwrite
         self._handled: dict[Path, Stamp | None] = {}
+        self._sources: Targets = {}  # by target
 
     def pass_over(self) -> None:
         """Leave what is there now."""
@@ -284,10 +286,14 @@ class _Watch:
             return None
         is_new = path not in self._handled
         self._handled[path] = now
-        if is_new and self._journal is not None and self._journal.outcome_of(path) is not None:
-            return None
+        is_done = is_new and self._journal is not None and self._journal.outcome_of(path) is not None
         try:
             target = self.watched.target_of(path)
+            other = self._sources.setdefault(target, path)
+            if is_done:
+                return None
+            if other != path:
+                raise UsageError(f"{other} and {path} would both become {target}. Watch their folders into two.")
             check_targets({path: target}, overwrite=self._overwrite, advice=_ELSEWHERE)
         except UsageError as error:
             return FileCorrection(path, None, "failed", error=str(error))

@@ -131,6 +131,8 @@ def turn_bytes(
         if name in str(error):
             raise
         raise ImageError(f"{name}: {error}") from error
+    except UsageError as error:  # an option that does not fit this picture
+        raise UsageError(f"{name}: {error}") from error
     except RotNetError:
         raise
     except MemoryError as error:

@@ -121,7 +121,7 @@ def load_rotation_model(model: str | PathLike = "photo") -> keras.Model:
     if path.suffix == ".keras":
         try:
             return keras.models.load_model(path, compile=False, safe_mode=True)
-        except (ValueError, TypeError, OSError, KeyError) as error:
+        except Exception as error:  # whatever Keras and its formats say of a damaged file
             raise WeightsError(f"{path} must be a model saved by Keras, but it cannot be read: {error}") from error
     height, width, _ = OnnxNetwork(path).input_shape
     if not height or not width:

@@ -22,7 +22,7 @@ from rotnet.evaluation.classification_scores import classification_report, is_gu
 from rotnet.images.writing import make_folder
 from rotnet.models import freeze_backbone, unfreeze_backbone
 from rotnet.training.devices import in_use, shared
-from rotnet.training.fitting import Metric, Verbosity, check_loss, jit_compile, tensorboard
+from rotnet.training.fitting import Metric, Verbosity, check_loss, close_log, jit_compile, tensorboard
 from rotnet.training.generators import RotNetDataGenerator
 from rotnet.training.image_classifier import ImageClassifier
 from rotnet.training.labels import upright_classes
@@ -220,7 +220,8 @@ def fit_classifier(
     make_folder(folder)
     (folder / "log.csv").unlink(missing_ok=True)
     best = BestWeights(monitor)
-    told = [best, *_callbacks(folder, monitor, patience), *callbacks]
+    log = keras.callbacks.CSVLogger(folder / "log.csv", append=True)
+    told = [best, *_callbacks(folder, monitor, patience), log, *callbacks]
     stages: list[tuple[Callable[[keras.Model], object] | None, int, float]] = [(None, epochs, learning_rate)]
     if frozen_epochs:
         stages = [(freeze_backbone, frozen_epochs, learning_rate), (unfreeze_backbone, epochs, fine_tuning_rate)]
@@ -234,15 +235,18 @@ def fit_classifier(
             metrics=list(metrics),
             jit_compile=jit_compile(),
         )
-        history = model.fit(
-            shared(train),
-            validation_data=shared(validation),
-            initial_epoch=done,
-            epochs=done + number,
-            callbacks=told,
-            shuffle=False,
-            verbose=verbose,
-        )
+        try:
+            history = model.fit(
+                shared(train),
+                validation_data=shared(validation),
+                initial_epoch=done,
+                epochs=done + number,
+                callbacks=told,
+                shuffle=False,
+                verbose=verbose,
+            )
+        finally:
+            close_log(log)
         check_loss(history, folder)
         model.set_weights(best.weights)
         done += len(history.epoch)
@@ -312,4 +316,4 @@ def _callbacks(folder: Path, monitor: str, patience: int) -> list[keras.callback
         keras.callbacks.EarlyStopping(patience=patience, **watch),
         keras.callbacks.TerminateOnNaN(),
     ]
-    return [*callbacks, *tensorboard(folder), keras.callbacks.CSVLogger(folder / "log.csv", append=True)]
+    return [*callbacks, *tensorboard(folder)]

@@ -149,14 +149,18 @@ def fit(
             verbose=verbose,
         )
     finally:
-        # Keras leaves it open when the run is interrupted
-        if log.csv_file and not log.csv_file.closed:
-            log.csv_file.close()
+        close_log(log)
     check_loss(history, folder)
     if best.exists():
         model.load_weights(best)
     save_uncompiled(model, ended)
     return model
+
+
+def close_log(log: keras.callbacks.CSVLogger) -> None:
+    """Close the file, which Keras leaves open when a run is interrupted."""
+    if log.csv_file and not log.csv_file.closed:
+        log.csv_file.close()
 
 
 def check_loss(history: keras.callbacks.History, folder: Path) -> None:

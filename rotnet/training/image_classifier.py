@@ -102,5 +102,5 @@ class ImageClassifier:
             if model.output_shape != (None, len(classes)):
                 raise ValueError(f"the answers have the shape {model.output_shape}, the classes are {len(classes)}")
             return cls(model, classes)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except Exception as error:  # whatever Keras and its formats say of a damaged file
             raise WeightsError(f"{folder} must hold model.keras and classes.json of a classifier: {error}") from error

@@ -228,8 +228,8 @@ def run_photos(
         output: Where the run lives; started again, it goes on.
         backbone: A name in `rotnet.models.BACKBONES`; None for that of the model that is gone on from, else
             `"efficientnet_lite0"`.
-        stages: Each as `parse_stage` reads it; None as the preset `photo` was trained, with nothing frozen in backbones
-            of another kind, or, to go on from a model, a single gentle one near its size.
+        stages: Each as `parse_stage` reads it; None as the network that the preset `photo` grew from was trained, with
+            nothing frozen in backbones of another kind, or, to go on from a model, a single gentle one near its size.
         epochs: Of each stage; None for its own.
         seed: Of everything drawn.
         weights: None for random weights, `"imagenet"`, or the name of a preset or a path to the file of a model that is

@@ -181,8 +181,31 @@ def test_overwrites_only_when_told(folder, rotnet):
     assert Path("out/a.png").read_bytes() == Path("in/a.png").read_bytes()
 
 
+def test_another_model_of_the_same_name_is_another_run(folder, rotnet):
+    compass_onnx("m.onnx")
+    run = ("correct", "in", "-o", "out", "--model", "m.onnx")
+    assert rotnet(*run)[0] == 0
+    assert AGAIN.fullmatch(rotnet(*run)[1]).group(5) == "2"
+    compass_onnx("m.onnx", softmax=False)
+    status, _, err = rotnet(*run)
+    assert status == 2 and "out/a.png is there already" in err
+
+
+def test_only_what_is_new_is_previewed_after_a_run(folder, rotnet):
+    assert rotnet("correct", "in", "-o", "out")[0] == 0
+    save("in/c.png", 60.0)
+    look = ("correct", "in", "-o", "out", "--dry-run", "--report", "plan.jsonl")
+    status, out, err = rotnet(*look)
+    assert status == 0 and "in/c.png" in out and "in/a.png" not in out
+    assert "2 more were done by an earlier run, and are left out" in err
+    assert [row["path"] for row in rows_of("plan.jsonl")] == ["in/c.png"]
+    assert rotnet("apply", "plan.jsonl")[0] == 0 and Path("out/c.png").exists()
+    status, _, err = rotnet(*look, "--level")  # another run, whose results would replace those
+    assert status == 2 and "out/a.png is there already" in err
+
+
 def test_what_is_no_picture_by_its_name_is_told(folder, rotnet):
-    for name in "a.CR2 b.cr2 notes".split():
+    for name in "a.CR2 b.cr2 notes a.png.xmp".split():
         Path("in", name).touch()
     for options in (["-o", "out"], ["-o", "out2", "--dry-run"]):
         status, _, err = rotnet("correct", "in", *options)
@@ -443,6 +466,8 @@ def test_one_picture_through_standard_input_and_output(folder, model):
         (["in", "-o", "out", "--dry-run", "--resume"], 2, "--resume goes on with work"),
         (["in", "-o", "straight.jpg"], 2, "straight.jpg looks like a picture"),
         (["in", "-o", "out", "--report", "notes.txt"], 2, "nothing that rotnet writes"),
+        (["in", "-o", "out", "--report", "package.json"], 2, "nothing that rotnet writes"),
+        (["in", "-o", "out", "--preview", "album.html"], 2, "nothing that rotnet writes"),
         (["in", "-o", "out", "--preview", "empty"], 1, "empty cannot be written: it is a folder"),
         (["in", "-o", "out", "--report", "one", "--journal", "./one"], 2, "written to a file each"),
         (["-", "in", "-o", "out"], 2, "is one picture from standard input"),
@@ -455,6 +480,8 @@ def test_one_picture_through_standard_input_and_output(folder, model):
 def test_errors_are_one_sentence(folder, rotnet, arguments, status, sentence):
     os.mkdir("empty")
     save("copy/a.png")
+    Path("package.json").write_text('{"name": "mine"}')
+    Path("album.html").write_text("<!doctype html>\n<title>my album</title>")
     before = everything(".")
     ended, out, err = rotnet("correct", *arguments)
     assert (ended, out) == (status, "")

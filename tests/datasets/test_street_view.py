@@ -222,6 +222,7 @@ def test_regions_are_held_out_whole(tmp_path):
     for town in ("orlando", "pittsburgh", "york"):
         views(tmp_path / town, range(3))
     split = split_street_view(tmp_path, held_out=["york"])
+    assert split == split_street_view(tmp_path, held_out=["./york/"])
     assert {path.parent.name for path in split.train} == {"orlando", "pittsburgh"}
     assert {path.parent.name for path in split.val} == {"york"} and len(split.val) == 12
     with pytest.raises(UsageError, match="There is no paris"):

@@ -18,7 +18,7 @@ from PIL import Image, ImageCms, ImageOps
 from runs import correct_planned
 from trees import everything, make_traps, save, save_flat
 
-from rotnet import angle_difference, predict_angle
+from rotnet import angle_difference, correct_files, predict_angle
 from rotnet.errors import OutputError, UsageError
 from rotnet.files import FilePrediction, Turning, plan_in_place, plan_targets, predict_files
 from rotnet.geometry.cropping import share_lost
@@ -488,3 +488,21 @@ def test_slow_picture_does_not_hold_up_whoever_stops(folder, compass, monkeypatc
     results.close()
     assert time.monotonic() - started < 10, "half a second; the picture takes thirty"
     leave.set()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"output": "out", "backup": ".orig"}, "backup is for in_place=True"),
+        ({"in_place": True, "overwrite": True}, "overwrite is for results in a folder"),
+        ({"output": "out", "beyond": "leave"}, "max_loss: give it as well"),
+        ({"output": "out", "jobs": 0}, "jobs must be at least 1"),
+        ({}, "needs either output"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused_before_any_work(folder, compass, options, sentence):
+    save("in/a.png")
+    before = everything(".")
+    with pytest.raises(UsageError, match=sentence):
+        correct_files("in", model=compass, **options)
+    assert everything(".") == before

@@ -45,6 +45,13 @@ def write_plan(compass, path="plan.jsonl", how=None, **options):
     return [json.loads(line) for line in Path(path).read_text().splitlines()]
 
 
+def test_a_picture_that_changes_before_it_is_signed_is_not_planned(folder, compass):
+    decisions = list(decide_files(plan_targets(["in/a.png"], "out"), compass))
+    save("in/a.png", 90.0)
+    (signed,) = with_digests(decisions)
+    assert signed.action == "failed" and "has changed since it was looked at" in signed.error
+
+
 # Reports --------------------------------------------------------------------------------------------------------------
 
 TEXTS = st.binary(min_size=1, max_size=20).filter(lambda name: b"\0" not in name).map(os.fsdecode)

@@ -356,6 +356,26 @@ def test_two_folders_do_not_share_a_target(folder, compass):
     assert sorted(action for _, action in watch.told()) == ["failed", "turned"]
 
 
+def test_two_folders_do_not_overwrite_each_other(folder, compass):
+    os.mkdir("other")
+    with watching(compass, "in", "other", overwrite=True) as watch:
+        bring("in/a.png")
+        watch.wait_for(1)
+        bring("other/a.png", 60.0)
+        watch.wait_for(2)
+    assert watch.told() == [("in/a.png", "turned"), ("other/a.png", "failed")]
+    assert "would both become out/a.png" in watch.results[1].error
+
+
+@pytest.mark.parametrize("folders", [(".", "../scans"), ("../in", "../in/../scans")])
+def test_results_stay_in_the_folder_of_results(folder, monkeypatch, folders):
+    os.mkdir("scans")
+    monkeypatch.chdir("in")
+    watched = Watched.of(folders, "../out")
+    targets = [watched.target_of(Path(name, "a.png")) for name in folders]
+    assert targets == [Path("../out/a.png")] * 2
+
+
 @pytest.mark.parametrize(
     ("folders", "output", "sentence"),
     [

@@ -195,7 +195,12 @@ def test_a_folder_that_holds_no_classifier(tmp_path):
     other = tmp_path / "other"
     ImageClassifier(build_classifier("small_cnn", 3, input_shape=SHAPE, weights=None), ("a", "b")).save(other)
     (tmp_path / "model.keras").write_bytes(b"no model")
-    for folder in (tmp_path, tmp_path / "missing", other):
+    damaged = tmp_path / "damaged"
+    ImageClassifier(build_classifier("small_cnn", 2, input_shape=SHAPE, weights=None), ("a", "b")).save(damaged)
+    whole = bytearray((damaged / "model.keras").read_bytes())
+    whole[len(whole) // 2] ^= 0xFF
+    (damaged / "model.keras").write_bytes(whole)
+    for folder in (tmp_path, tmp_path / "missing", other, damaged):
         with pytest.raises(WeightsError, match="must hold model.keras and classes.json"):
             ImageClassifier.load(folder)
 

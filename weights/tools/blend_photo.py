@@ -1,6 +1,6 @@
 """Average the weights of two networks, one of them taught on from the other (Wortsman et al., 2022).
 
-    python weights/tools/blend_photo.py photo weights/runs/photo9/stage1/best.onnx -o blend.onnx --share 0.5
+    python weights/tools/blend_photo.py photo runs/photo14/model.onnx -o blend.onnx --share 0.5
 
 What the second has learned of new pictures and what the first knew of old ones is then partly there, at the cost of
 one network. The calibration is that of `photo` until the file is calibrated anew.
@@ -23,7 +23,7 @@ def main():
     parser.add_argument("second", help="likewise")
     parser.add_argument("-o", "--output", required=True, type=Path)
     parser.add_argument("--share", type=float, default=0.5, help="of the second; default: 0.5")
-    parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--backbone", default="efficientnet_lite0_deep")
     parser.add_argument("--grow-from", metavar="BACKBONE", help="of the first, where it is a smaller one")
     parser.add_argument("--size", type=int, default=256, help="side of the pictures that are looked at; default: 256")
     options = parser.parse_args()

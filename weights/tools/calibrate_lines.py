@@ -6,8 +6,9 @@
     python weights/tools/calibrate_lines.py PHOTOS MORE --opposite   # how askew the panoramas of Street View are
 
 Pictures to learn from are turned by any angle, cropped, saved as JPEG and answered by the network; the lines start from
-its answer, and once more from a worse one. Whether what they say is right within half a degree and within one is fitted
-by a logistic over their features.
+its answer, and once more from a worse one, for these pictures the network knows. Whether what they say is right within
+half a degree and within one is fitted by a logistic over their features. Answers and tilts are those of pictures to
+choose by, which the network has not learned from, each turned by many angles.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from rotnet.inference.options import Options
 LEVEL = "svcam"  # the source whose pictures are level, and how many of it and of others
 STREET_VIEWS, OTHERS = 700, 60
 SOURCES = "corel animals portraits sport22 weather bigcats flickr unsplash travels imagenet pets tud".split()
-TILTED = 500  # of each kind, once level and once tilted
+SHOWN = 504  # answers of each kind that are measured
 FOLDS = 5
 
 
@@ -39,19 +40,17 @@ def main():
     parser.add_argument("--tilts", action="store_true", help="measure what becomes of slight tilts instead")
     parser.add_argument("--opposite", action="store_true", help="measure the panoramas instead")
     options = parser.parse_args()
-    train = [photo for photo in photos(options.folders) if photo.side == "train"]
+    found = photos(options.folders)
+    train, choose = ([photo for photo in found if photo.side == side] for side in ("train", "choose"))
     if options.opposite:
         opposite([photo.path for photo in train if photo.source == LEVEL])
-        return
-    chosen = some(train, np.random.default_rng(17))
-    if options.answers:
-        answers({photo.path: photo.source for photo in train}, chosen)
-    elif options.tilts:
-        by_level = {LEVEL: chosen[:TILTED], "others": chosen[STREET_VIEWS:][:TILTED]}
-        for name, paths in by_level.items():
-            tilts(name, paths)
+    elif options.answers or options.tilts:
+        for name, sources in ((LEVEL, [LEVEL]), ("others", SOURCES)):
+            paths = [photo.path for photo in choose if photo.source in sources]
+            print(f"{name}: {len(paths)} pictures")
+            (answers if options.answers else tilts)(name, paths, repeats=max(1, SHOWN // len(paths)))
     else:
-        calibrate(*examples(chosen))
+        calibrate(*examples(some(train, np.random.default_rng(17))))
 
 
 def some(train, rng):
@@ -80,34 +79,34 @@ def examples(paths):
     return np.array(features), np.array(errors), np.array(pictures)
 
 
-def answers(source, paths):
-    """How far answers are off, of level pictures and of others, by the network alone and with lines."""
+def answers(name, paths, *, repeats):
+    """How far answers are off, by the network alone and with lines."""
     predictor = Predictor("photo")
-    trials = make_trials(paths, seed=17)
+    trials = make_trials(paths, seed=17, repeats=repeats)
     views = [predictor.view(trial.render()) for trial in trials]
     truth = np.array([trial.angle for trial in trials])
-    level = np.array([source[path] == LEVEL for path in paths])
     for refine in (None, "lines"):
         found = np.array([one.angle for one in predictor.predict_views(views, Options(refine=refine))])
         errors = np.asarray(angle_difference(found, truth))
-        for name, part in (("level", errors[level]), ("others", errors[~level])):
-            score = level_score(part)
-            within = f"{score.within_half:.1%} within 0.5, {score.within_1:.1%} within 1, AUC@1 {score.auc_1:.1%}"
-            print(f"{name}, refine={refine}, n {len(part)}: median {np.median(part):.2f}, {within}", flush=True)
+        score = level_score(errors)
+        within = f"{score.within_half:.1%} within 0.5, {score.within_1:.1%} within 1, AUC@1 {score.auc_1:.1%}"
+        print(f"{name}, refine={refine}, n {len(errors)}: median {np.median(errors):.2f}, {within}", flush=True)
 
 
-def tilts(name, paths):
-    """What `correct` does, without being asked to level, to pictures as they are and tilted by 2 to 10 degrees."""
+def tilts(name, paths, *, repeats):
+    """What `correct` does to windows of upright pictures and to pictures tilted by 2 to 10 degrees."""
     predictor, rng = Predictor("photo"), np.random.default_rng(5)
-    drawn = rng.uniform(2, 10, len(paths)) * rng.choice([-1, 1], len(paths))
-    for kind, angles in (("upright", np.zeros(len(paths))), ("tilted", drawn)):
-        trials = make_trials(paths, seed=17, angles=(angles % 360).tolist())
+    number = len(paths) * repeats
+    drawn = rng.uniform(2, 10, number) * rng.choice([-1, 1], number)
+    windows = make_trials(paths, seed=17, repeats=repeats, protocol="upright")
+    tilted = make_trials(paths, seed=17, repeats=repeats, angles=(drawn % 360).tolist())
+    for kind, angles, trials in (("upright", np.zeros(number), windows), ("tilted", drawn, tilted)):
         answers = list(predictor.predict_views([predictor.view(trial.render()) for trial in trials], Options()))
         network = np.array([answer.angle - answer.refined_by for answer in answers])
         off = np.asarray(signed_difference(network, angles))
         lined = np.asarray(angle_difference([answer.angle for answer in answers], angles))
         print(
-            f"{name} {kind}, n {len(paths)}: median error {np.median(np.abs(off)):.2f} degrees by the network, "
+            f"{name} {kind}, n {number}: median error {np.median(np.abs(off)):.2f} degrees by the network, "
             f"{np.median(lined):.2f} with lines; pull towards upright {np.median(-off * np.sign(angles)):.2f}",
             flush=True,
         )
@@ -116,7 +115,7 @@ def tilts(name, paths):
             left = np.asarray(angle_difference(angles, turns))
             turned, worse = turns != 0, left > np.abs(angles) + 1
             print(
-                f"{name} {kind}, level={level}, n {len(paths)}: turned {turned.mean():.1%}, of these within 0.7 "
+                f"{name} {kind}, level={level}, n {number}: turned {turned.mean():.1%}, of these within 0.7 "
                 f"degrees {(left[turned] <= 0.7).mean() if turned.any() else 0:.1%}, by more than 5 degrees "
                 f"{(np.asarray(angle_difference(turns, 0)) > 5).sum()}, worse by more than 1 degree {worse.sum()}",
                 flush=True,

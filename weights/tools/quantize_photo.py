@@ -29,7 +29,8 @@ from keras import layers, ops
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from sources import EPOCH, Balanced, photos, shares
+from sources import photos, shares
+from streams import EPOCH, Balanced
 
 from rotnet import Predictor, RotNetDataGenerator
 from rotnet.datasets.augmentation import SAVED, Augmentation
@@ -267,12 +268,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", help="folders of upright photographs with a manifest.csv")
     parser.add_argument("-o", "--output", required=True, type=Path, help="folder of the run")
+    parser.add_argument("--model", default="photo", help="what is rounded: a preset or an .onnx file")
     parser.add_argument("--stages", nargs="+", default=STAGES, metavar="SIZE:EPOCHS:RATE")
     options = parser.parse_args()
     found = photos(options.folders)
     train, choose = ([photo for photo in found if photo.side == side] for side in ("train", "choose"))
     paths, drawn, choose = [photo.path for photo in train], shares(train), [photo.path for photo in choose]
-    model = merged(presets.find("photo"))
+    model = merged(presets.find(options.model))
     teacher = session(of_any_size(model))
     seen = np.random.default_rng(0).choice(len(paths), min(SEEN, len(paths)), replace=False, p=drawn)
     bounds = ranges(model, [paths[number] for number in seen])

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from rotnet import RotNetDataGenerator
-
-EPOCH = 9_600  # examples between two backups of a training: some minutes
 LARGEST_SHARE = 0.15  # of the examples, for one collection
 FLATTENING = 0.6  # a collection weighs as its number of pictures to this power
 # collections whose pictures are alike, squashed or askew weigh less than others
@@ -54,21 +51,6 @@ def shares(train):
     weight = {source: min(value / total, LARGEST_SHARE) for source, value in weight.items()}
     drawn = np.array([weight[photo.source] / count[photo.source] for photo in train])
     return drawn / drawn.sum()
-
-
-class Balanced(RotNetDataGenerator):
-    """Draws a number of examples an epoch, each picture as often as its share says."""
-
-    def __init__(self, images, drawn, *, examples, **kwargs):
-        self._drawn, self._drawn_each_epoch = drawn, examples
-        super().__init__(images, **kwargs)
-
-    def __len__(self):
-        return self._drawn_each_epoch // self.batch_size
-
-    def _order(self, epoch):
-        rng = np.random.default_rng((self.seed, epoch, 0, 1))
-        return rng.choice(len(self._drawn), self._drawn_each_epoch, p=self._drawn)
 
 
 def _half(group):

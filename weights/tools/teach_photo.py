@@ -1,6 +1,6 @@
 """Teach a photo model on with pictures of several folders, collections in balance.
 
-    python weights/tools/teach_photo.py PHOTOS MORE -o runs/photo8 --stages 160:9:2e-4:stage3 192:2:1e-4:stage3
+    python weights/tools/teach_photo.py PHOTOS MORE -o runs/photo14 --stages 160:32:1e-4:stage3 208:6:5e-5:stage3
 
 `sources.py` says which pictures are taught, chosen by and kept for the test. Batch normalization is folded into the
 convolutions, whose biases learn. Started again after a stop, the run goes on where it was: each epoch is backed up. It
@@ -23,7 +23,8 @@ if os.path.exists("/proc/cpuinfo") and "amx_bf16" in Path("/proc/cpuinfo").read_
 
 import keras  # noqa: E402
 import numpy as np
-from sources import EPOCH, Balanced, photos, shares
+from sources import photos, shares
+from streams import EPOCH, Balanced
 
 from rotnet import RotNetDataGenerator, build_model
 from rotnet.datasets.augmentation import SAVED, Augmentation
@@ -41,7 +42,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", help="folders of upright photographs with a manifest.csv")
     parser.add_argument("-o", "--output", required=True, type=Path, help="folder of the run")
-    parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--backbone", default="efficientnet_lite0_deep")
     parser.add_argument("--grow-from", metavar="BACKBONE", help="of the start, where it is a smaller one")
     parser.add_argument("--start", default="photo", help="a preset, an .onnx, .keras or .weights.h5 file, or imagenet")
     parser.add_argument("--stages", nargs="+", required=True, metavar="SIZE:EPOCHS:RATE[:FREEZE_BEFORE]")
