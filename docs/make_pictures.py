@@ -46,7 +46,7 @@ def levels():
     tilted = [rotnet.generate_rotated_image(picture, 6, crop_center=False, crop_largest_rect=True) for picture in
               (data.stereo_motorcycle()[0], data.astronaut(), data.camera())]  # fmt: skip
     sheets = []
-    for source in [CROOKED[1], *tilted, CROOKED[0].with_name("coffee.jpg")]:
+    for source in [CROOKED[1], *tilted, data.cat()]:
         image = rotnet.read_image(source)
         file = io.BytesIO()
         plot_level(image, model.predict(image)).savefig(file, dpi=80)
