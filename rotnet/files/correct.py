@@ -116,7 +116,7 @@ def correct_files(
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     [result.action for result in correct_files("examples/photos/astronaut.jpg", folder)]
+        ...     [result.action for result in correct_files("examples/photos/camera.jpg", folder)]
         ['turned']
     """
     if (output is None) != in_place:
