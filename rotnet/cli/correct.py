@@ -224,7 +224,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     predictor = as_predictor(options.model)
     asked = asked_of(options)
     predictor.check(asked)
-    with _earlier_run(options, _settings(options, asked, how)) as journal:
+    with _earlier_run(options, asked, how) as journal:
         planned = _plan(options, journal.touched if journal else ())
         targets = {source: to for source, to in planned.items() if recorded(source, to, journal) is None}
     if len(targets) < len(planned):
@@ -248,7 +248,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
 
 
 @contextmanager
-def _earlier_run(options: argparse.Namespace, settings: dict[str, Any]) -> Iterator[Journal | None]:
+def _earlier_run(options: argparse.Namespace, asked: Options, how: Turning) -> Iterator[Journal | None]:
     """The journal of an earlier run that a run of these options would go on from; None if there is none."""
     from rotnet.files import Journal
 
@@ -256,7 +256,7 @@ def _earlier_run(options: argparse.Namespace, settings: dict[str, Any]) -> Itera
     if options.in_place or options.overwrite or not place.is_file():
         yield None
     else:
-        with Journal(place, again=settings, within=[options.output]) as journal:
+        with Journal(place, again=_settings(options, asked, how), within=[options.output]) as journal:
             yield journal if journal.goes_on else None
 
 

@@ -31,7 +31,7 @@ PARTS = tuple(f"part{number}.zip" for number in range(1, 11))
 FEWEST_PLACES = 2  # on either side: one shows the same houses again and again
 _SIDE_VIEW = re.compile(r"\d{6}_[1-4]\.jpg", re.IGNORECASE)
 _OTHER_VIEW = re.compile(r"\d{6}_[05]\.jpg", re.IGNORECASE)
-_VIEW = re.compile(r"(?P<place>.+)_\d+\.\w+")
+_VIEW = re.compile(r"(?P<place>.+)_\d{1,3}\.\w+")  # or a bearing; IMG_1234.jpg names no place
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ def split_street_view(folder: str | Path, *, val_share: float = 0.1, held_out: S
 
     Neighbouring places see some of the same houses, so a model for another town should be measured in another town:
     sub-folders `train` and `val`, or those named in `held_out`, divide by region. Otherwise the file names do, by
-    place: `PLACE_VIEW.jpg`, in which VIEW is a number. Of names with six digits, those of the UCF data set, the views
-    0 and 5, which are not to the sides, are skipped.
+    place: `PLACE_VIEW.jpg`, in which VIEW has up to three digits. Of places with six digits, those of the UCF data set,
+    the views 0 and 5, which are not to the sides, are skipped.
 
     Args:
         folder: Holds the pictures, in sub-folders too; other files, and by place files of other names, are skipped.

@@ -233,7 +233,7 @@ def test_sub_folders_train_and_val_are_believed_whatever_their_names(tmp_path):
     for side in ("train", "val"):
         (tmp_path / side).mkdir()
         for number in range(3):
-            (tmp_path / side / f"{number}.jpg").touch()
+            (tmp_path / side / f"IMG_000{number}.jpg").touch()
     split = split_street_view(tmp_path)
     assert [path.parent.name for path in split.train] == ["train"] * 3
     assert [path.parent.name for path in split.val] == ["val"] * 3
