@@ -28,9 +28,9 @@ import keras
 from rotnet import RotNetDataGenerator, RotNetError, build_model, evaluate
 from rotnet.datasets import StreetViewAugmentation, download_street_view, split_street_view
 from rotnet.evaluation.measuring import summary
-from rotnet.models import load_rotation_model
+from rotnet.models import backbone_of, load_rotation_model
 from rotnet.models.export import export_onnx
-from rotnet.models.transfer import backbone_of, copy_weights, fix_statistics
+from rotnet.models.transfer import fix_statistics
 from rotnet.training import TrainingSettings, calibrate_photos, fit
 from rotnet.training.recipes import REPEATS
 
@@ -64,8 +64,7 @@ def run(
     keras.utils.set_random_seed(SEED)
     shape = (size, size, 3)
     if begun:
-        model = build_model(backbone_of(begun).name, input_shape=shape)
-        copy_weights(begun, model)
+        model = build_model(backbone_of(begun).name, input_shape=shape, weights=begun)
         fix_statistics(model)  # few pictures would ruin those that come from many
     else:
         head = "flatten" if original else "pool"

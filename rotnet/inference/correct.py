@@ -35,6 +35,7 @@ def correct_rotation(
     level: bool | None = None,
     refine: Refine | None = "lines",
     return_prediction: bool = False,
+    max_pixels: int | None = reading.MAX_PIXELS,
     strict: bool = True,
 ) -> Any:
     """Turn a picture upright, if the model is sure enough which way that is.
@@ -65,8 +66,9 @@ def correct_rotation(
         level: Slight tilts, which may be meant so, are corrected where lines tell the level (None), wherever the model
             is sure of them (True), or not (False).
         refine: `"lines"` refines a sure answer by the straight lines of the picture; None leaves what the network says.
-        strict: Refuse damaged pictures; False takes what is left of them.
         return_prediction: Return `(picture, AnglePrediction)` instead of the picture alone.
+        max_pixels: Refuse larger pictures; None for no limit.
+        strict: Refuse damaged pictures; False takes what is left of them.
 
     Returns:
         An array of the same dtype and channels for an array; a PIL image for a PIL image, a path, bytes or a file, its
@@ -96,8 +98,8 @@ def correct_rotation(
 
     def correct(one: Any) -> Any:
         # a file object can be read only once
-        loaded = one if isinstance(one, np.ndarray) else reading.open_pil(one, strict=strict)
-        prediction = next(predictor.predict_views([predictor.view(loaded)], options))
+        loaded = one if isinstance(one, np.ndarray) else reading.open_pil(one, max_pixels=max_pixels, strict=strict)
+        prediction = next(predictor.predict_views([predictor.view(loaded, max_pixels=max_pixels)], options))
         turn = predictor.decide(prediction, options).turn
         height, width = loaded.shape[:2] if isinstance(loaded, np.ndarray) else loaded.size[::-1]
         taken, lost = chosen_crop(width, height, turn, asked, max_loss, beyond)

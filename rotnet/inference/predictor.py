@@ -106,6 +106,7 @@ class Predictor:
         angle_range: AngleRange | None = None,
         right_angles: bool = False,
         refine: Refine | None = "lines",
+        max_pixels: int | None = reading.MAX_PIXELS,
         strict: bool = True,
     ) -> list[AnglePrediction]: ...
     @overload
@@ -117,6 +118,7 @@ class Predictor:
         angle_range: AngleRange | None = None,
         right_angles: bool = False,
         refine: Refine | None = "lines",
+        max_pixels: int | None = reading.MAX_PIXELS,
         strict: bool = True,
     ) -> AnglePrediction | list[AnglePrediction]: ...
     def predict(
@@ -127,6 +129,7 @@ class Predictor:
         angle_range: AngleRange | None = None,
         right_angles: bool = False,
         refine: Refine | None = "lines",
+        max_pixels: int | None = reading.MAX_PIXELS,
         strict: bool = True,
     ) -> AnglePrediction | list[AnglePrediction]:
         """Predict the angle of a picture, or of several.
@@ -138,6 +141,7 @@ class Predictor:
             right_angles: Answer 0, 90, 180 or 270 degrees only.
             refine: `"lines"` refines a sure answer by the straight lines of the picture; None leaves what the network
                 says.
+            max_pixels: Refuse larger pictures; None for no limit.
             strict: Refuse damaged pictures; False answers for what is left of them.
 
         Returns:
@@ -149,9 +153,10 @@ class Predictor:
             WeightsError: The model answers with something else than angles.
         """
         options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles, refine=refine)
+        view = functools.partial(self.view, max_pixels=max_pixels, strict=strict)
         if is_single(images):
-            return next(self.predict_views([self.view(images, strict=strict)], options))
-        return list(self.predict_views(each(images, functools.partial(self.view, strict=strict)), options))
+            return next(self.predict_views([view(images)], options))
+        return list(self.predict_views(each(images, view), options))
 
     def view(self, image: Any, *, max_pixels: int | None = reading.MAX_PIXELS, strict: bool = True) -> View:
         """What is looked at of a picture: it is decoded once, no larger than network and lines need."""
@@ -284,6 +289,7 @@ def predict_angle(
     angle_range: AngleRange | None = None,
     right_angles: bool = False,
     refine: Refine | None = "lines",
+    max_pixels: int | None = reading.MAX_PIXELS,
     strict: bool = True,
 ) -> Any:
     """Predict by how many degrees a picture is turned.
@@ -304,6 +310,7 @@ def predict_angle(
             sideways or upside down. The confidence stays what it is likewise.
         refine: `"lines"` refines a sure answer by the straight lines of the picture, where there are enough of them;
             `refined_by` says by how much. None leaves what the network says.
+        max_pixels: Refuse larger pictures; None for no limit.
         strict: Refuse damaged pictures; False answers for what is left of them.
 
     Returns:
@@ -320,7 +327,7 @@ def predict_angle(
         True
     """
     predictor = as_predictor(model)
-    view = functools.partial(predictor.view, strict=strict)
+    view = functools.partial(predictor.view, max_pixels=max_pixels, strict=strict)
     options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles, refine=refine)
     if is_many(image):
         return list(predictor.predict_views(each(image, view), options))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from rotnet.errors import UsageError
 from rotnet.geometry.angles import angle_difference, class_angles
+from rotnet.images import reading
 from rotnet.inference.options import Turns
 from rotnet.inference.predictor import AnglePrediction, Model, is_many, predict_angle
 
@@ -28,6 +29,7 @@ def is_upright(
     tolerance: float = TOLERANCE,
     model: Model = "photo",
     turns: Turns | None = None,
+    max_pixels: int | None = reading.MAX_PIXELS,
     strict: bool = True,
 ) -> Any:
     """Tell whether a picture stands upright.
@@ -39,6 +41,7 @@ def is_upright(
         model: Name of a preset, path of an `.onnx` or `.keras` file, a `Predictor` or a Keras model.
         turns: Views that are pooled for an answer: 4 for the picture and its quarter turns, or 1. None takes 1, 2 or
             4, until it is sure.
+        max_pixels: Refuse larger pictures; None for no limit.
         strict: Refuse damaged pictures; False answers for what is left of them.
 
     Returns:
@@ -55,7 +58,7 @@ def is_upright(
         False
     """
     check_tolerance(tolerance)
-    answers = predict_angle(image, model=model, turns=turns, strict=strict)
+    answers = predict_angle(image, model=model, turns=turns, max_pixels=max_pixels, strict=strict)
     if is_many(image):
         return [_is_likely(answer, tolerance) for answer in answers]
     return _is_likely(answers, tolerance)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rotnet.errors import WeightsError, require
 from rotnet.inference.networks import OnnxNetwork
 
-TOLERANCE = 1e-4
+TOLERANCE = 5e-4  # of a probability: bfloat16, where a processor multiplies in it, is off by 2e-4
 
 
 @dataclass
@@ -118,7 +118,7 @@ def _compare(model: keras.Model, network: OnnxNetwork, path: str | Path) -> None
     difference = float(np.abs(keras.ops.convert_to_numpy(model(images)) - network(images)).max())
     if not difference <= TOLERANCE:
         raise WeightsError(
-            f"{model.name} must answer as {path} does, within {TOLERANCE}. Found: a difference of {difference:.3f}."
+            f"{model.name} must answer as {path} does, within {TOLERANCE}. Found: a difference of {difference:.1g}."
         )
 
 

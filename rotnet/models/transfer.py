@@ -72,7 +72,7 @@ def build_model(
     backbone: str = "efficientnet_lite0",
     *,
     input_shape: tuple[int, int, int] = (224, 224, 3),
-    weights: str | PathLike | None = None,
+    weights: str | PathLike | keras.Model | None = None,
     head: str = "pool",
     dropout: float = 0.0,
     classes: int = 360,
@@ -86,8 +86,9 @@ def build_model(
         input_shape: `(height, width, 3)` of the pictures, pixels, for the small ones also `(height, width, 1)`; some
             backbones have a least size.
         weights: None for random weights; `"imagenet"` for a backbone that has learned from ImageNet (shipped for
-            EfficientNet-Lite, downloaded by Keras for the others); the name of a preset, or a path to the
-            `.weights.h5`, `.keras` or `.onnx` file of a whole model built with the same arguments.
+            EfficientNet-Lite, downloaded by Keras for the others); the name of a preset, a path to the
+            `.weights.h5`, `.keras` or `.onnx` file of a whole model built with the same arguments, or such a model, as
+            for pictures of another size.
         head: `"pool"` averages the features over the picture; `"flatten"` keeps their places, as the original RotNet
             does.
         dropout: Share of the features left out in training before the last layer.
@@ -105,12 +106,15 @@ def build_model(
         >>> build_model("efficientnet_lite0", input_shape=(64, 64, 3)).output_shape
         (None, 360)
     """
+    begun = weights if isinstance(weights, keras.Model) else None
     inputs, x = picture_features(backbone, input_shape=input_shape, imagenet=weights == "imagenet", head=head)
     if dropout:
         x = layers.Dropout(dropout, name="dropout")(x)
     outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="angles")(x)
     model = keras.Model(inputs, outputs, name=f"rotnet_{backbone}")
-    if weights not in (None, "imagenet"):
+    if begun is not None:
+        _take_over(begun, model)
+    elif weights not in (None, "imagenet"):
         _load(model, weights)
     return model
 
@@ -314,6 +318,16 @@ def load_tensors_into(model: keras.Model, tensors: dict) -> None:
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
     """The variables of a functional model by `layer/variable` name, as the shipped weight files name them."""
     return {f"{layer.name}/{v.name}": v for layer in model.layers for v in layer.variables}
+
+
+def _take_over(begun: keras.Model, model: keras.Model) -> None:
+    try:
+        copy_weights(begun, model)
+    except ValueError as error:
+        raise WeightsError(
+            f"A model whose weights are taken over must be built as {model.name} is, with answers of shape "
+            f"{model.output_shape}. Received: {begun.name}, with answers of shape {begun.output_shape}."
+        ) from error
 
 
 def _load(model: keras.Model, weights: str | PathLike) -> None:

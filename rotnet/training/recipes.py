@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from rotnet.datasets import load_photos, split_photos
 from rotnet.datasets.augmentation import SAVED, Augmentation
-from rotnet.errors import UsageError, WeightsError
+from rotnet.errors import UsageError
 from rotnet.evaluation import (
     Evaluation,
     calibrate,
@@ -130,17 +130,8 @@ def stage_folder(output: str | Path, number: int) -> Path:
 
 def _network(stage: Stage, backbone: str, weights: str | keras.Model | None, dropout: float) -> keras.Model:
     keras.utils.set_random_seed(stage.seed)
-    begun = weights if isinstance(weights, keras.Model) else None
-    named = None if isinstance(weights, keras.Model) else weights
-    model = build_model(backbone, input_shape=(stage.size, stage.size, 3), weights=named, dropout=dropout)
-    if begun is not None:
-        try:
-            copy_weights(begun, model)
-        except ValueError as error:
-            raise WeightsError(
-                "A model that is gone on from must be one of rotnet.build_model, with 360 answers. "
-                f"Received: {begun.name}, with answers of shape {begun.output_shape}."
-            ) from error
+    model = build_model(backbone, input_shape=(stage.size, stage.size, 3), weights=weights, dropout=dropout)
+    if isinstance(weights, keras.Model):
         fix_statistics(model)  # few pictures would ruin those that come from many
     if stage.freeze_before:
         freeze(model, stage.freeze_before)
@@ -301,9 +292,7 @@ def _to_answer(model: keras.Model, size: int, backbone: str) -> keras.Model:
     network knows them (Touvron et al., "Fixing the train-test resolution discrepancy", 2019).
     """
     size = _in_steps(size * 7 / 6)
-    larger = build_model(backbone, input_shape=(size, size, 3), weights=None)
-    copy_weights(model, larger)
-    return larger
+    return build_model(backbone, input_shape=(size, size, 3), weights=model)
 
 
 def _in_steps(size: float) -> int:

@@ -1,6 +1,7 @@
 """Turning upright: what comes back is of the kind that went in, and stands."""
 
 import io
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from compass import crooked
 from pictures import encoded, exif_with
 from PIL import Image, ImageCms
 
-from rotnet import angle_difference, correct_rotation, predict_angle
+from rotnet import angle_difference, correct_rotation, is_upright, predict_angle
 from rotnet.errors import ImageError, UsageError
 from rotnet.geometry.warping import MAX_WARP_SIDE
 from rotnet.images.turning import turn_back
@@ -297,6 +298,15 @@ def test_min_confidence_decides(compass):
 def test_bad_option_is_a_usage_error_that_names_it(compass, option):
     with pytest.raises(UsageError, match=next(iter(option))):
         correct_rotation(crooked(ANGLE), model=compass, **option)
+
+
+def test_the_limit_of_pixels_can_be_raised_by_every_way_in(compass):
+    file = encoded(crooked(30.0))
+    functions = (predict_angle, correct_rotation, is_upright)
+    for read in (compass.predict, *(partial(one, model=compass) for one in functions)):
+        with pytest.raises(ImageError, match="more than max_pixels=100; shrink it or raise max_pixels"):
+            read(file, max_pixels=100)
+        read(file, max_pixels=None)
 
 
 def test_picture_too_long_for_the_warp_is_an_image_error():

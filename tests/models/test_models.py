@@ -278,6 +278,15 @@ def test_weights_from_a_file(suffix, tmp_path):
         np.testing.assert_allclose(numbers(again(pictures())), numbers(model(pictures())), atol=1e-6)
 
 
+def test_weights_of_a_model_for_pictures_of_another_size():
+    begun = small_model()
+    larger = build_model("efficientnet_lite0", input_shape=(96, 96, 3), dropout=0.2, weights=begun)
+    for kept, taken in zip(begun.get_weights(), larger.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, taken)
+    with pytest.raises(WeightsError, match=r"built as rotnet_efficientnet_lite0 is.*\(None, 90\).*\(None, 360\)"):
+        small_model(weights=begun, classes=90)
+
+
 @pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")  # Keras, before it raises
 def test_weights_that_cannot_be_used_are_named(tmp_path):
     other = mnist_p4cnn(width=2)
