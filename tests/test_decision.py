@@ -14,6 +14,8 @@ from PIL import Image
 
 import rotnet
 from rotnet.cli.main import main
+from rotnet.engines.batch import BatchPredictor
+from rotnet.files.check import check_files
 from rotnet.geometry.angles import angle_difference
 from rotnet.inference.decision import ACTIONS, decide
 from rotnet.inference.model_card import ModelCard
@@ -33,6 +35,7 @@ TABLE = [
     (0.0, [], "upright", 0.0),
     (1.0, [], "upright", 0.0),
     (8.0, [], "slight tilt", 0.0),
+    (190.0, [], "turned", 190.0),
     (8.0, ["--level"], "turned", 8.0),
     (8.0, ["--no-level"], "slight tilt", 0.0),
     (352.0, ["--angle-range", "-15", "15"], "turned", 352.0),
@@ -68,6 +71,12 @@ def test_every_way_in_says_the_same(folder, model, capsys, angle, arguments, act
     decision = predictor.decide(answer, Options(**options))
     assert decision.action == action
     assert angle_difference(decision.turn, turned) < 1.0 and (turned % 90 != 0 or decision.turn == turned)
+    expected = {"action": action, "reason": decision.reason, "confidence": round(decision.confidence, 4)}
+    if not arguments:  # these are asked nothing else
+        (row,) = BatchPredictor(model).rows(["picture.png"])
+        for found in (*rotnet.predict_files("picture.png", model=predictor), *check_files(["picture.png"], predictor)):
+            assert {name: found.as_dict()[name] for name in expected} == expected
+        assert {name: row[name] for name in expected} == expected
     upright = rotnet.correct_rotation("picture.png", model=predictor, **options)
     assert (np.asarray(upright).shape == crooked(angle).shape) is (turned in (0.0, 180.0))
     # the command, its plan and its report
@@ -78,7 +87,6 @@ def test_every_way_in_says_the_same(folder, model, capsys, angle, arguments, act
     (planned,), (done,) = (
         [json.loads(line) for line in Path(name).read_text().splitlines()] for name in ("plan.jsonl", "report.jsonl")
     )
-    expected = {"action": action, "reason": decision.reason, "confidence": round(decision.confidence, 4)}
     for row in (planned, done):
         assert {name: row[name] for name in expected} == expected
         assert row["angle"] == decision.angle

@@ -76,5 +76,5 @@ def run(options: argparse.Namespace) -> int:
 def _row(result: FileCheck) -> str:
     from rotnet.geometry.angles import shown_angle
 
-    assert result.prediction is not None
-    return f"{shown_angle(result.prediction.angle):>8} {result.confidence:>10.2f} {result.upright:>8.2f}"
+    assert result.prediction is not None and result.decision is not None
+    return f"{shown_angle(result.prediction.angle):>8} {result.decision.confidence:>10.2f} {result.upright:>8.2f}"

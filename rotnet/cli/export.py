@@ -45,7 +45,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
-    from rotnet.errors import UsageError
+    from rotnet.errors import UsageError, require
     from rotnet.images.finding import find_images
     from rotnet.inference.model_folder import save_folder
 
@@ -56,12 +56,13 @@ def run(options: argparse.Namespace) -> int:
         save_folder(options.model, target, licence=options.licence)
         print(f"{target}: describe the model in {target / 'README.md'} before you share it")
         return 0
-    from rotnet.models.export import export_model
-
     pictures = None if options.pictures is None else list(find_images(options.pictures))
     if pictures == []:
         raise UsageError(f"There are no pictures in {options.pictures}: name a picture, or a folder that holds some.")
     with quiet_frameworks():
+        require("keras", "train", "writing a model in another format")
+        from rotnet.models.export import export_model
+
         difference = export_model(options.model, target, format=options.format, pictures=pictures)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, probabilities within {difference:.1g} of {options.model}")
     return 0

@@ -66,7 +66,7 @@ def _add_photos(kinds: Any) -> None:
         "--stages",
         nargs="+",
         metavar="SIZE:EPOCHS:RATE[:FREEZE_BEFORE]",
-        help="default: those of the shipped preset, and a single gentle one to go on from a model",
+        help="default: those of the network that photo grew from, and a single gentle one to go on from a model",
     )
     parser.add_argument("--epochs", type=count, metavar="N", help="epochs of each stage; default: as --stages says")
     _add_rest(parser)
@@ -202,7 +202,7 @@ def run_mnist(options: argparse.Namespace) -> int:
             say=_say(options),
         )
     _close(options, report, mnist_summary(report, Path(options.output)))
-    return 0
+    return GUESSING if report["guessing"] else 0
 
 
 def run_classifier(options: argparse.Namespace) -> int:

@@ -53,6 +53,10 @@ def photos_summary(report: Mapping[str, Any], folder: Path, output: Path) -> str
 def mnist_summary(report: Mapping[str, Any], output: Path) -> str:
     """The closing words of `rotnet train mnist`."""
     model, found = output / "model.onnx", report["test"]
+    if report["guessing"]:
+        closing = ["That is no better than guessing: do not use this model. Give it more epochs (--epochs)."]
+    else:
+        closing = ["Next, let it look at digits of yours:", "", f"  rotnet predict DIR --model {quoted(model)}"]
     return "\n".join(
         [
             f"The model is ready: {model}",
@@ -61,9 +65,7 @@ def mnist_summary(report: Mapping[str, Any], output: Path) -> str:
             "",
             *_table({"this model": found}),
             "",
-            "Next, let it look at digits of yours:",
-            "",
-            f"  rotnet predict DIR --model {quoted(model)}",
+            *closing,
         ]
     )
 

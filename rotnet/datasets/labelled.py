@@ -14,8 +14,10 @@ from rotnet.datasets.photos import read_manifest
 from rotnet.errors import UsageError
 from rotnet.images.finding import find_images
 
-# what `rotnet.evaluation.classification_report` has beside the classes
-TAKEN = frozenset(("accuracy", "micro avg", "macro avg", "weighted avg", "confusion", "auc"))
+# what `rotnet.evaluation.classification_report` and the report of a training have beside the classes
+TAKEN = frozenset(
+    ("accuracy", "micro avg", "macro avg", "weighted avg", "confusion", "auc", "network", "parameters", "guessing")
+)
 
 
 @dataclass(frozen=True)

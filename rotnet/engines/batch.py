@@ -27,7 +27,6 @@ __all__ = ["COLUMNS", "BatchPredictor", "share_of_cores"]
 Row: TypeAlias = "dict[str, Any]"
 
 COLUMNS = ("angle", "confidence", "action", "reason", "error", "width", "height")
-_QUOTA = "/sys/fs/cgroup/cpu.max"  # of a container: microseconds a period, or max
 
 
 class BatchPredictor:
@@ -104,7 +103,7 @@ class BatchPredictor:
             A list for each of the columns
 
             - `angle`: degrees counter-clockwise, in [0, 360), to three decimals;
-            - `confidence`: probability that the angle is right, in [0, 1], to four decimals;
+            - `confidence`: probability of the verdict, in [0, 1], to four decimals;
             - `action`, `reason`: as in `rotnet.inference.decision.Decision`;
             - `error`: why there is no answer; None beside an answer, and otherwise the others are None;
             - `width`, `height`: pixels, of the picture as it is shown;
@@ -159,7 +158,7 @@ class BatchPredictor:
                     decision = predictor.decide(answer, self.options)
                     yield {
                         "angle": round(answer.angle, 3) % 360.0,
-                        "confidence": round(answer.confidence, 4),
+                        "confidence": round(decision.confidence, 4),
                         "action": decision.action,
                         "reason": decision.reason,
                         "error": None,
@@ -182,8 +181,7 @@ class BatchPredictor:
 def share_of_cores() -> int:
     """Processor cores that this worker may use, at least 1.
 
-    That is what `OMP_NUM_THREADS` says, which Ray, Spark and Dask set for their workers; else the cores that this
-    process is bound to, or the quota of its container where that is less.
+    That is what `OMP_NUM_THREADS` says, which Ray, Spark and Dask set for their workers; else all that it may.
 
     Example:
         >>> share_of_cores() >= 1
@@ -192,13 +190,7 @@ def share_of_cores() -> int:
     told = os.environ.get("OMP_NUM_THREADS", "")
     if told.isdecimal() and int(told) > 0:
         return int(told)
-    cores = usable_cores()
-    try:
-        with open(_QUOTA, encoding="ascii") as file:
-            quota, period = file.read().split()
-        return max(1, min(cores, int(quota) // int(period)))
-    except (OSError, ValueError):  # no container, or one without a quota
-        return cores
+    return usable_cores()
 
 
 def _shown_size(source: Any, image: NDArray[np.uint8]) -> tuple[int, int]:

@@ -7,6 +7,7 @@ end. It is a `Path` on this machine, or text such as `s3://bucket/a.jpg`. A pict
 
 from __future__ import annotations
 
+import codecs
 import glob
 import io
 import os
@@ -161,7 +162,10 @@ def _listed(name: str) -> Iterator[str]:
     try:
         with _opened(name) as file:
             if name.endswith(".txt"):
-                yield from (line for line in (os.fsdecode(raw).rstrip("\r\n") for raw in file) if line)
+                for number, raw in enumerate(file):
+                    line = raw if number else raw.removeprefix(codecs.BOM_UTF8)
+                    if path := os.fsdecode(line).rstrip("\r\n"):
+                        yield path
                 return
             pq = require("pyarrow.parquet", "engines", "a list in Parquet")
             columns = [one for one in ("path", "path_bytes") if one in pq.read_schema(file).names]

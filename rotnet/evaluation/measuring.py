@@ -24,7 +24,7 @@ from rotnet.images.reading import Source, StrPath
 from rotnet.inference.allowed_angles import AngleRange
 from rotnet.inference.model_card import ModelCard
 from rotnet.inference.options import Options, Refine, Turns
-from rotnet.inference.predictor import AnglePrediction, Predictor, as_predictor, is_single
+from rotnet.inference.predictor import AnglePrediction, Predictor, as_predictor, is_many
 
 if TYPE_CHECKING:
     import keras
@@ -103,6 +103,7 @@ def evaluate(
             4, until it is sure.
         angle_range: `(low, high)` degrees that pictures are turned by and answers are chosen from; None allows all.
         right_angles: Turn pictures by 0, 90, 180 or 270 degrees only, and answer one of these.
+        refine: `"lines"` refines a sure answer by the straight lines of the picture; None leaves what the network says.
         seed: Of all that is drawn. Angles are uniform among those allowed, all in [0, 360) by default.
         repeats: How many angles each picture is turned by.
         angles: Fixed ones instead, degrees: one number, or one for each trial.
@@ -120,7 +121,7 @@ def evaluate(
     """
     if isinstance(upright, (str, os.PathLike)):
         upright = list(find_images(upright))
-    elif is_single(upright):
+    elif not is_many(upright):
         raise UsageError(
             f"upright must be a folder or several pictures: put one into a list. Received: {type(upright).__name__}."
         )

@@ -40,13 +40,6 @@ class FileCheck:
         """Whether the picture was read and is more likely turned than upright."""
         return self.upright is not None and self.upright < 0.5
 
-    @property
-    def confidence(self) -> float:
-        """Probability that the angle is right; where it is not upright, no more than upright leaves."""
-        assert self.prediction is not None and self.upright is not None
-        apart = abs((self.prediction.angle + 180.0) % 360.0 - 180.0) > 2 * TOLERANCE
-        return min(self.prediction.confidence, 1.0 - self.upright) if apart else self.prediction.confidence
-
     def as_dict(self) -> dict[str, Any]:
         """`{"path", "angle", "confidence", "upright", "action", "reason"}` or `{"path", "error"}`, ready for JSON."""
         if self.prediction is None or self.upright is None or self.decision is None:
@@ -54,7 +47,7 @@ class FileCheck:
         return {
             "path": str(self.path),
             "angle": round(self.prediction.angle, 3) % 360.0,  # 359.9996 does not become 360
-            "confidence": round(self.confidence, 4),
+            "confidence": round(self.decision.confidence, 4),
             "upright": round(self.upright, 4),
             "action": self.decision.action,
             "reason": self.decision.reason,

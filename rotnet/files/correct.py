@@ -31,7 +31,7 @@ from rotnet.geometry.cropping import Beyond, CropName
 from rotnet.geometry.filling import Fill
 from rotnet.images import reading, turn_file, writing
 from rotnet.images.finding import stamp
-from rotnet.images.prefetch import JOBS, ahead
+from rotnet.images.prefetch import JOBS, ahead, check_jobs
 from rotnet.images.reading import StrPath
 from rotnet.images.turn_file import QuarterTurns
 from rotnet.inference.allowed_angles import AngleRange
@@ -127,8 +127,7 @@ def correct_files(
         raise UsageError("overwrite is for results in a folder: in_place=True replaces nothing but what it turns.")
     if beyond != "keep" and max_loss is None:
         raise UsageError("beyond says what is done with pictures that would lose more than max_loss: give it as well.")
-    if jobs < 1:
-        raise UsageError(f"jobs must be at least 1. Received: jobs={jobs}.")
+    check_jobs(jobs)
     how = Turning(crop, fill, quarter_turns, max_pixels, backup, strict, max_loss, beyond, sidecar)
     options = Options(
         turns=turns,

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from rotnet.errors import RotNetError
 from rotnet.images import reading
 from rotnet.images.finding import find_images
-from rotnet.images.prefetch import JOBS, ahead
+from rotnet.images.prefetch import JOBS, ahead, check_jobs
 from rotnet.images.raw import picture_in
 from rotnet.images.reading import StrPath
 from rotnet.inference.allowed_angles import AngleRange
@@ -34,8 +34,8 @@ class FilePrediction:
 
     Attributes:
         path: The file.
-        angle, confidence: As in `AnglePrediction`; None if the file cannot be read.
-        action, reason: As in `rotnet.inference.decision.Decision`; None likewise.
+        angle: As in `AnglePrediction`; None if the file cannot be read.
+        action, reason, confidence: As in `rotnet.inference.decision.Decision`; None likewise.
         error: Why it cannot be read.
     """
 
@@ -90,6 +90,7 @@ def predict_files(
         >>> [result.path.name for result in predict_files("examples/photos/coffee.jpg")]
         ['coffee.jpg']
     """
+    check_jobs(jobs)
     options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles, refine=refine)
     predictor = as_predictor(model)
     predictor.check(options)
@@ -109,7 +110,7 @@ def _predictions(answers: Answers, predictor: Predictor, options: Options) -> It
                 yield FilePrediction(path, error=answer)
             else:
                 decision = predictor.decide(answer, options)
-                yield FilePrediction(path, answer.angle, answer.confidence, decision.action, decision.reason)
+                yield FilePrediction(path, answer.angle, decision.confidence, decision.action, decision.reason)
 
 
 def answer_files(

@@ -106,7 +106,7 @@ def generate_rotated_images(
     Args:
         images: Upright, `(N, H, W)` or `(N, H, W, C)`, N >= 1, of a dtype that `rotate` takes.
         angles: `(N,)` degrees, counter-clockwise as seen.
-        size: `(height, width)` of the result; None keeps the size of the crop.
+        size: `(height, width)` of the result.
         crop_center: Look only at the centre square of each image.
         crop_largest_rect: Keep the largest rectangle free of black corners; otherwise the canvas and the scale.
         interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.

@@ -8,19 +8,41 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
+from rotnet.errors import UsageError
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 
+_QUOTA = "/sys/fs/cgroup/cpu.max"  # of a container: microseconds a period, or max
+
+
 def usable_cores() -> int:
-    """Processor cores that this process may use, which in a container can be fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processor cores that this process may use: those it is bound to, or the quota of its container if that is less.
+
+    Example:
+        >>> usable_cores() >= 1
+        True
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        with open(_QUOTA, encoding="ascii") as file:
+            quota, period = file.read().split()
+        return max(1, min(cores, int(quota) // int(period)))
+    except (OSError, ValueError):  # no container, or one without a quota
+        return cores
 
 
 JOBS = min(4, usable_cores())  # pictures in memory grow with it, and disks do not get quicker
 _WINDOW = 32  # items under way, more than a network answers for at once
 _NOTICE = 0.2  # seconds
 _PATIENCE = 0.4  # seconds that whoever stops early waits for what has begun, which a large picture may exceed
+
+
+def check_jobs(jobs: int) -> None:
+    """Raise `UsageError` unless this is a number of threads."""
+    if not isinstance(jobs, int) or jobs < 1:
+        raise UsageError(f"jobs must be a whole number, at least 1. Received: jobs={jobs!r}.")
 
 
 def ahead(function: Callable[[T], R], items: Iterable[T], *, jobs: int = JOBS) -> Generator[R, None, None]:

@@ -148,6 +148,8 @@ def check_options(*, crop: str, fill: Fill, interpolation: str, quarter_turns: s
         UsageError: One is not as described there.
     """
     check_turn(crop, fill, interpolation)
+    if not isinstance(fill, str) and (np.size(fill) > 4 or np.min(fill) < 0 or np.max(fill) > 255):
+        raise UsageError(f"fill must be from 0 to 255, one number or up to four. Received: fill={fill!r}.")
     if quarter_turns not in QUARTER_TURNS:
         raise UsageError(f"quarter_turns must be one of {QUARTER_TURNS}. Received: {quarter_turns!r}.")
     if not 0.0 <= tolerance <= 45.0:

@@ -24,11 +24,10 @@ from PIL import Image, PngImagePlugin
 from rotnet.errors import ImageError, OutputError, UsageError
 from rotnet.images.converting import to_rgb
 from rotnet.images.formats.exif import EXIF_TAG, GPS_TAG, XMP_TAG, exif_for, xmp_of
-from rotnet.images.reading import FORMATS, StrPath, open_file, open_pil, readable_formats
+from rotnet.images.reading import FORMATS, StrPath, open_pil, readable_formats
 
 __all__ = [
     "atomic_file",
-    "copy",
     "copy_into",
     "encode",
     "fitted",
@@ -61,9 +60,9 @@ def write(
     """Write a picture atomically, in the format that the extension names.
 
     Args:
-        image: PIL image, or an array as `read` takes it. What the format cannot hold is converted: transparency to
-            white, other modes to RGB. EXIF (orientation reset to 1, thumbnail dropped), ICC profile where it fits the
-            colours, XMP and DPI are written as well.
+        image: PIL image, or an array as `rotnet.read_image` takes it. What the format cannot hold is converted:
+            transparency to white, other modes to RGB. EXIF (orientation reset to 1, thumbnail dropped), ICC profile
+            where it fits the colours, XMP and DPI are written as well.
         path: The target, in a folder that exists. An existing file is replaced at once and keeps its permissions.
         quality: 1 to 100 for JPEG, WebP, AVIF and HEIF, 95 by default. JPEG keeps colour at full resolution (4:4:4).
 
@@ -112,24 +111,6 @@ def encode(picture: Image.Image, format: str, *, quality: int | None = None) -> 
     file, stored = io.BytesIO(), fitted(picture, format)
     stored.save(file, format, **_options(stored, format, picture, quality))
     return file.getvalue()
-
-
-def copy(source: StrPath, target: StrPath) -> None:
-    """Copy a file byte for byte, atomically, with its permissions and timestamps.
-
-    Args:
-        source: An existing regular file.
-        target: In a folder that exists, with any extension; a file there is replaced at once.
-
-    Raises:
-        ImageError: The source cannot be opened.
-        OutputError: The target cannot be written.
-    """
-    with open_file(source) as original, atomic_file(target) as file:
-        copy_into(file, original, os.fspath(source))
-        file.flush()
-        with suppress(PermissionError):  # some network and memory-card file systems
-            shutil.copystat(source, file.name)
 
 
 def copy_into(file: IO[bytes], original: IO[bytes], name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -51,7 +50,7 @@ class Predictor:
     Args:
         model: Name of a preset, path of an `.onnx` or `.keras` file, or a Keras model with one probability or logit for
             each of 360 degrees, such as one trained with the original RotNet.
-        threads: Threads of ONNX Runtime; None lets it choose.
+        threads: Threads of ONNX Runtime, at least 1; None takes the processor cores of this process.
         preprocess_func: Called with each float32 batch of pixel values 0 to 255 before a Keras model that was trained
             with preprocessing outside; None for models that bring their own.
 
@@ -78,6 +77,8 @@ class Predictor:
         threads: int | None = None,
         preprocess_func: Callable[[NDArray[np.float32]], Any] | None = None,
     ) -> None:
+        if threads is not None and not (isinstance(threads, int) and threads > 0):
+            raise UsageError(f"threads must be a whole number, at least 1, or None. Received: threads={threads!r}.")
         if isinstance(model, (str, os.PathLike)):
             network: networks.Network = networks.load(presets.find(model), threads)
         elif hasattr(model, "predict_on_batch"):
@@ -154,9 +155,9 @@ class Predictor:
         """
         options = Options(turns=turns, angle_range=angle_range, right_angles=right_angles, refine=refine)
         view = functools.partial(self.view, max_pixels=max_pixels, strict=strict)
-        if is_single(images):
-            return next(self.predict_views([view(images)], options))
-        return list(self.predict_views(each(images, view), options))
+        if is_many(images):
+            return list(self.predict_views(each(images, view), options))
+        return next(self.predict_views([view(images)], options))
 
     def view(self, image: Any, *, max_pixels: int | None = reading.MAX_PIXELS, strict: bool = True) -> View:
         """What is looked at of a picture: it is decoded once, no larger than network and lines need."""
@@ -334,9 +335,17 @@ def predict_angle(
     return next(predictor.predict_views([view(image)], options))
 
 
-def is_many(image: Any) -> bool:
-    """Whether a caller handed in several pictures: a list, a tuple or a 4-D array."""
-    return isinstance(image, (list, tuple)) or (isinstance(image, np.ndarray) and image.ndim == 4)
+def is_many(images: Any) -> bool:
+    """Whether a caller handed in several pictures: a 4-D array, or anything else that is gone through one by one.
+
+    Example:
+        >>> is_many(np.zeros((5, 28, 28, 1))), is_many(np.zeros((28, 28, 1))), is_many(["a.jpg"]), is_many("a.jpg")
+        (True, False, True, False)
+    """
+    if isinstance(images, np.ndarray):
+        return images.ndim > 3
+    is_one = isinstance(images, (str, bytes, bytearray, memoryview)) or hasattr(images, "read")
+    return isinstance(images, Iterable) and not is_one
 
 
 def each(images: Iterable[Any], use: Callable[[Any], T]) -> Iterator[T]:
@@ -353,15 +362,6 @@ def each(images: Iterable[Any], use: Callable[[Any], T]) -> Iterator[T]:
         except ImageError as error:
             raise ImageError(f"images[{index}]: {error}") from error
         yield used
-
-
-def is_single(images: Any) -> bool:
-    """Whether a caller handed in one picture, where several are asked for."""
-    if hasattr(images, "read"):
-        return True
-    if isinstance(images, np.ndarray):
-        return images.ndim < 3 or (images.ndim == 3 and images.shape[2] <= 4)
-    return not isinstance(images, Iterable) or isinstance(images, (str, bytes, bytearray, memoryview, io.IOBase))
 
 
 def as_predictor(model: Model) -> Predictor:

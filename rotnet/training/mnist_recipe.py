@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rotnet.datasets import load_mnist, rotated_mnist
 from rotnet.datasets.augmentation import DigitAugmentation
-from rotnet.evaluation import calibrate, evaluate_views, summary
+from rotnet.evaluation import calibrate, evaluate_views, is_guessing, summary
 from rotnet.geometry.angles import angle_difference
 from rotnet.inference.predictor import Predictor
 from rotnet.models.export import export_onnx, set_metadata
@@ -114,7 +114,8 @@ def calibrate_mnist(exported: str | Path, *, data: str | Path | None = None) -> 
         data: An `mnist.npz`; see `rotnet.datasets.load_mnist`.
 
     Returns:
-        Scores with four quarter turns and with one, and the mean error of each digit.
+        Whether the answers are no better than chance, scores with four quarter turns and with one, and the mean error
+        of each digit.
     """
     (digits, _), (test_digits, labels) = load_mnist(data)
     held_back, truth = rotated_mnist(_hold_back(digits)[1])
@@ -130,6 +131,7 @@ def calibrate_mnist(exported: str | Path, *, data: str | Path | None = None) -> 
     found = evaluate_views(predictor, turned, truth)
     errors = np.asarray(angle_difference(found.truth, found.angles))
     return {
+        "guessing": is_guessing(found.scores),
         "test": summary(found),
         "test_one_turn": summary(evaluate_views(predictor, turned, truth, turns=1)),
         "mean_by_digit": {str(digit): round(float(errors[labels == digit].mean()), 2) for digit in np.unique(labels)},

@@ -1,4 +1,4 @@
-"""What the preset `photo` is made by: data, network and settings, then export, calibration and measurement."""
+"""Teaching photographs: data, network and settings, then export, calibration and measurement."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _network(stage: Stage, backbone: str, weights: str | keras.Model | None, dro
     return model
 
 
-# the recipe of the preset `photo`; weights/README.md says where the shipped run differs
+# of the network that the preset `photo` grew from; weights/README.md says where that run differs, and what came after
 PHOTO_STAGES = (
     "160:12:1e-3:stage3",
     "192:8:5e-4:stage3",

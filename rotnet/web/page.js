@@ -275,7 +275,7 @@ $("dial").onpointermove = turnByPointer;
 for (const button of document.querySelectorAll("[data-turn]"))
   button.onclick = () => turn(current.angle + Number(button.dataset.turn));
 $("lines").onchange = draw;
-$("predicted").onclick = () => turn(current.prediction.angle);
+$("predicted").onclick = () => turn(current.prediction.turn || current.prediction.angle);
 $("untouched").onclick = () => turn(0);
 $("remove").onclick = () => remove([current]);
 $("clear").onclick = () => remove(pictures);

@@ -14,6 +14,7 @@ from trees import make_traps
 
 from rotnet import RotNetError, angle_difference, predict_files
 from rotnet.engines.batch import COLUMNS, BatchPredictor, share_of_cores
+from rotnet.images.prefetch import usable_cores
 
 
 @pytest.fixture(scope="module")
@@ -119,13 +120,13 @@ def test_share_of_cores(monkeypatch, tmp_path):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert share_of_cores() == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
-    monkeypatch.setattr("rotnet.engines.batch.usable_cores", lambda: 8)
+    monkeypatch.setattr("rotnet.images.prefetch.os.sched_getaffinity", lambda _: range(8))
     quota = tmp_path / "cpu.max"
-    monkeypatch.setattr("rotnet.engines.batch._QUOTA", os.fspath(quota))
-    assert share_of_cores() == 8
+    monkeypatch.setattr("rotnet.images.prefetch._QUOTA", os.fspath(quota))
+    assert share_of_cores() == usable_cores() == 8
     for text, cores in (("200000 100000", 2), ("50000 100000", 1), ("max 100000", 8)):
         quota.write_text(text)
-        assert share_of_cores() == cores
+        assert share_of_cores() == usable_cores() == cores
 
 
 def test_other_containers_of_columns(predict):

@@ -201,5 +201,6 @@ def test_what_cannot_be_listed_ends_the_run(memory, address):
 
 def test_a_list_keeps_names_that_are_no_text(tmp_path):
     path = tmp_path / "list.txt"
-    path.write_bytes(b"\xff.jpg\n")
-    assert [os.fsencode(name) for name in find_sources([path])] == [b"\xff.jpg"]
+    for mark in (b"", b"\xef\xbb\xbf"):  # which some editors put before text
+        path.write_bytes(mark + b"\xff.jpg\n")
+        assert [os.fsencode(name) for name in find_sources([path])] == [b"\xff.jpg"]

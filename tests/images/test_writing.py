@@ -201,36 +201,6 @@ def test_long_names(tmp_path):
     assert [path for path in tmp_path.iterdir()] == [target]
 
 
-def test_copy(tmp_path):
-    source, target = tmp_path / "a.jpg", tmp_path / "b.jpg"
-    source.write_bytes(os.urandom(3_000_000))
-    os.utime(source, ns=(10**18, 12 * 10**17 + 345))
-    source.chmod(0o440)
-    writing.copy(source, target)
-    assert target.read_bytes() == source.read_bytes()
-    assert target.stat().st_mtime_ns == source.stat().st_mtime_ns and target.stat().st_mode == source.stat().st_mode
-    writing.copy(source, source)
-    assert source.stat().st_size == 3_000_000
-    with pytest.raises(ImageError, match="missing cannot be opened"):
-        writing.copy(tmp_path / "missing", target)
-    with pytest.raises(OutputError, match="cannot be written"):
-        writing.copy(source, tmp_path / "no" / "such")
-    assert target.stat().st_size == 3_000_000
-
-
-def test_copy_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
-    (tmp_path / "a").write_bytes(b"new")
-    (tmp_path / "b").write_bytes(b"old")
-
-    def fail(*_args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(writing, "copy_into", fail)
-    with pytest.raises(KeyboardInterrupt):
-        writing.copy(tmp_path / "a", tmp_path / "b")
-    assert (tmp_path / "b").read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 2
-
-
 def test_a_copy_says_which_of_the_two_disks_fails(tmp_path):
     class Scratched(io.BytesIO):
         def read(self, *_):

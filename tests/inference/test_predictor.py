@@ -164,7 +164,11 @@ def test_predictor_answers_one_picture_or_many(compass):
     picture = crooked(40.0)
     one = compass.predict(picture)
     assert one == compass.predict(encoded(picture)) == predict_angle(picture, model=compass)
-    assert compass.predict([picture, picture]) == [one, one]
+    for several in ([picture, picture], (picture for _ in range(2)), np.stack([picture, picture])):
+        assert compass.predict(several) == [one, one]
+    assert predict_angle((picture for _ in range(2)), model=compass) == [one, one]
+    with pytest.raises(ImageError, match="put channels last"):
+        compass.predict(picture.transpose(2, 0, 1))
 
 
 def test_predictor_travels_by_its_path(tmp_path):

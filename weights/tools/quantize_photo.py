@@ -18,7 +18,7 @@ import json
 import tempfile
 from pathlib import Path
 
-import rotnet  # noqa: F401 - before ONNX Runtime, which then reports to nobody
+from streams import EPOCH, Balanced  # before Keras, and rotnet before ONNX Runtime, which then reports to nobody
 
 # isort: split
 import keras
@@ -30,7 +30,6 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from sources import photos, shares
-from streams import EPOCH, Balanced
 
 from rotnet import Predictor, RotNetDataGenerator
 from rotnet.datasets.augmentation import SAVED, Augmentation

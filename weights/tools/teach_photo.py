@@ -11,20 +11,17 @@ stage did. A processor with AMX multiplies matrices in bfloat16.
 import argparse
 import csv
 import json
-import os
 import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # before Keras: as `rotnet train` has it
-if os.path.exists("/proc/cpuinfo") and "amx_bf16" in Path("/proc/cpuinfo").read_text():
-    os.environ.setdefault("ONEDNN_DEFAULT_FPMATH_MODE", "BF16")  # what is multiplied, not what is summed
+from streams import EPOCH, Balanced  # before Keras
 
-import keras  # noqa: E402
+# isort: split
+import keras
 import numpy as np
 from sources import photos, shares
-from streams import EPOCH, Balanced
 
 from rotnet import RotNetDataGenerator, build_model
 from rotnet.datasets.augmentation import SAVED, Augmentation
