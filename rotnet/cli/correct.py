@@ -132,6 +132,7 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
                     show=shown_unsure if options.list_unsure else None,
                     done=finished_of(targets, journal) if journal.goes_on else 0,
                     cuts=not how.sidecar,
+                    advises_level=options.level is None,
                 )
 
 
@@ -189,6 +190,7 @@ def _corrected_rows(
                 write=lambda result: rows.append({**result.as_dict(), **path_columns(result.path)}),
                 show=shown_unsure if options.list_unsure else None,
                 cuts=not how.sidecar,
+                advises_level=options.level is None,
             )
     return rows
 
@@ -210,6 +212,7 @@ def _planned_rows(
             show=shown_unsure if options.list_unsure else None,
             planned=True,
             cuts=not how.sidecar,
+            advises_level=options.level is None,
         )
     return rows
 
@@ -244,6 +247,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
                 show=shown_plan if options.dry_run else shown_unsure if options.list_unsure else None,
                 planned=True,
                 cuts=not how.sidecar,
+                advises_level=options.level is None,
             )
 
 

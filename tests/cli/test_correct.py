@@ -169,6 +169,8 @@ def test_tilts_that_are_left_come_with_advice(folder, rotnet, look):
     status, _, err = rotnet(*run)
     advice = "1 with a slight tilt are left as they are: --level corrects them\n"
     assert status == 0 and err.endswith(advice)
+    status, out, err = rotnet(*run, "--no-level", "--overwrite")
+    assert status == 0 and "1 with a slight tilt" in out + err and "--level" not in err, "which they know"
     assert "--level" not in rotnet(*run, "--level", "--overwrite")[2]
     assert look or Path("out/a.png").read_bytes() != Path("tilted/a.png").read_bytes()
 
