@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _run_files(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.files import Journal, correct_targets
-    from rotnet.files.correct import finished_of
+    from rotnet.files.outcomes import finished_of
     from rotnet.files.report import row_of
     from rotnet.inference.predictor import as_predictor
 
@@ -219,7 +219,7 @@ def _planned_rows(
 
 def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.files import decide_files, with_digests
-    from rotnet.files.correct import recorded
+    from rotnet.files.outcomes import recorded
     from rotnet.files.preview import write_preview
     from rotnet.files.report import row_of
     from rotnet.inference.predictor import as_predictor

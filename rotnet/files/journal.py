@@ -42,6 +42,7 @@ from typing import IO, Any
 from rotnet.errors import OutputError, UsageError
 from rotnet.files.plan import place_of
 from rotnet.files.replacing import SPARE, spare_of
+from rotnet.files.runs import as_json, difference
 from rotnet.images.finding import stamp
 from rotnet.images.writing import atomic_file, make_folder, sync_folder
 
@@ -112,7 +113,7 @@ class Journal:
             self._file.close()
             raise
         finished = bool(self.outcomes) and not self._interrupted
-        self.goes_on = finished and not resume and again is not None and self._options == _as_json(again)
+        self.goes_on = finished and not resume and again is not None and self._options == as_json(again)
         if self.goes_on:
             self._resume = True
             self.touched = {key for key in self.touched if self.outcome_of(Path(key)) is not None}
@@ -130,9 +131,9 @@ class Journal:
             OutputError: The file cannot be written.
             UsageError: The run had other options, or may not be forgotten.
         """
-        options = _as_json(options)
+        options = as_json(options)
         if self._resume and self._options not in ({}, options):
-            raise UsageError(f"The interrupted run had other options: {_difference(self._options, options)}.")
+            raise UsageError(f"The interrupted run had other options: {difference(self._options, options)}.")
         if not self._resume:
             if self._interrupted and not forget:
                 raise UsageError(
@@ -386,13 +387,3 @@ def _checked_stamp(value: Any) -> list[int] | None:
     if value is not None and (len(_checked(value, list)) != 3 or not all(isinstance(one, int) for one in value)):
         raise TypeError
     return value
-
-
-def _as_json(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as they come back from the file."""
-    return dict(json.loads(json.dumps(options)))
-
-
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    key = next(key for key in (*old, *new) if old.get(key) != new.get(key))
-    return f"{key} was {old.get(key)!r}, now it is {new.get(key)!r}"
