@@ -28,7 +28,6 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import math
 import os
 import re
 import secrets
@@ -40,6 +39,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from rotnet.errors import OutputError, UsageError
+from rotnet.files.journal_lines import checked, checked_outcome, checked_path, checked_stamp
 from rotnet.files.plan import place_of
 from rotnet.files.replacing import SPARE, spare_of
 from rotnet.files.runs import as_json, difference
@@ -250,24 +250,24 @@ class Journal:
         for number, line in self._lines():
             try:
                 if "journal" in line:
-                    options, finished = _checked(line["options"], dict), False
+                    options, finished = checked(line["options"], dict), False
                     self._earlier.add(str(line.get("run")))
                 elif "finished" in line:
                     finished = True
                 elif "writing" in line:
-                    under_way[_checked(line["writing"], str)] = {"temporary": _checked_path(line["temporary"])}
+                    under_way[checked(line["writing"], str)] = {"temporary": checked_path(line["temporary"])}
                 elif "replacing" in line:
-                    key = _checked(line["replacing"], str)
-                    under_way[key]["outcome"] = _checked_outcome(line["outcome"])
-                    self._stamps[key] = _checked_stamp(line.get("stamp"))
+                    key = checked(line["replacing"], str)
+                    under_way[key]["outcome"] = checked_outcome(line["outcome"])
+                    under_way[key]["stamp"] = checked_stamp(line.get("stamp"))
                     self.touched.add(key)
                 elif "kept" in line:
-                    under_way[_checked(line["kept"], str)].pop("outcome", None)
+                    under_way[checked(line["kept"], str)].pop("outcome", None)
                 else:
-                    key = _checked(line["done"], str)
+                    key = checked(line["done"], str)
                     left = under_way.pop(key, {})
-                    self.outcomes[key] = _checked_outcome(line["outcome"] if "outcome" in line else left["outcome"])
-                    self._stamps[key] = _checked_stamp(line.get("stamp")) or self._stamps.get(key)
+                    self.outcomes[key] = checked_outcome(line["outcome"] if "outcome" in line else left["outcome"])
+                    self._stamps[key] = checked_stamp(line.get("stamp")) or left.get("stamp")
             except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise self._foreign(f"line {number} is not as rotnet writes it") from error
         for left in under_way.values():  # all of them before the first is removed
@@ -278,7 +278,7 @@ class Journal:
                 _remove(left["temporary"])
                 _log.info("%s was left by a run that was killed, and is removed", left["temporary"])
             elif "outcome" in left:
-                self.outcomes[key] = left["outcome"]
+                self.outcomes[key], self._stamps[key] = left["outcome"], left["stamp"]
         return options, bool(self.outcomes) and not finished
 
     def _check_temporary(self, path: Path) -> None:
@@ -357,33 +357,3 @@ def _remove(temporary: Path) -> None:
     for path in (spare_of(temporary), temporary):  # the latter tells the next run to look
         with suppress(OSError, ValueError):
             os.unlink(path)
-
-
-def _checked(value: Any, kind: type) -> Any:
-    if not isinstance(value, kind):
-        raise TypeError
-    return value
-
-
-def _checked_path(value: Any) -> Path:
-    if b"\0" in os.fsencode(_checked(value, str)):
-        raise ValueError
-    return Path(value)
-
-
-def _checked_outcome(outcome: Any) -> dict[str, Any]:
-    """What a run records of a picture: words, and numbers for angle, confidence and loss."""
-    for name, value in _checked(outcome, dict).items():
-        if name in ("angle", "confidence", "lost"):
-            if not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise ValueError
-        else:
-            _checked(value, str)
-    _checked(outcome["action"], str)
-    return dict(outcome)
-
-
-def _checked_stamp(value: Any) -> list[int] | None:
-    if value is not None and (len(_checked(value, list)) != 3 or not all(isinstance(one, int) for one in value)):
-        raise TypeError
-    return value
