@@ -334,7 +334,7 @@ def _finish(
     done = replace(done, sha256=None)
     if upright is data and in_place:
         return _left_in_place(done, journal)
-    with _writing(done, target, how, journal, overwrite=overwrite) as file:
+    with _writing(done, target, how, journal, overwrite=overwrite, decision=decision) as file:
         file.write(upright)
         keep_status(source, file, owner=in_place)
         if not in_place:
@@ -351,7 +351,13 @@ def _left_in_place(decision: FileCorrection, journal: Journal | None) -> FileCor
 
 
 def _writing(
-    outcome: FileCorrection, target: Path, how: Turning, journal: Journal | None, *, overwrite: bool
+    outcome: FileCorrection,
+    target: Path,
+    how: Turning,
+    journal: Journal | None,
+    *,
+    overwrite: bool,
+    decision: FileCorrection | None = None,
 ) -> AbstractContextManager[IO[bytes]]:
     """The file that becomes `target`; in place, the original is kept under its other name until it has."""
     source = outcome.path
@@ -368,7 +374,7 @@ def _writing(
 
     if journal is None:
         return writing.atomic_file(target, replace=move)
-    return journal.writing(source, target, outcome_of(outcome), replace=move)
+    return journal.writing(source, target, outcome_of(outcome, decision), replace=move)
 
 
 def _may_be_ours(source: Path, journal: Journal | None) -> bool:

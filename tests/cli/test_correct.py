@@ -419,7 +419,7 @@ def test_rows_that_were_kept_are_applied_once(folder, rotnet, model, places):
     assert after["./in/b.png"] == before["in/b.png"] and not os.path.exists("out/b.png")
     assert angle_difference(predict_angle(rows_of("done.jsonl")[1]["target"], model=model).angle, 0.0) < 1
     assert rotnet("apply", "kept.jsonl", "--resume")[0] == 0
-    assert rotnet("apply", "kept.jsonl")[0] == 2
+    assert rotnet("apply", "kept.jsonl")[0] == (2 if "--in-place" in places else 0)
     assert rotnet("apply", "done.jsonl")[0] == 2
     assert rotnet("apply", "kept.jsonl", "--report", "kept.jsonl")[0] == 2
     assert everything(".") == after, "and not once more"
