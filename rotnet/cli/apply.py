@@ -12,7 +12,8 @@ from rotnet.cli.progress import add_progress, follow, open_report, shown_unsure
 from rotnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from rotnet.files import FileCorrection, Turning
+    from rotnet.files import FileCorrection, Journal, Turning
+    from rotnet.files.plan import Targets
 
 
 def add(commands: Any) -> None:
@@ -47,13 +48,15 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
-    from rotnet.files import Journal, carry_out, check_targets, journal_path
+    from rotnet.files import carry_out, check_targets
+    from rotnet.files.outcomes import finished_of, take_up
     from rotnet.files.report import row_of
+    from rotnet.files.runs import options_of
 
     named = [os.path.realpath(one) for one in (options.plan, options.report, options.journal) if one]
     if len(set(named)) < len(named):
         raise UsageError("The plan, --report and --journal must be three files: give them different names.")
-    decisions, how = _read(options)
+    decisions, how, run_name = _read(options)
     if options.shard and not decisions:
         print("the plan has no picture of this shard")
         return 0
@@ -69,13 +72,16 @@ def run(options: argparse.Namespace) -> int:
     in_place = all(source == target for source, target in targets.items())
     if in_place and options.overwrite:
         raise UsageError("--overwrite is for results in a folder; this plan replaces nothing but what it turns.")
-    place = options.journal or journal_path("apply", os.path.realpath(options.plan), *map(str, options.shard or ()))
-    within = {target.parent for target in targets.values()}
-    with Journal(place, resume=options.resume, within=within) as journal:
+    if in_place or options.journal:
+        run_name = None
+    settings = options_of(run_name, how) if run_name else vars(how)
+    with _journal(options, targets, run_name, settings) as journal:
+        if run_name:  # what it did before may have been decided otherwise
+            decisions = take_up(decisions, how, journal, anew=options.overwrite and not options.resume)
         check_targets(
             targets, overwrite=options.overwrite, in_place=in_place, backup=how.backup, finished=journal.touched
         )
-        journal.begin(vars(how), forget=not in_place)  # before the report of an earlier run is emptied
+        journal.begin(settings, forget=not in_place)  # before the report of an earlier run is emptied
         with open_report(options.report, targets) as report:
             with closing(
                 carry_out(decisions, how, journal=journal, jobs=options.jobs, overwrite=options.overwrite)
@@ -85,8 +91,22 @@ def run(options: argparse.Namespace) -> int:
                     len(targets),
                     write=lambda result: report(row_of(result)),
                     show=shown_unsure if options.list_unsure else None,
+                    done=finished_of(targets, journal) if journal.goes_on else 0,
                     cuts=not how.sidecar,
                 )
+
+
+def _journal(options: argparse.Namespace, targets: Targets, run_name: str | None, settings: dict[str, Any]) -> Journal:
+    """The journal of the run that a plan is of, so that `rotnet correct` goes on from it; else the plan's own."""
+    from rotnet.files import Journal, journal_path
+    from rotnet.files.plan import folder_above
+    from rotnet.files.runs import journal_of
+
+    if run_name:
+        within = {folder_above(*pair) for pair in targets.items()}
+        return Journal(journal_of(run_name), resume=options.resume, again=settings, joins=True, within=within)
+    place = options.journal or journal_path("apply", os.path.realpath(options.plan), *map(str, options.shard or ()))
+    return Journal(place, resume=options.resume, within={target.parent for target in targets.values()})
 
 
 def _run_remotely(options: argparse.Namespace, decisions: list[FileCorrection], how: Turning) -> int:
@@ -119,8 +139,8 @@ def _run_remotely(options: argparse.Namespace, decisions: list[FileCorrection], 
             )
 
 
-def _read(options: argparse.Namespace) -> tuple[list[FileCorrection], Turning]:
-    """What was decided, all of it or a shard, and how pictures are to be turned."""
+def _read(options: argparse.Namespace) -> tuple[list[FileCorrection], Turning, str | None]:
+    """What was decided, all of it or a shard, how pictures are to be turned, and which run that is of, if it tells."""
     from rotnet.files import report
 
     if not options.plan.endswith(".parquet"):
@@ -130,4 +150,4 @@ def _read(options: argparse.Namespace) -> tuple[list[FileCorrection], Turning]:
     from rotnet.engines import plans
     from rotnet.engines.shards import Shard
 
-    return plans.read_plan(options.plan, Shard(*(options.shard or (1, 1))).has)
+    return *plans.read_plan(options.plan, Shard(*(options.shard or (1, 1))).has), None

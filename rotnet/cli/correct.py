@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _run_files(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.files import Journal, correct_targets
-    from rotnet.files.correct import finished_of
+    from rotnet.files.outcomes import finished_of
     from rotnet.files.report import row_of
     from rotnet.inference.predictor import as_predictor
 
@@ -132,6 +132,7 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
                     show=shown_unsure if options.list_unsure else None,
                     done=finished_of(targets, journal) if journal.goes_on else 0,
                     cuts=not how.sidecar,
+                    advises_level=options.level is None,
                 )
 
 
@@ -189,6 +190,7 @@ def _corrected_rows(
                 write=lambda result: rows.append({**result.as_dict(), **path_columns(result.path)}),
                 show=shown_unsure if options.list_unsure else None,
                 cuts=not how.sidecar,
+                advises_level=options.level is None,
             )
     return rows
 
@@ -210,13 +212,14 @@ def _planned_rows(
             show=shown_unsure if options.list_unsure else None,
             planned=True,
             cuts=not how.sidecar,
+            advises_level=options.level is None,
         )
     return rows
 
 
 def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     from rotnet.files import decide_files, with_digests
-    from rotnet.files.correct import recorded
+    from rotnet.files.outcomes import recorded
     from rotnet.files.preview import write_preview
     from rotnet.files.report import row_of
     from rotnet.inference.predictor import as_predictor
@@ -224,6 +227,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     predictor = as_predictor(options.model)
     asked = asked_of(options)
     predictor.check(asked)
+    run = _run_of(options, asked, how)
     with _earlier_run(options, asked, how) as journal:
         planned = _plan(options, journal.touched if journal else ())
         targets = {source: to for source, to in planned.items() if recorded(source, to, journal) is None}
@@ -235,16 +239,26 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
         decisions = decide_files(targets, predictor, asked, how, jobs=options.jobs)
         decisions = with_digests(decisions, jobs=options.jobs)
         if options.preview:
-            decisions = write_preview(decisions, options.preview, how, jobs=options.jobs)
+            decisions = write_preview(decisions, options.preview, how, run=run, jobs=options.jobs)
         with closing(decisions):
             return follow(
                 decisions,
                 len(targets),
-                write=lambda decision: report(row_of(decision, how)),
+                write=lambda decision: report(row_of(decision, how, run=run)),
                 show=shown_plan if options.dry_run else shown_unsure if options.list_unsure else None,
                 planned=True,
                 cuts=not how.sidecar,
+                advises_level=options.level is None,
             )
+
+
+def _run_of(options: argparse.Namespace, asked: Options, how: Turning) -> str | None:
+    """What the rows of a plan tell of its run; None where `rotnet apply` keeps a journal of its own."""
+    from rotnet.files.runs import run_of
+
+    if options.in_place or options.journal or not (options.report or options.preview):
+        return None
+    return run_of(_journal_place(options), _settings(options, asked, how))
 
 
 @contextmanager

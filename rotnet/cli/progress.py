@@ -53,6 +53,7 @@ def follow(
     planned: bool = False,
     done: int = 0,
     cuts: bool = True,
+    advises_level: bool = False,
 ) -> int:
     """Go through the results of a run, and tell people how it goes.
 
@@ -64,6 +65,7 @@ def follow(
         planned: Whether nothing is done yet.
         done: How many of the results, which come first, are those of an earlier run that was finished.
         cuts: Whether pixels are cut off, which sidecars do not do.
+        advises_level: Whether it is news that `--level` corrects slight tilts.
 
     Returns:
         The exit status: 1 if a picture failed, else 0.
@@ -101,7 +103,7 @@ def follow(
             *[f"({left} left, go on with --resume)"] * (left > 0 and not planned),
             file=sys.stderr if show else sys.stdout,
         )
-    if counts["slight tilt"]:
+    if counts["slight tilt"] and advises_level:
         print(
             f"{counts['slight tilt']} with a slight tilt are left as they are: --level corrects them", file=sys.stderr
         )

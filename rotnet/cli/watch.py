@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     place = options.journal or journal_path("watch", *map(os.path.realpath, (options.output, *options.paths)))
     counts: Counter[str] = Counter()
     with ended_by_signals() as stop, Journal(place, resume=True, within=[options.output]) as journal:
-        journal.begin({"task": "watch"})  # what is done stays so, whatever is asked for now
+        journal.begin({"task": "watch"}, forget=False)  # what is done stays so, whatever is asked for now
         results = watch_files(
             options.paths,
             options.output,

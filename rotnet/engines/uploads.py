@@ -22,7 +22,7 @@ from typing import Any
 from rotnet.engines.inputs import file_system
 from rotnet.errors import OutputError, RotNetError, UsageError, require
 from rotnet.files import FileCorrection, Journal, Turning, carry_out
-from rotnet.files.correct import outcome_of, recorded
+from rotnet.files.outcomes import outcome_of, recorded
 from rotnet.images.prefetch import JOBS, ahead
 
 __all__ = ["address_of", "carry_out_to", "check_addresses", "upload"]

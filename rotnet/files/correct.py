@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from rotnet.errors import OutputError, UsageError
 from rotnet.files.decide import (
@@ -23,6 +23,7 @@ from rotnet.files.decide import (
 )
 from rotnet.files.journal import Journal
 from rotnet.files.options import Turning
+from rotnet.files.outcomes import outcome_of, recorded
 from rotnet.files.plan import Targets, backup_of, place_of, plan_in_place, plan_targets
 from rotnet.files.replacing import back_up, is_fatal, keep_status, spare_of
 from rotnet.files.sidecars import carry, write_turn
@@ -332,7 +333,7 @@ def _finish(
     done = replace(done, sha256=None)
     if upright is data and in_place:
         return _left_in_place(done, journal)
-    with _writing(done, target, how, journal, overwrite=overwrite) as file:
+    with _writing(done, target, how, journal, overwrite=overwrite, decision=decision) as file:
         file.write(upright)
         keep_status(source, file, owner=in_place)
         if not in_place:
@@ -349,7 +350,13 @@ def _left_in_place(decision: FileCorrection, journal: Journal | None) -> FileCor
 
 
 def _writing(
-    outcome: FileCorrection, target: Path, how: Turning, journal: Journal | None, *, overwrite: bool
+    outcome: FileCorrection,
+    target: Path,
+    how: Turning,
+    journal: Journal | None,
+    *,
+    overwrite: bool,
+    decision: FileCorrection | None = None,
 ) -> AbstractContextManager[IO[bytes]]:
     """The file that becomes `target`; in place, the original is kept under its other name until it has."""
     source = outcome.path
@@ -366,32 +373,9 @@ def _writing(
 
     if journal is None:
         return writing.atomic_file(target, replace=move)
-    return journal.writing(source, target, outcome_of(outcome), replace=move)
+    return journal.writing(source, target, outcome_of(outcome, decision), replace=move)
 
 
 def _may_be_ours(source: Path, journal: Journal | None) -> bool:
     """Whether an interrupted run may have made what lies in the place of a picture's successor."""
     return journal is not None and bool(journal.touched) and place_of(source) in journal.touched
-
-
-def outcome_of(result: FileCorrection) -> dict[str, Any]:
-    """What a journal records of a picture."""
-    return {name: value for name, value in result.as_dict().items() if name not in ("path", "target", "sha256")}
-
-
-def finished_of(targets: Targets, journal: Journal) -> int:
-    """How many of the pictures an earlier run has finished, as `correct_targets` takes it."""
-    return sum(recorded(source, target, journal) is not None for source, target in targets.items())
-
-
-def recorded(
-    source: Path, target: Path, journal: Journal | None, is_there: Callable[[Path], bool] = os.path.lexists
-) -> FileCorrection | None:
-    """What became of a picture by the journal, if its successor is still there."""
-    outcome = journal.outcome_of(source) if journal is not None else None
-    if outcome is None or not is_there(target):
-        return None
-    try:
-        return FileCorrection(source, target, **outcome)
-    except TypeError as error:
-        raise UsageError(f"The journal tells of {source} what rotnet never writes: {outcome}; delete it.") from error

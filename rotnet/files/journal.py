@@ -2,7 +2,7 @@
 
 A journal is a file of JSON lines, written before and after each change of a file:
 
-    {"journal": 1, "run": "5f…", "options": {…}}
+    {"journal": 1, "run": "5f…", "options": {…}}                          and "forget": false, in place and of a watch
     {"writing": "/in/a.jpg", "temporary": "/out/.rotnet-5f…-0.part"}      the temporary file is about to be made
     {"replacing": "/in/a.jpg", "outcome": {…}, "stamp": […]}              it is whole and on disk, and about to be moved
     {"done": "/in/a.jpg"}                                                 it lies in its place
@@ -28,7 +28,6 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import math
 import os
 import re
 import secrets
@@ -40,8 +39,10 @@ from types import TracebackType
 from typing import IO, Any
 
 from rotnet.errors import OutputError, UsageError
+from rotnet.files.journal_lines import checked, checked_outcome, checked_path, checked_stamp
 from rotnet.files.plan import place_of
 from rotnet.files.replacing import SPARE, spare_of
+from rotnet.files.runs import are_same, best_known, difference
 from rotnet.images.finding import stamp
 from rotnet.images.writing import atomic_file, make_folder, sync_folder
 
@@ -69,13 +70,15 @@ class Journal:
         again: The options of this run, to be given to `begin`. Where the file tells of a finished run of the same
             options, go on from it as well, for what is new since; of an original that was replaced meanwhile, the
             target is not touched.
+        joins: This run does what a plan says, which has named the file: it goes on from an interrupted run of the same
+            options as well, and refuses the file of one that may not be forgotten.
         within: Folders that the run writes below; a journal that names a temporary file elsewhere is refused. None
             takes any folder.
 
     Attributes:
         outcomes: What was recorded of each input that is finished, by `place_of` it; nothing if the run is a new one.
         touched: `place_of` the inputs whose targets or backups an interrupted run may have made; likewise.
-        goes_on: Whether it goes on from a finished run that `again` allows.
+        goes_on: Whether it goes on from an earlier run that `again` allows.
 
     Raises:
         OutputError: The file cannot be written, or another run is at it.
@@ -88,6 +91,7 @@ class Journal:
         *,
         resume: bool = False,
         again: Mapping[str, Any] | None = None,
+        joins: bool = False,
         within: Iterable[str | Path] | None = None,
     ) -> None:
         self.path = Path(path)
@@ -104,15 +108,18 @@ class Journal:
         self._earlier: set[str] = set()  # runs
         self._tidied: set[Path] = set()  # folders
         self._begun = self._stopped = False
+        self._is_forgettable = True
         self._lock = threading.Lock()
         self._file = self._open()
         try:
             self._options, self._interrupted = self._settle()
+            if joins and not self._is_forgettable:
+                raise UsageError(f"{self.path}, which the plan names, is the journal of another kind of run.")
         except BaseException:
             self._file.close()
             raise
-        finished = bool(self.outcomes) and not self._interrupted
-        self.goes_on = finished and not resume and again is not None and self._options == _as_json(again)
+        is_earlier = bool(self.outcomes) and (joins or not self._interrupted) and not resume
+        self.goes_on = is_earlier and again is not None and are_same(self._options, again)
         if self.goes_on:
             self._resume = True
             self.touched = {key for key in self.touched if self.outcome_of(Path(key)) is not None}
@@ -124,23 +131,25 @@ class Journal:
 
         Args:
             options: What must be the same when the run is taken up again, ready for JSON.
-            forget: Whether an interrupted run may be forgotten when it is not taken up.
+            forget: Whether this run, and an interrupted one that is not taken up, may be forgotten.
 
         Raises:
             OutputError: The file cannot be written.
             UsageError: The run had other options, or may not be forgotten.
         """
-        options = _as_json(options)
-        if self._resume and self._options not in ({}, options):
-            raise UsageError(f"The interrupted run had other options: {_difference(self._options, options)}.")
-        if not self._resume:
+        if self._resume:
+            if self._options and not are_same(self._options, options):
+                raise UsageError(f"The interrupted run had other options: {difference(self._options, options)}.")
+            options = best_known(self._options, options)
+        else:
             if self._interrupted and not forget:
                 raise UsageError(
                     "An earlier run over these pictures was interrupted. Take it up with --resume, or delete its "
                     f"journal {self.path} to look at all of them anew."
                 )
             self._file.truncate(0)
-        self._record({"journal": _VERSION, "run": self._run, "options": options}, to_disk=True)
+        binding = {} if forget else {"forget": False}
+        self._record({"journal": _VERSION, "run": self._run, "options": options, **binding}, to_disk=True)
         self._begun = True
 
     def __enter__(self) -> Journal:
@@ -172,6 +181,11 @@ class Journal:
         # some file systems keep times to two seconds
         same = then is None or now is None or (now[0] == then[0] and abs(now[1] - then[1]) < 2_000_000_000)
         return self.outcomes.get(key) if same else None
+
+    def forget(self, source: Path) -> None:
+        """Have an input done anew; what is recorded of it stays so until then."""
+        self.outcomes.pop(place_of(source), None)
+        self.touched.discard(place_of(source))
 
     @contextmanager
     def writing(
@@ -249,24 +263,25 @@ class Journal:
         for number, line in self._lines():
             try:
                 if "journal" in line:
-                    options, finished = _checked(line["options"], dict), False
+                    options, finished = checked(line["options"], dict), False
+                    self._is_forgettable = line.get("forget") is not False
                     self._earlier.add(str(line.get("run")))
                 elif "finished" in line:
                     finished = True
                 elif "writing" in line:
-                    under_way[_checked(line["writing"], str)] = {"temporary": _checked_path(line["temporary"])}
+                    under_way[checked(line["writing"], str)] = {"temporary": checked_path(line["temporary"])}
                 elif "replacing" in line:
-                    key = _checked(line["replacing"], str)
-                    under_way[key]["outcome"] = _checked_outcome(line["outcome"])
-                    self._stamps[key] = _checked_stamp(line.get("stamp"))
+                    key = checked(line["replacing"], str)
+                    under_way[key]["outcome"] = checked_outcome(line["outcome"])
+                    under_way[key]["stamp"] = checked_stamp(line.get("stamp"))
                     self.touched.add(key)
                 elif "kept" in line:
-                    under_way[_checked(line["kept"], str)].pop("outcome", None)
+                    under_way[checked(line["kept"], str)].pop("outcome", None)
                 else:
-                    key = _checked(line["done"], str)
+                    key = checked(line["done"], str)
                     left = under_way.pop(key, {})
-                    self.outcomes[key] = _checked_outcome(line["outcome"] if "outcome" in line else left["outcome"])
-                    self._stamps[key] = _checked_stamp(line.get("stamp")) or self._stamps.get(key)
+                    self.outcomes[key] = checked_outcome(line["outcome"] if "outcome" in line else left["outcome"])
+                    self._stamps[key] = checked_stamp(line.get("stamp")) or left.get("stamp")
             except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise self._foreign(f"line {number} is not as rotnet writes it") from error
         for left in under_way.values():  # all of them before the first is removed
@@ -277,7 +292,7 @@ class Journal:
                 _remove(left["temporary"])
                 _log.info("%s was left by a run that was killed, and is removed", left["temporary"])
             elif "outcome" in left:
-                self.outcomes[key] = left["outcome"]
+                self.outcomes[key], self._stamps[key] = left["outcome"], left["stamp"]
         return options, bool(self.outcomes) and not finished
 
     def _check_temporary(self, path: Path) -> None:
@@ -356,43 +371,3 @@ def _remove(temporary: Path) -> None:
     for path in (spare_of(temporary), temporary):  # the latter tells the next run to look
         with suppress(OSError, ValueError):
             os.unlink(path)
-
-
-def _checked(value: Any, kind: type) -> Any:
-    if not isinstance(value, kind):
-        raise TypeError
-    return value
-
-
-def _checked_path(value: Any) -> Path:
-    if b"\0" in os.fsencode(_checked(value, str)):
-        raise ValueError
-    return Path(value)
-
-
-def _checked_outcome(outcome: Any) -> dict[str, Any]:
-    """What a run records of a picture: words, and numbers for angle, confidence and loss."""
-    for name, value in _checked(outcome, dict).items():
-        if name in ("angle", "confidence", "lost"):
-            if not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise ValueError
-        else:
-            _checked(value, str)
-    _checked(outcome["action"], str)
-    return dict(outcome)
-
-
-def _checked_stamp(value: Any) -> list[int] | None:
-    if value is not None and (len(_checked(value, list)) != 3 or not all(isinstance(one, int) for one in value)):
-        raise TypeError
-    return value
-
-
-def _as_json(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as they come back from the file."""
-    return dict(json.loads(json.dumps(options)))
-
-
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    key = next(key for key in (*old, *new) if old.get(key) != new.get(key))
-    return f"{key} was {old.get(key)!r}, now it is {new.get(key)!r}"

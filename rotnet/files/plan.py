@@ -122,6 +122,21 @@ def backup_of(source: Path, suffix: str) -> Path:
     return source.with_name(source.name + suffix)
 
 
+def folder_above(source: Path, target: Path) -> Path:
+    """The folder of results that a target was planned into, or one above it: names end alike below that folder.
+
+    Example:
+        >>> folder_above(Path("in/holidays/a.jpg"), Path("out/holidays/a.jpg")).name
+        'out'
+    """
+    parts = list(target.parts)
+    for part in reversed(source.parts):
+        if not parts or parts[-1] != part or part == "..":
+            break
+        parts.pop()
+    return Path(*parts)
+
+
 def place_of(path: Path) -> str:
     """Where a file lies, whatever links lead to its folder; a link itself is not followed."""
     return os.path.join(os.path.realpath(path.parent), path.name)

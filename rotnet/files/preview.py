@@ -32,7 +32,7 @@ _CARDS, _SUMMARY, _SHARED, _SCRIPT = (f"<!-- {name} -->" for name in ("cards", "
 
 
 def write_preview(
-    decisions: Iterable[FileCorrection], path: str | Path, how: Turning, *, jobs: int = JOBS
+    decisions: Iterable[FileCorrection], path: str | Path, how: Turning, *, run: str | None = None, jobs: int = JOBS
 ) -> Generator[FileCorrection, None, None]:
     """Write a page of pictures before and after, the least sure first, while decisions go by.
 
@@ -44,6 +44,7 @@ def write_preview(
         decisions: From `decide_files`, with digests.
         path: The page; written when the decisions end.
         how: How pictures are to be turned.
+        run: Which run the plan is of, as for `row_of`.
         jobs: Threads that make thumbnails.
 
     Yields:
@@ -55,10 +56,10 @@ def write_preview(
 
     def draw(decision: FileCorrection) -> tuple[FileCorrection, bytes]:
         try:
-            return decision, _card(decision, how, folder).encode("utf-8", "backslashreplace")
+            return decision, _card(decision, how, run, folder).encode("utf-8", "backslashreplace")
         except Exception as error:
             failed = decision.failed(error)
-            return failed, _card(failed, how, folder).encode("utf-8", "backslashreplace")
+            return failed, _card(failed, how, run, folder).encode("utf-8", "backslashreplace")
 
     found: list[tuple[float, int, int]] = []  # confidence, and where the card lies
     counts: Counter[str] = Counter()
@@ -94,12 +95,12 @@ def _template(counts: Counter[str]) -> str:
     return page.replace(_SCRIPT, script).replace(_SUMMARY, summary)
 
 
-def _card(decision: FileCorrection, how: Turning, folder: Path) -> str:
+def _card(decision: FileCorrection, how: Turning, run: str | None, folder: Path) -> str:
     """A picture on the page; its script adds the picture as it would be, and the controls."""
     name, path = (html.escape(str(text)) for text in (decision.path.name, decision.path))
     if decision.action == "failed" or decision.confidence is None:  # it may have failed since it was decided
         return f'<p class="failed">{html.escape(decision.error or "")}</p>\n'
-    row = html.escape(json.dumps(row_of(decision, how)))
+    row = html.escape(json.dumps(row_of(decision, how, run=run)))
     source = picture_in(decision.path)
     pixels = reading.read_image(source, short_side=THUMBNAIL, max_pixels=how.max_pixels, strict=how.strict)
     with reading.opened(source, str(decision.path), how.max_pixels) as picture:

@@ -16,10 +16,14 @@ A report is one JSON object a line, in this schema, whose number grows when a fi
 | `lost` | 0 to 1 | share of the picture's area that the crop loses; absent if it was not to be turned |
 | `error` | text | why it failed, and what to do; absent if it did not |
 | `decided` | text | `person` where a person has decided, on the page of `--preview`; absent where the model has |
-| `planned` | object | only where nothing was done yet: what `rotnet apply` goes by, `sha256` of the input and options |
+| `planned` | object | only where nothing was done yet, for `rotnet apply`: `sha256` of the input, options, `run` |
 
 Bytes of a name that are not UTF-8 stand as lone surrogates, `\\udc80` to `\\udcff`, as in Python: `os.fsencode` of
 the text is the name. CSV has the same columns without `planned`, and such bytes as they are.
+
+The run, as in `"run": "5f0a1b2c3d4e5f60-0123456789ab"`, is the one into a folder that the plan is of, so that what
+`rotnet apply` does counts as done for `rotnet correct` too. All rows of a plan agree on it. Plans with `--in-place` or
+`--journal`, and older ones, tell none.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from typing import Any, TypeAlias
 from rotnet.errors import OutputError, UsageError
 from rotnet.files.decide import FILE_ACTIONS, FileCorrection
 from rotnet.files.options import Turning
+from rotnet.files.runs import is_run
 from rotnet.geometry.cropping import CROPS, OLDER, named_crop
 
 SCHEMA = 2
@@ -59,12 +64,13 @@ LATER = {"max_loss", "beyond", "sidecar"}  # options that plans of before do not
 StrPath: TypeAlias = "str | os.PathLike[str]"
 
 
-def row_of(result: FileCorrection, plan: Turning | None = None) -> dict[str, Any]:
+def row_of(result: FileCorrection, plan: Turning | None = None, *, run: str | None = None) -> dict[str, Any]:
     """A row of a report.
 
     Args:
         result: What became of a picture.
         plan: How it is to be turned, where that is yet to be done.
+        run: Which run the plan is of, as `rotnet.files.runs.run_of` names it.
 
     Returns:
         A dict of the schema above, ready for JSON.
@@ -75,7 +81,9 @@ def row_of(result: FileCorrection, plan: Turning | None = None) -> dict[str, Any
     """
     row = {"schema": SCHEMA, **result.as_dict()}
     sha256 = row.pop("sha256", None)
-    return row if plan is None or result.target is None else {**row, "planned": {"sha256": sha256, **asdict(plan)}}
+    if plan is None or result.target is None:
+        return row
+    return {**row, "planned": {"sha256": sha256, **asdict(plan), **({"run": run} if run else {})}}
 
 
 @contextmanager
@@ -118,7 +126,7 @@ def open_report(path: StrPath) -> Iterator[Callable[[dict[str, Any]], None]]:
             file.close()
 
 
-def read_plan(path: StrPath) -> tuple[list[FileCorrection], Turning]:
+def read_plan(path: StrPath) -> tuple[list[FileCorrection], Turning, str | None]:
     """Read the rows of a report on what is to be done.
 
     Args:
@@ -126,7 +134,7 @@ def read_plan(path: StrPath) -> tuple[list[FileCorrection], Turning]:
             failed are skipped.
 
     Returns:
-        The decisions, and how pictures are to be turned.
+        The decisions, how pictures are to be turned, and which run the plan is of, if it tells.
 
     Raises:
         UsageError: The file is no such report, which names the line and the field, or its rows do not belong together.
@@ -154,7 +162,8 @@ def read_plan(path: StrPath) -> tuple[list[FileCorrection], Turning]:
         raise UsageError(f"The report {path} is not text: name one of JSON lines.") from error
     if plan is None:
         raise UsageError(f"The report {path} has no row to apply.")
-    return list(decisions.values()), turning_of(plan, path)
+    run = plan.pop("run", None)
+    return list(decisions.values()), turning_of(plan, path), run
 
 
 def turning_of(plan: dict[str, Any], path: StrPath) -> Turning:
@@ -182,7 +191,7 @@ def _parse(line: str, where: str) -> dict[str, Any]:
 
 
 def read_row(row: dict[str, Any], where: str) -> tuple[FileCorrection, dict[str, Any]]:
-    """The decision in a row, and how pictures were to be turned; a `UsageError` if `where` has no row of a plan."""
+    """The decision in a row, and what is planned for all; a `UsageError` if `where` has no row of a plan."""
     if "planned" not in row:
         raise UsageError(f"{where} tells what was done already: apply takes a report of --dry-run or --preview.")
 
@@ -199,7 +208,8 @@ def read_row(row: dict[str, Any], where: str) -> tuple[FileCorrection, dict[str,
     plan = dict(field("planned", lambda value: isinstance(value, dict), "an object"))
     sha256 = field("sha256", lambda value: isinstance(value, str), "the digest that the plan was made with", plan)
     del plan["sha256"]
-    if names := (plan.keys() ^ {one.name for one in fields(Turning)}) - (LATER - plan.keys()):
+    field("run", lambda value: "run" not in plan or is_run(value), "the run that the plan is of, or be left out", plan)
+    if names := (plan.keys() ^ {one.name for one in fields(Turning)}) - (LATER - plan.keys()) - {"run"}:
         raise UsageError(f"{where}: planned must have the options of a plan, but these differ: {', '.join(names)}.")
     decided = field("decided", lambda value: value in (None, "person"), '"person", or be left out')
     is_person = decided == "person"

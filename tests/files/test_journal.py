@@ -14,6 +14,7 @@ from trees import everything, save, save_flat
 from rotnet.errors import OutputError, UsageError
 from rotnet.files import Journal, journal_path, plan_in_place, plan_targets
 from rotnet.images import turn_file
+from rotnet.images.finding import stamp
 
 
 @pytest.fixture
@@ -288,6 +289,24 @@ def test_lines_that_no_run_writes_are_refused(folder, line):
         with pytest.raises(UsageError, match="journal is not as rotnet wrote it"):
             Journal("journal", resume=resume)
     assert Path("journal").read_bytes() == before
+
+
+def test_what_was_not_moved_is_not_of_the_file_that_was_looked_at(folder):
+    """As of a picture that was replaced since it was done, when the run that did it again was killed."""
+    key, now = str(folder / "in" / "a.png"), stamp(Path("in/a.png"))
+    again = {"replacing": key, "outcome": {"action": "turned"}, "stamp": now}
+    written(
+        {"done": key, "outcome": {"action": "upright"}, "stamp": [0, 0, 0]},
+        {"writing": key, "temporary": str(folder / "out" / OURS)},
+        again,
+        {"kept": key},
+    )
+    with Journal("journal", resume=True) as journal:
+        assert journal.outcome_of(Path("in/a.png")) is None
+    with open("journal", "a") as file:
+        file.write(f"{json.dumps(again)}\n")  # and this time it was moved, for nothing is left
+    with Journal("journal", resume=True) as journal:
+        assert journal.outcome_of(Path("in/a.png")) == {"action": "turned"}
 
 
 def test_outcomes_of_another_kind_are_refused(folder, compass):

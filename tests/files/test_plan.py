@@ -35,6 +35,20 @@ def test_file_named_twice_is_planned_once(folder):
     assert len(plan_targets(["in", "in/a.jpg", "in/./a.jpg"], "out")) == 1
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "folder"),
+    [
+        ("in/sub/a.png", "out/sub/a.png", "out"),
+        ("in/sub/a.png", "out/a.png", "out"),
+        ("/in/year/a.png", "/out/year/a.png", "/out"),
+        ("../../a.png", "../a.png", ".."),
+        ("photos/in/a.png", "in/a.png", "."),
+    ],
+)
+def test_folder_of_results_is_found_again_or_one_above(source, target, folder):
+    assert planning.folder_above(Path(source), Path(target)) == Path(folder)
+
+
 @pytest.mark.parametrize("name", ["a\0.jpg", "\ud800.jpg"])
 def test_paths_that_no_file_can_have_are_told(folder, name):
     save("in/a.jpg")

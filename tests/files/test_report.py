@@ -77,7 +77,7 @@ def test_plan_is_read_back(folder, compass):
     rows = write_plan(compass, how=how)
     assert [row["action"] for row in rows] == ["turned", "turned", "upright", "unsure"]
     assert all(row["schema"] == 2 and set(row) <= {*COLUMNS, "planned"} for row in rows)
-    decisions, read = read_plan("plan.jsonl")
+    decisions, read, _ = read_plan("plan.jsonl")
     assert decisions == list(plan(compass, how))
     assert (read.crop, list(read.fill), read.quarter_turns, read.backup) == ("keep", [255, 0, 0], "pixels", ".orig")
 
@@ -91,7 +91,7 @@ def test_the_crop_of_a_row_is_obeyed(folder, compass, crop, size):
     del row["lost"]
     row = {name: value for name, value in (row | {"crop": crop}).items() if value is not None}
     Path("plan.jsonl").write_text(json.dumps(row))
-    (result,) = carry_out(*read_plan("plan.jsonl"))
+    (result,) = carry_out(*read_plan("plan.jsonl")[:2])
     with Image.open("out/a.png") as turned:
         assert abs(turned.width - size[0]) <= 1 and abs(turned.height - size[1]) <= 1
     assert result.crop == (crop or "fit")
@@ -105,7 +105,7 @@ def test_plans_of_before_there_were_limits_or_sidecars_are_read(folder, compass)
         "planned": planned | {"crop": "expand"}
     }
     Path("plan.jsonl").write_text(json.dumps(older))
-    decisions, how = read_plan("plan.jsonl")
+    decisions, how, _ = read_plan("plan.jsonl")
     assert (how.crop, how.max_loss) == ("keep", None)
     (result,) = carry_out(decisions, how)
     assert (result.crop, result.lost) == ("keep", 0.0)
@@ -115,13 +115,13 @@ def test_what_is_left_for_its_crop_may_be_turned_by_a_person(folder, compass):
     how = Turning(max_loss=0.3, beyond="leave")
     rows = write_plan(compass, how=how)
     assert [row["action"] for row in rows] == ["left", "left", "upright", "unsure"]
-    decisions, read = read_plan("plan.jsonl")
+    decisions, read, _ = read_plan("plan.jsonl")
     assert read == how and [one.action for one in carry_out(decisions, read)] == ["left", "left", "upright", "unsure"]
     turned = rows[0] | {"action": "turned", "decided": "person", "target": "by hand/a.png"}
     for crop, taken in (("fit", "fit"), ("keep", "keep"), (None, "fit")):
         row = {name: value for name, value in (turned | {"crop": crop}).items() if value is not None}
         Path("plan.jsonl").write_text(json.dumps(row))
-        (result,) = carry_out(*read_plan("plan.jsonl"), overwrite=True)
+        (result,) = carry_out(*read_plan("plan.jsonl")[:2], overwrite=True)
         assert (result.action, result.crop) == ("turned", taken)
 
 
@@ -129,7 +129,7 @@ def test_kept_rows_are_carried_out(folder, compass):
     rows = write_plan(compass)
     before = everything("in")
     Path("kept.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[1:3]))
-    decisions, how = read_plan("kept.jsonl")
+    decisions, how, _ = read_plan("kept.jsonl")
     results = list(carry_out(decisions, how))
     assert [(result.action, result.method, result.sha256) for result in results] == [
         ("turned", "resampled", None),
@@ -141,7 +141,7 @@ def test_kept_rows_are_carried_out(folder, compass):
 
 def test_picture_that_has_changed_is_left_as_it_is(folder, compass):
     write_plan(compass, in_place=True)
-    decisions, how = read_plan("plan.jsonl")
+    decisions, how, _ = read_plan("plan.jsonl")
     assert [result.action for result in carry_out(decisions, how)] == ["turned", "turned", "upright", "unsure"]
     before = everything("in")
     results = list(carry_out(decisions, how))
@@ -204,7 +204,7 @@ def test_what_a_person_decided_is_done(folder, compass, in_place):
     other |= {"action": "upright", "angle": 0, "decided": "person"}
     unsure |= {"action": "turned", "angle": -90, "decided": "person"}
     Path("decisions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in (crooked, other, unsure)))
-    results = list(carry_out(*read_plan("decisions.jsonl")))
+    results = list(carry_out(*read_plan("decisions.jsonl")[:2]))
     assert [(one.action, one.angle, one.decided) for one in results] == [
         ("turned", crooked["angle"], None),
         ("upright", 0.0, "person"),
@@ -217,7 +217,7 @@ def test_what_a_person_decided_is_done(folder, compass, in_place):
     with Image.open(unsure["target"]) as turned:
         assert turned.size == (20, 30)
     if in_place:  # done, and so no longer what was decided about
-        again = list(carry_out(*read_plan("decisions.jsonl")))
+        again = list(carry_out(*read_plan("decisions.jsonl")[:2]))
         assert [one.action for one in again] == ["failed", "upright", "failed"]
 
 
@@ -244,7 +244,7 @@ def test_a_plan_copies_nothing_that_was_not_looked_at(folder, compass):
     *_, row = write_plan(compass)
     assert row["action"] == "unsure" and row["planned"]["sha256"]
     Path(row["path"]).write_text("secret")
-    (result,) = (one for one in carry_out(*read_plan("plan.jsonl")) if str(one.path) == row["path"])
+    (result,) = (one for one in carry_out(*read_plan("plan.jsonl")[:2]) if str(one.path) == row["path"])
     assert result.action == "failed" and "has changed since it was looked at" in result.error
 
     unsigned = row | {"path": "/etc/hostname", "target": "out/hostname", "action": "upright"}
@@ -255,7 +255,7 @@ def test_a_plan_copies_nothing_that_was_not_looked_at(folder, compass):
 
     signed = row | {"planned": row["planned"] | {"sha256": hashlib.sha256(b"secret").hexdigest()}}
     Path("plan.jsonl").write_text(json.dumps(signed))
-    (result,) = carry_out(*read_plan("plan.jsonl"))
+    (result,) = carry_out(*read_plan("plan.jsonl")[:2])
     assert result.action == "failed" and "is not a picture" in result.error
     assert not os.path.exists(row["target"])
 
@@ -303,7 +303,7 @@ def test_page_asks_for_nothing_else(folder, compass):
 def test_kept_rows_of_the_page_are_a_plan(folder, compass):
     decisions, page, _ = preview(compass, crop="same")
     Path("kept.jsonl").write_text("".join(unescape(row) + "\n" for row in re.findall(r'data-row="([^"]*)"', page)))
-    read, how = read_plan("kept.jsonl")
+    read, how, _ = read_plan("kept.jsonl")
     assert sorted(read, key=lambda one: one.path) == decisions and how.crop == "same"
 
 

@@ -183,9 +183,11 @@ def plan(rng: random.Random) -> None:
     options = {"crop": "same", "fill": 0, "quarter_turns": "auto", "max_pixels": PIXELS, "backup": None, "strict": True}
     row = {"schema": SCHEMA, "action": rng.choice(("turned", "upright")), "angle": 30.0, "confidence": 0.9}
     rows = [{**row, "path": name, "target": f"out/{name}"} for name in ("a.png", "../victim.txt")]
-    digest = hashlib.sha256(Path("a.png").read_bytes()).hexdigest()
-    Path("plan").write_bytes(odd_lines([{**one, "planned": {"sha256": digest, **options}} for one in rows], rng))
-    tolerated(lambda: list(carry_out(*read_plan("plan"), jobs=1)))
+    digest, run = hashlib.sha256(Path("a.png").read_bytes()).hexdigest(), f"{'0' * 16}-{'0' * 12}"
+    Path("plan").write_bytes(
+        odd_lines([{**one, "planned": {"sha256": digest, **options, "run": run}} for one in rows], rng)
+    )
+    tolerated(lambda: list(carry_out(*read_plan("plan")[:2], jobs=1)))
 
 
 def archive(rng: random.Random) -> None:
