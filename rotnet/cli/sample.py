@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
     parser.add_argument("-o", "--output", type=path, metavar="FILE", help="write a page to look through")
     parser.add_argument(
         "--action",
-        choices=("turned", "upright", "slight tilt", "unsure"),
+        choices=("turned", "upright", "slight tilt", "unsure", "left"),
         default="turned",
         help="the verdict to judge; default: turned",
     )
@@ -55,7 +55,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     check_replaceable(options.output, {})
     failed = sum(one.error is not None for one in write_sheet(options.table, sample, options.output))
-    print(f"{len(sample)} of {len(rows):,} {options.action} pictures in {options.output}: untick those that are wrong")
+    print(f"{len(sample)} of {len(rows):,} {options.action} pictures in {options.output}")
+    print("leave out those that are wrong, with the key X: the page counts them")
     print(f"then: rotnet sample {options.table} -n {len(sample)} --action '{options.action}' --wrong K")
     if failed:
         print(f"{failed} cannot be read any more: count them as wrong, or another sample would be a chosen one")

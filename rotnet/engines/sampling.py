@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,9 @@ def write_sheet(table: StrPath, numbers: NDArray[np.int64], sheet: StrPath) -> l
 
     Raises:
         OutputError: The page cannot be written.
+        UsageError: The table is of pictures that were turned in place: what was judged is not there any more.
     """
-    how = _read_as(manifest_of(Path(table)))
+    how = _turning(manifest_of(Path(table)))
     wanted = set(numbers.tolist())
     rows = [row for number, row in enumerate(read_rows(Path(table))) if number in wanted]
     with (
@@ -120,11 +122,14 @@ def write_sheet(table: StrPath, numbers: NDArray[np.int64], sheet: StrPath) -> l
         return list(shown)
 
 
-def _read_as(manifest: Any) -> Turning:
-    """How pictures were read for a table."""
+def _turning(manifest: Any) -> Turning:
+    """How pictures were read for a table, and turned if they were."""
     try:
-        options = manifest["job"]["options"]
-        return Turning(max_pixels=options["max_pixels"], strict=options["strict"])
+        task, options = manifest["job"]["task"], manifest["job"]["options"]
+        if task == "correct" and options["output"] is None:
+            raise UsageError("The pictures of this table were turned in place: sample a plan of --dry-run instead.")
+        asked = ("max_pixels", "strict") if task == "predict" else [field.name for field in fields(Turning)]
+        return Turning(**{name: options[name] for name in asked})
     except (KeyError, TypeError) as error:
         raise UsageError(f"The options in the table are not those of rotnet: {error}; make it anew.") from error
 
@@ -163,7 +168,7 @@ def _fetched(rows: list[dict[str, Any]], how: Turning, folder: str) -> Iterator[
         except ImageError as error:
             yield FileCorrection(Path(name), None, "failed", error=str(error))
         else:
-            yield FileCorrection(path, None, row["action"], row["angle"], row["confidence"], row["reason"])
+            yield FileCorrection(path, None, row["action"], row["angle"], row["confidence"], row["reason"], crop=row.get("crop"))
 
 
 def _local(name: str, folder: str) -> Path:

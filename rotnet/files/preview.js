@@ -318,6 +318,7 @@ $("guides").onchange = () => {
 };
 $("zoom").onclick = ({ target }) => target.matches("dialog") && $("zoom").close();
 $("zoom").onclose = () => go(current);
+$("save").hidden = !cards.some((card) => rowOf(card).planned); // of a sheet to judge by there is nothing to apply
 $("save").onclick = () => {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob(cards.map(lineOf), { type: "application/x-ndjson" }));
@@ -325,7 +326,7 @@ $("save").onclick = () => {
   link.click();
   isSaved = true;
 };
-window.onbeforeunload = (event) => { if (!isSaved) event.preventDefault(); };
+window.onbeforeunload = (event) => { if (!isSaved && !$("save").hidden) event.preventDefault(); };
 
 function tell() {
   const counts = { turn: 0, leave: 0, out: 0 };

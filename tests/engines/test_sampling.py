@@ -3,6 +3,7 @@
 import json
 import re
 import tarfile
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,20 @@ def test_a_sheet_shows_the_sample(table, capsys):
     )
     assert main(["sample", table, "--wrong", "3"]) == 0
     assert capsys.readouterr().out == "3 of all 30 turned pictures are wrong: 10.00%\n"
+
+
+def test_a_sheet_shows_what_was_planned_and_nothing_turned_in_place(table, capsys):
+    rows = ["correct", "in", "--shard", "1/1", "--model", "compass.onnx", "--report"]
+    assert main([*rows, "plans", "-o", "straight", "--crop", "keep", "--dry-run"]) == 0
+    (plan,) = Path("plans").glob("*.parquet")
+    assert main(["sample", str(plan), "-o", "sheet.html"]) == 0
+    page = unescape(Path("sheet.html").read_text())
+    assert page.count('"crop": "keep"') == 18 and '"planned"' not in page  # but for two quarter turns
+    assert main([*rows, "done", "--in-place"]) == 0
+    (done,) = Path("done").glob("*.parquet")
+    capsys.readouterr()
+    assert main(["sample", str(done), "-o", "sheet.html"]) == 2
+    assert "turned in place: sample a plan" in capsys.readouterr().err
 
 
 def test_pictures_that_are_gone_are_told(table, capsys):
