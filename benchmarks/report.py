@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.timing import Row, Table
+from rotnet import presets
 
 PACKAGES = (
     "albumentations deskew grain jdeskew keras kornia numpy occular-deskew onnxruntime opencv-python-headless openvino "
@@ -26,6 +27,7 @@ def circumstances() -> dict[str, Any]:
     return {
         "date": date.today().isoformat(),
         "commit": _commit(),
+        "photo": presets()["photo"].sha256[:12],
         "processor": _processor(),
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),

@@ -9,6 +9,8 @@ import json
 import re
 from pathlib import Path
 
+from rotnet import presets
+
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "benchmarks" / "results"
 HEAD = """# How quick it is
@@ -18,6 +20,8 @@ logarithmic. Measured on {cores} cores of {processor}, on {date}; quartiles, ver
 in [the results](../benchmarks/results/{stem}.md), and `python -m benchmarks` measures anew. Made by
 `python docs/make_benchmarks.py`.
 """
+EARLIER = """Answers are those of the preset `photo` as it was then; it has been taught anew since, and has a deeper network
+than on 2026-11-30 ([the cards](../weights/README.md#photo-photographs-of-any-kind)), which each look waits for."""
 # what a ratio says, by the unit of the table
 MEANS = {
     "pictures/s": "A 2 is twice as many pictures in the same time: more is better.",
@@ -81,6 +85,8 @@ def page():
     """The page in Markdown."""
     stem, found = newest()
     parts = [HEAD.format(stem=stem, **found).rstrip()]
+    if found.get("photo") != presets()["photo"].sha256[:12]:
+        parts.append(EARLIER)
     for table in found["tables"]:
         rows = ratios(table)
         told = "; ".join(f"{name}: {number(ratio)}" for name, ratio in rows)

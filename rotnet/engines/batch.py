@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -138,13 +137,12 @@ class BatchPredictor:
             A dict of the columns for each picture, in order.
         """
         predictor = self._loaded()
-        sufficient = math.ceil(reading.DETAIL * max(predictor.input_size))
 
         def look(picture: Any) -> tuple[tuple[int, int], View | str]:
             try:
                 source = picture if read is None else read(picture)
                 image = reading.read_image(
-                    source, max_pixels=self.max_pixels, short_side=sufficient, strict=self.strict
+                    source, max_pixels=self.max_pixels, short_side=predictor.short_side, strict=self.strict
                 )
                 return _shown_size(source, image), predictor.view(image)
             except Exception as error:  # memory, or a bug in a decoder: whatever it is, the other pictures go on

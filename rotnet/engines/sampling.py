@@ -168,7 +168,9 @@ def _fetched(rows: list[dict[str, Any]], how: Turning, folder: str) -> Iterator[
         except ImageError as error:
             yield FileCorrection(Path(name), None, "failed", error=str(error))
         else:
-            yield FileCorrection(path, None, row["action"], row["angle"], row["confidence"], row["reason"], crop=row.get("crop"))
+            yield FileCorrection(
+                path, None, row["action"], row["angle"], row["confidence"], row["reason"], crop=row.get("crop")
+            )
 
 
 def _local(name: str, folder: str) -> Path:

@@ -48,7 +48,7 @@ def classification_report(
     return report
 
 
-def is_guessing(report: Mapping[str, Any], classes: Sequence[str]) -> bool:
+def is_guessing_classes(report: Mapping[str, Any], classes: Sequence[str]) -> bool:
     """Whether answers may well be no better than saying the most frequent class each time.
 
     Args:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rotnet.errors import UsageError, require
-from rotnet.evaluation.measuring import Network
+from rotnet.evaluation.measuring import Named
 from rotnet.geometry.angles import angle_difference, shown_angle
 from rotnet.geometry.warping import generate_rotated_image, rotate
 from rotnet.images import reading
@@ -33,7 +33,7 @@ TRAIN, VALIDATION, ACCENT, QUIET = "#7a8ba3", "#c2410c", "#c2410c", "#77777a"
 
 
 def display_examples(
-    model: Network,
+    model: Named,
     images: NDArray | Sequence[Source],
     num_images: int = 5,
     size: tuple[int, int] | None = None,

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     import keras
 
 # what answers with 360 probabilities: a name, a file or a network; and what only says an angle of RGB uint8
-Network: TypeAlias = "StrPath | Predictor | keras.Model"
-Model: TypeAlias = "Network | Callable[[NDArray[np.uint8]], float]"
+Named: TypeAlias = "StrPath | Predictor | keras.Model"
+Model: TypeAlias = "Named | Callable[[NDArray[np.uint8]], float]"
 NO_PROBABILITIES = np.full(360, np.nan, np.float32)  # of a function that only says an angle
 
 
@@ -156,7 +156,7 @@ def evaluate(
 
 
 def evaluate_views(
-    model: Network, crooked: Iterable[Source], truth: NDArray[np.float64], *, turns: Turns | None = None
+    model: Named, crooked: Iterable[Source], truth: NDArray[np.float64], *, turns: Turns | None = None
 ) -> Evaluation:
     """Measure a model on pictures that are crooked already, such as rotated digits.
 

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rotnet.evaluation.measuring import Evaluation, Network, evaluate
+from rotnet.evaluation.measuring import Evaluation, Named, evaluate
 from rotnet.images.reading import Source
 from rotnet.inference.options import Turns
 
@@ -99,7 +99,7 @@ RIVALS = (
 
 
 def compare(
-    upright: Sequence[Source], *, model: Network = "photo", turns: Turns | None = None, seed: int = 0
+    upright: Sequence[Source], *, model: Named = "photo", turns: Turns | None = None, seed: int = 0
 ) -> dict[str, dict[str, Evaluation]]:
     """Measure a model and its rivals on the same saved files.
 

@@ -11,7 +11,7 @@ from rotnet.geometry.filling import Fill
 from rotnet.images import reading, turn_file
 from rotnet.images.raw import RAW_EXTENSIONS
 from rotnet.images.turn_file import QuarterTurns
-from rotnet.images.turning import check_loss
+from rotnet.images.turning import check_max_loss
 
 _TAKEN = reading.EXTENSIONS | RAW_EXTENSIONS | {".xmp"}
 
@@ -50,7 +50,7 @@ class Turning:
             quarter_turns=self.quarter_turns,
             tolerance=0.0,
         )
-        check_loss(self.max_loss, self.beyond)
+        check_max_loss(self.max_loss, self.beyond)
         if self.backup is not None:
             is_end = self.backup and os.path.basename(self.backup) == self.backup
             if not is_end or os.path.splitext(f"name{self.backup}")[1].lower() in _TAKEN:

@@ -16,7 +16,7 @@ from rotnet.geometry.regions import Move
 from rotnet.geometry.warping import INTERPOLATIONS, Interpolation, rotate
 from rotnet.images.formats.exif import moved_info
 
-__all__ = ["check_loss", "check_options", "turn_back"]
+__all__ = ["check_max_loss", "check_options", "turn_back"]
 
 # types that the warp knows; others go through one that holds all their values
 _WARPED = (np.uint8, np.uint16, np.int16, np.float32, np.float64, bool)
@@ -153,7 +153,7 @@ def _opaque(image: NDArray[Any]) -> float:
     return 65535.0 if image.dtype.kind == "u" and image.dtype.itemsize == 2 else 255.0
 
 
-def check_loss(max_loss: float | None, beyond: str) -> None:
+def check_max_loss(max_loss: float | None, beyond: str) -> None:
     """Check how much of a picture a crop may lose; else a `UsageError`."""
     is_share = isinstance(max_loss, (int, float)) and not isinstance(max_loss, bool) and 0.0 <= max_loss <= 1.0
     if max_loss is not None and not is_share:

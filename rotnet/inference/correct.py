@@ -11,7 +11,7 @@ from rotnet.geometry.cropping import NOTABLE_LOSS, Beyond, CropName, chosen_crop
 from rotnet.geometry.filling import Fill
 from rotnet.geometry.warping import Interpolation
 from rotnet.images import reading
-from rotnet.images.turning import check_loss, check_options, turn_back
+from rotnet.images.turning import check_max_loss, check_options, turn_back
 from rotnet.inference.allowed_angles import AngleRange
 from rotnet.inference.options import Options, Refine, Turns
 from rotnet.inference.predictor import Model, as_predictor, each, is_many
@@ -85,7 +85,7 @@ def correct_rotation(
         (60, 80, 3)
     """
     asked = check_options(crop, fill, interpolation)
-    check_loss(max_loss, beyond)
+    check_max_loss(max_loss, beyond)
     predictor = as_predictor(model)
     options = Options(
         turns=turns,

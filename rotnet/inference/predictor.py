@@ -159,10 +159,14 @@ class Predictor:
             return list(self.predict_views(each(images, view), options))
         return next(self.predict_views([view(images)], options))
 
+    @property
+    def short_side(self) -> int:
+        """Pixels of the shorter side of a picture that suffice to look at it."""
+        return math.ceil(reading.DETAIL * max(self.input_size))
+
     def view(self, image: Any, *, max_pixels: int | None = reading.MAX_PIXELS, strict: bool = True) -> View:
         """What is looked at of a picture: it is decoded once, no larger than network and lines need."""
-        sufficient = math.ceil(reading.DETAIL * max(self.input_size))
-        read = reading.read_image(image, max_pixels=max_pixels, short_side=sufficient, strict=strict)
+        read = reading.read_image(image, max_pixels=max_pixels, short_side=self.short_side, strict=strict)
         return view_of(read, self.input_size, self._channels)
 
     def predict_views(self, views: Iterable[View], options: Options = DEFAULT) -> Iterator[AnglePrediction]:

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from rotnet.datasets import Labelled
 from rotnet.datasets.augmentation import UNDEGRADED, Augmentation
 from rotnet.errors import UsageError
-from rotnet.evaluation.classification_scores import classification_report, is_guessing
+from rotnet.evaluation.classification_scores import classification_report, is_guessing_classes
 from rotnet.images.writing import make_folder
 from rotnet.models import freeze_backbone, unfreeze_backbone
 from rotnet.training.devices import in_use, shared
-from rotnet.training.fitting import Metric, Verbosity, check_loss, close_log, jit_compile, tensorboard
+from rotnet.training.fitting import Metric, Verbosity, check_finite, close_log, jit_compile, tensorboard
 from rotnet.training.generators import RotNetDataGenerator
 from rotnet.training.image_classifier import ImageClassifier
 from rotnet.training.labels import upright_classes
@@ -247,7 +247,7 @@ def fit_classifier(
             )
         finally:
             close_log(log)
-        check_loss(history, folder)
+        check_finite(history, folder)
         model.set_weights(best.weights)
         done += len(history.epoch)
     return model
@@ -303,7 +303,7 @@ def teach(
     report: dict[str, Any] = {"network": model.name, "parameters": model.count_params()}
     truth, answers = _answers_to(model, test or validation)
     report |= classification_report(truth, answers, classes)
-    report["guessing"] = is_guessing(report, classes)
+    report["guessing"] = is_guessing_classes(report, classes)
     if draw is not None:
         draw(truth, answers)
     return write_report(Path(folder), report)

@@ -150,7 +150,7 @@ def fit(
         )
     finally:
         close_log(log)
-    check_loss(history, folder)
+    check_finite(history, folder)
     if best.exists():
         model.load_weights(best)
     save_uncompiled(model, ended)
@@ -163,7 +163,7 @@ def close_log(log: keras.callbacks.CSVLogger) -> None:
         log.csv_file.close()
 
 
-def check_loss(history: keras.callbacks.History, folder: Path) -> None:
+def check_finite(history: keras.callbacks.History, folder: Path) -> None:
     """Raise `TrainingError` if the loss of a run became NaN or infinite."""
     if not all(map(math.isfinite, history.history.get("loss", ()))):
         raise TrainingError(f"The loss is no longer a number: remove {folder} and begin anew at a lower learning rate.")
