@@ -8,6 +8,7 @@ A journal is a file of JSON lines, written before and after each change of a fil
     {"done": "/in/a.jpg"}                                                 it lies in its place
     {"done": "/in/b.jpg", "outcome": {…}, "stamp": […]}                   nothing was to be written
     {"kept": "/in/a.jpg"}                                                 it could not be moved
+    {"kept": "/in/c.jpg", "foreign": true}                                likewise, for another's file lies in its place
     {"finished": true}
 
 A journal is input: each line must be as a run writes it, and of temporary files only those go that rotnet names so, in
@@ -16,7 +17,8 @@ the folders of the run. A line that is not JSON was cut short when its run was k
 A stamp says which file the outcome is of: the input as it was looked at, in place its successor.
 
 A run that is killed while it replaces leaves its temporary file if it was not moved yet, and in place only then. So
-every picture is known to be finished or not, and none is turned twice.
+every picture is known to be finished or not, and none is turned twice. Elsewhere it may have been linked to its place,
+so that what lies there is taken for the run's own and may be replaced, unless the run itself has found it foreign.
 
 After a power cut the same holds, for what a line tells of is on disk before the line is, and the line before what it
 allows. Only `writing` is not waited for: temporary files of which no line has come to disk are told by the name of
@@ -44,7 +46,7 @@ from rotnet.files.plan import place_of
 from rotnet.files.replacing import SPARE, spare_of
 from rotnet.files.runs import are_same, best_known, difference
 from rotnet.images.finding import stamp
-from rotnet.images.writing import atomic_file, make_folder, sync_folder
+from rotnet.images.writing import TargetExistsError, atomic_file, make_folder, sync_folder
 
 try:
     import fcntl
@@ -216,9 +218,10 @@ class Journal:
                 self._record({"replacing": key, "outcome": outcome, "stamp": successor}, to_disk=True)
                 try:
                     replace(temporary, target)
-                except BaseException:
+                except BaseException as error:
                     if os.path.lexists(temporary):  # it was not moved
-                        self._record({"kept": key}, to_disk=True)
+                        foreign = {"foreign": True} if isinstance(error, TargetExistsError) else {}
+                        self._record({"kept": key, **foreign}, to_disk=True)
                     raise
                 self._record({"done": key})
 
@@ -276,7 +279,10 @@ class Journal:
                     under_way[key]["stamp"] = checked_stamp(line.get("stamp"))
                     self.touched.add(key)
                 elif "kept" in line:
-                    under_way[checked(line["kept"], str)].pop("outcome", None)
+                    key = checked(line["kept"], str)
+                    under_way[key].pop("outcome", None)
+                    if line.get("foreign") is True:
+                        self.touched.discard(key)
                 else:
                     key = checked(line["done"], str)
                     left = under_way.pop(key, {})

@@ -18,7 +18,8 @@ from rotnet.images.reading import StrPath
 
 Targets = dict[Path, Path]
 
-ELSEWHERE = "Choose another folder, --overwrite it, or --resume an interrupted run."  # of what is there already
+# of what is there already
+ELSEWHERE = "Move it, choose another folder, --overwrite it, or --resume an interrupted run."
 
 
 def plan_targets(

@@ -27,6 +27,7 @@ from rotnet.images.formats.exif import EXIF_TAG, GPS_TAG, XMP_TAG, exif_for, xmp
 from rotnet.images.reading import FORMATS, StrPath, open_pil, readable_formats
 
 __all__ = [
+    "TargetExistsError",
     "atomic_file",
     "copy_into",
     "encode",
@@ -49,6 +50,10 @@ _MODES = {
     "TIFF": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "LAB", "I;16", "I", "F"),
 }
 _LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF")
+
+
+class TargetExistsError(OutputError):
+    """Another file lies where a new one should go. Exit code 1; remedy: choose another folder, or `--overwrite`."""
 
 
 def write(
@@ -187,13 +192,13 @@ def move_new(temporary: StrPath, path: StrPath) -> None:
     """As `move`, but nothing is replaced.
 
     Raises:
-        OutputError: There is a file already.
+        TargetExistsError: There is a file already.
     """
     try:
         os.link(temporary, path)
     except OSError as error:
         if isinstance(error, FileExistsError) or os.path.lexists(path):
-            raise OutputError(
+            raise TargetExistsError(
                 f"{path} has come there meanwhile and stays; choose another folder, or --overwrite"
             ) from error
         os.replace(temporary, path)  # a file system without hard links

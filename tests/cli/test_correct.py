@@ -1,6 +1,7 @@
 """`rotnet correct` and `rotnet apply` as people and scripts use them: what they write and print, and how they end."""
 
 import csv
+import errno
 import io
 import json
 import math
@@ -24,6 +25,7 @@ from rotnet import angle_difference, predict_angle
 from rotnet.cli.main import main
 from rotnet.geometry.angles import shown_angle
 from rotnet.geometry.cropping import share_lost
+from rotnet.images import turn_file
 
 COMMAND = [sys.executable, "-m", "rotnet"]
 LOSSES = re.compile(
@@ -181,6 +183,28 @@ def test_overwrites_only_when_told(folder, rotnet):
     assert status == 2 and "out/a.png is there already" in err
     assert rotnet("correct", "in", "-o", "out", "--overwrite", "--min-confidence", "1")[0] == 0
     assert Path("out/a.png").read_bytes() == Path("in/a.png").read_bytes()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_of_somebody_else_that_came_meanwhile_is_no_result(folder, rotnet, monkeypatch, links):
+    def turn(*given, real=turn_file.turn_bytes, **options):
+        os.makedirs("out", exist_ok=True)
+        Path("out/a.png").write_text("precious")
+        return real(*given, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(turn_file, "turn_bytes", turn)
+        if not links:
+            patched.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(errno.EPERM, "no hard links")))
+        status, _, err = rotnet("correct", "in", "-o", "out")
+    assert status == 1 and "out/a.png has come there meanwhile and stays" in err
+    for more in ([], ["--resume"]):
+        status, _, err = rotnet("correct", "in", "-o", "out", *more)
+        assert status == 2 and "out/a.png is there already. Move it, choose another folder" in err
+        assert Path("out/a.png").read_text() == "precious"
+    os.rename("out/a.png", "mine")
+    status, out, _ = rotnet("correct", "in", "-o", "out", "--resume")
+    assert status == 0 and out.startswith("2 turned") and sorted(os.listdir("out")) == ["a.png", "b.png"]
 
 
 def test_another_model_of_the_same_name_is_another_run(folder, rotnet):

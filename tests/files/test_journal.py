@@ -13,7 +13,7 @@ from trees import everything, save, save_flat
 
 from rotnet.errors import OutputError, UsageError
 from rotnet.files import Journal, journal_path, plan_in_place, plan_targets
-from rotnet.images import turn_file
+from rotnet.images import turn_file, writing
 from rotnet.images.finding import stamp
 
 
@@ -172,6 +172,24 @@ def test_picture_that_cannot_be_moved_is_not_taken_for_done(folder, compass, mon
         assert run(compass) == ["failed", "unsure"]
     assert everything("in") == before
     assert run(compass, resume=True) == ["unsure", "turned"]
+
+
+def test_what_lies_in_the_place_of_a_result_may_be_ours_unless_the_run_found_it_foreign(folder):
+    os.mkdir("out")
+    Path("out/a.png").write_text("of somebody else")
+    targets = {Path("in/a.png"): Path("out/a.png"), Path("in/b.png"): Path("out/b.png")}
+
+    def linked_only(temporary, target):
+        os.link(temporary, target)
+        raise PermissionError(1, "Operation not permitted")
+
+    for source, move in zip(targets, (writing.move_new, linked_only), strict=True):
+        with Journal("journal", resume=True) as journal, pytest.raises(OutputError):
+            journal.begin({})
+            with journal.writing(source, targets[source], {"action": "turned"}, replace=move):
+                pass
+    with Journal("journal", resume=True) as journal:
+        assert [os.path.basename(place) for place in journal.touched] == ["b.png"] and not journal.outcomes
 
 
 def test_interrupted_run_in_place_is_not_forgotten(folder, compass):
