@@ -297,29 +297,17 @@ def _finish(
     source = decision.path
     in_place = source == target
     may_replace = overwrite or _may_be_ours(source, journal)
-
-    def carry_along(done: FileCorrection, data: bytes, upright: bytes, file: IO[bytes]) -> None:
-        # before the picture is there and the journal has it as done, or a run that is killed between would lose them
-        if may_replace or not os.path.lexists(target):
-            spare = spare_of(Path(file.name))
-            carry(done, target, data, upright, backup=None, may_replace=may_replace, temporary=spare)
-
     if decision.seen is None:
         decision = replace(decision, seen=stamp(source))
     check_unchanged(decision)
-    if decision.action != "turned" and in_place:
-        return _left_in_place(decision, journal)
+    if decision.action != "turned":
+        if in_place:
+            return _left_in_place(decision, journal)
+        return _copied(decision, target, how, journal, overwrite=overwrite)
     with reading.open_file(source) as original:
         if in_place and not how.sidecar and not os.access(source, os.W_OK):
             raise OutputError(f"{source} is read-only; make it writable, or turn it into another folder with -o")
         writing.make_folder(target.parent, like=source.parent)
-        if decision.action != "turned":
-            check_planned(decision, original, max_pixels=how.max_pixels)
-            with _writing(decision, target, how, journal, overwrite=overwrite) as file:
-                writing.copy_into(file, original, str(source))
-                keep_status(source, file, owner=False)
-                carry_along(decision, b"", b"", file)
-            return replace(decision, sha256=None)
         data = original.read()
     if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise changed(source)
@@ -329,7 +317,8 @@ def _finish(
         upright, done = data, write_turn(decision, target, data, backup=how.backup, may_replace=may_replace)
     else:
         upright, done = _turn(data, decision, how)
-        before.add(upright)  # first: to remember what never comes to be does no harm
+        if upright is not data:
+            before.add(upright)  # first: to remember what never comes to be does no harm
     done = replace(done, sha256=None)
     if upright is data and in_place:
         return _left_in_place(done, journal)
@@ -337,10 +326,34 @@ def _finish(
         file.write(upright)
         keep_status(source, file, owner=in_place)
         if not in_place:
-            carry_along(done, data, upright, file)
+            _carry_along(done, target, data, upright, file, may_replace=may_replace)
     if in_place:
         carry(done, target, data, upright, backup=how.backup, may_replace=True)
     return done
+
+
+def _copied(
+    decision: FileCorrection, target: Path, how: Turning, journal: Journal | None, *, overwrite: bool
+) -> FileCorrection:
+    source = decision.path
+    may_replace = overwrite or _may_be_ours(source, journal)
+    with reading.open_file(source) as original:
+        writing.make_folder(target.parent, like=source.parent)
+        check_planned(decision, original, max_pixels=how.max_pixels)
+        with _writing(decision, target, how, journal, overwrite=overwrite) as file:
+            writing.copy_into(file, original, str(source))
+            keep_status(source, file, owner=False)
+            _carry_along(decision, target, b"", b"", file, may_replace=may_replace)
+    return replace(decision, sha256=None)
+
+
+def _carry_along(
+    done: FileCorrection, target: Path, data: bytes, upright: bytes, file: IO[bytes], *, may_replace: bool
+) -> None:
+    """Bring the sidecars before the picture is there and recorded, or a run that is killed between would lose them."""
+    if may_replace or not os.path.lexists(target):
+        spare = spare_of(Path(file.name))
+        carry(done, target, data, upright, backup=None, may_replace=may_replace, temporary=spare)
 
 
 def _left_in_place(decision: FileCorrection, journal: Journal | None) -> FileCorrection:

@@ -18,6 +18,7 @@ const proposed = (card) => {
   return { verdict: action === "turned" ? "turn" : "leave", angle };
 };
 const stateOf = (card) => decisions.get(card) ?? proposed(card);
+const settled = (made) => (made.verdict === "turn" && made.angle % 360 === 0 ? { ...made, verdict: "leave" } : made);
 
 // The line of a card in the file for `rotnet apply`: the plan's own where nothing was decided, none where it is left out.
 function lineOf(card) {
@@ -44,7 +45,7 @@ function lineOf(card) {
 
 function decide(chosen, choose) {
   done.push(chosen.map((card) => [card, decisions.get(card)]));
-  for (const card of chosen) decisions.set(card, choose(card));
+  for (const card of chosen) decisions.set(card, settled(choose(card)));
   changed(chosen);
 }
 

@@ -33,7 +33,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -215,12 +215,13 @@ def read_row(row: dict[str, Any], where: str) -> tuple[FileCorrection, dict[str,
     is_person = decided == "person"
     names_of_crops = (None, *CROPS, *OLDER)
     crop = field("crop", lambda value: value in names_of_crops, f"one of {', '.join(CROPS)}, or be left out")
+    # people are shown angles from -180 to 180; what is hardly below zero becomes 360.0 at first
+    angle = field("angle", lambda value: _is_number(value, -360.0, 360.0), "degrees, a number from -360 to 360")
     decision = FileCorrection(
         source,
         target,
         field("action", lambda value: value in FILE_ACTIONS, f"one of {', '.join(FILE_ACTIONS)}"),
-        # people are shown angles from -180 to 180
-        field("angle", lambda value: _is_number(value, -360.0, 360.0), "degrees, a number from -360 to 360") % 360.0,
+        angle % 360.0 % 360.0,
         field(
             "confidence",
             lambda value: (is_person and value is None) or _is_number(value, 0.0, 1.0),
@@ -232,6 +233,9 @@ def read_row(row: dict[str, Any], where: str) -> tuple[FileCorrection, dict[str,
         decided=decided,
         sha256=sha256,
     )
+    if decision.action == "turned" and decision.angle == 0.0:  # or an exact copy would pass for one that was turned
+        reason = "left as it is: turned by 0° is not turned"
+        decision = replace(decision, action="upright", reason=reason, crop=None, lost=None)
     return decision, plan
 
 

@@ -98,6 +98,24 @@ def test_the_crop_of_a_row_is_obeyed(folder, compass, crop, size):
     assert result.lost == pytest.approx(share_lost(64, 48, math.radians(result.angle), crop or "fit"), abs=1e-4)
 
 
+@pytest.mark.parametrize("quarter_turns", ["auto", "off"])
+@pytest.mark.parametrize("angle", [0, 360, -360.0, -1e-20])
+def test_turned_by_nothing_is_left_as_it_is(folder, compass, angle, quarter_turns):
+    row, *_ = write_plan(compass, how=Turning(quarter_turns=quarter_turns))
+    row |= {"angle": angle, "reason": "turned by 0.0° by a person", "decided": "person"}
+    Path("plan.jsonl").write_text(json.dumps(row))
+    (result,) = carry_out(*read_plan("plan.jsonl")[:2])
+    assert (result.action, result.angle, result.method, result.crop, result.lost) == ("upright", 0.0, None, None, None)
+    assert Path("out/a.png").read_bytes() == Path("in/a.png").read_bytes()
+
+
+def test_an_exact_copy_is_not_remembered_as_turned(folder, compass):
+    list(carry_out([FileCorrection(Path("in/a.png"), Path("out/a.png"), "turned", 0.0)], Turning()))
+    assert Path("out/a.png").read_bytes() == Path("in/a.png").read_bytes()
+    (looked_at,) = with_digests(decide_files({Path("in/a.png"): Path("other/a.png")}, compass))
+    assert looked_at.action == "turned"
+
+
 def test_plans_of_before_there_were_limits_or_sidecars_are_read(folder, compass):
     row, *_ = write_plan(compass)
     planned = {name: row["planned"][name] for name in row["planned"] if name not in ("max_loss", "beyond", "sidecar")}

@@ -106,6 +106,24 @@ def test_buttons_decide_and_apply_obeys(browser, sheet, tmp_path, capsys):
         assert turned.size == (20, 30)
 
 
+def test_a_picture_that_is_turned_to_0_is_left_as_it_is(browser, sheet, tmp_path, capsys):
+    browser.get(sheet)
+    for name in ("a.png", "flat.png"):
+        field = card(browser, name).find_element("css selector", "input")
+        field.send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.DELETE, "0", Keys.ENTER)
+    assert told(browser) == "1 to turn, 3 to leave, 0 left out; 2 of 4 decided by you"
+    decisions = saved(browser, tmp_path)
+    row = rows_of(decisions)["a.png"]
+    assert (row["action"], row["angle"], row["reason"]) == ("upright", 0, "left as it is by a person")
+    assert "lost" not in row and "confidence" not in row and row["decided"] == "person"
+    assert rows_of(decisions)["flat.png"]["action"] == "unsure"
+    assert main(["apply", str(decisions)]) == 0
+    assert "1 turned, 2 upright" in capsys.readouterr().out
+    assert Path("out/a.png").read_bytes() == Path("in/a.png").read_bytes()
+    click(browser, "a.png", "right")
+    assert told(browser).startswith("2 to turn, 2 to leave"), "from there on"
+
+
 def test_keys_decide_and_undo_takes_back(browser, sheet, tmp_path):
     browser.get(sheet)
     plan = rows_of("plan.jsonl")
