@@ -111,11 +111,9 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
     predictor = as_predictor(options.model)
     asked = asked_of(options)
     predictor.check(asked)  # before an earlier run is forgotten
-    folders = (one if os.path.isdir(one) else os.path.dirname(one) or "." for one in options.paths)
-    within = [options.output] if options.output else list(folders)
     settings = _settings(options, asked, how)
     again = None if options.overwrite else settings
-    with Journal(_journal_place(options), resume=options.resume, again=again, within=within) as journal:
+    with Journal(_journal_place(options), resume=options.resume, again=again, within=_within(options)) as journal:
         # in place, a picture that changed since is looked at anew and may have a backup
         targets = _plan(options, journal.outcomes.keys() | journal.touched if options.in_place else journal.touched)
         # before the report of an earlier run is emptied
@@ -134,6 +132,13 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
                     cuts=not how.sidecar,
                     advises_level=options.level is None,
                 )
+
+
+def _within(options: argparse.Namespace) -> list[str]:
+    """The folders that a run writes below, and in which alone its journal may name temporary files."""
+    if options.output:
+        return [options.output]
+    return [one if os.path.isdir(one) else os.path.dirname(one) or "." for one in options.paths]
 
 
 def _journal_place(options: argparse.Namespace) -> Path:
@@ -177,7 +182,8 @@ def _corrected_rows(
 
     rows: list[dict[str, Any]] = []
     # a run that was killed is taken up where it stopped, whichever machine comes next
-    with Journal(options.journal or job.table(shard).with_suffix(".journal"), resume=True) as journal:
+    place = options.journal or job.table(shard).with_suffix(".journal")
+    with Journal(place, resume=True, within=_within(options)) as journal:
         targets = _plan(options, journal.touched, shard.has)
         journal.begin({"fingerprint": job.manifest["fingerprint"]})
         results = correct_targets(
@@ -270,7 +276,7 @@ def _earlier_run(options: argparse.Namespace, asked: Options, how: Turning) -> I
     if options.in_place or options.overwrite or not place.is_file():
         yield None
     else:
-        with Journal(place, again=_settings(options, asked, how), within=[options.output]) as journal:
+        with Journal(place, again=_settings(options, asked, how), within=_within(options)) as journal:
             yield journal if journal.goes_on else None
 
 

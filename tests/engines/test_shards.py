@@ -306,6 +306,17 @@ def test_a_killed_correction_goes_on(folder, model):
     assert sorted(path[6:] for path in everything("whole")) == sorted(path[9:] for path in everything("straight"))
 
 
+@pytest.mark.parametrize("where", [["-o", "straight"], ["--in-place"]])
+def test_the_journal_of_a_shard_removes_nothing_elsewhere(folder, model, capsys, where):
+    victim = folder / f".rotnet-{'0' * 16}-0.part"
+    victim.write_text("precious")
+    lines = {"journal": 1, "run": "", "options": {}}, {"writing": "/a.png", "temporary": str(victim)}
+    os.makedirs("out")
+    Path("out/part-00001-of-00003.journal").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert correct(model, 1, *where) == 2
+    assert "which rotnet does not make there" in capsys.readouterr().err and victim.exists()
+
+
 def test_two_that_would_share_a_target_are_refused_by_every_shard(folder, model, capsys):
     save("more/0/0.png")
     command = ["correct", "in", "more", "--model", model, "-o", "straight", "--report", "out"]
