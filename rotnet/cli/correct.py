@@ -240,7 +240,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     if len(targets) < len(planned):
         complain(f"{len(planned) - len(targets)} more were done by an earlier run, and are left out")
     if options.preview:
-        check_replaceable(options.preview, planned)
+        check_replaceable(options.preview, "page", planned)
     with open_report(options.report, targets) as report:
         decisions = decide_files(targets, predictor, asked, how, jobs=options.jobs)
         decisions = with_digests(decisions, jobs=options.jobs)

@@ -21,6 +21,7 @@ from rotnet.cli.progress import check_replaceable
 from rotnet.errors import OutputError, require
 
 if TYPE_CHECKING:
+    from rotnet.cli.progress import Kind
     from rotnet.evaluation import Evaluation
     from rotnet.evaluation.trials import Protocol
 
@@ -83,8 +84,10 @@ def run(options: argparse.Namespace) -> int:
         upright = [one for folder in options.folders for one in split_photos(folder).val]
     else:
         upright = list(find_images(options.folders))
-    for target in filter(None, (options.json, options.report)):
-        _check_target(target, upright)
+    if options.json is not None:
+        _check_target(options.json, "figures", upright)
+    if options.report is not None:
+        _check_target(options.report, "page", upright)
     asked: dict[str, Any] = {"model": as_predictor(options.model), "turns": options.turns, "seed": options.seed}
     allowed: dict[str, Any] = {"angle_range": angle_range_of(options), "right_angles": options.right_angles}
     allowed["refine"] = "lines" if options.refine == "lines" else None
@@ -120,9 +123,9 @@ def run(options: argparse.Namespace) -> int:
     return 1 if unread else 0
 
 
-def _check_target(name: str, upright: list[Path]) -> None:
+def _check_target(name: str, kind: Kind, upright: list[Path]) -> None:
     """Say what cannot be written before the measurement, not after."""
-    check_replaceable(name, dict(zip(upright, upright, strict=True)))
+    check_replaceable(name, kind, dict(zip(upright, upright, strict=True)))
     if not Path(name).absolute().parent.is_dir():
         raise OutputError(f"{name} cannot be written: its folder does not exist; make it, or choose another path")
 

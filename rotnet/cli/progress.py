@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 from rotnet.cli.common import complain, count, on_one_line, path
 from rotnet.errors import OutputError, UsageError
@@ -137,21 +138,28 @@ def open_report(name: str | None, targets: Mapping[Path, Path]) -> Iterator[Call
     if name is None:
         yield lambda row: None
         return
-    check_replaceable(name, targets)
+    check_replaceable(name, "report", targets)
     with report.open_report(name) as write:
         yield write
 
 
-# how reports, figures and pages begin that rotnet has written
-OURS = re.compile(
-    rb'\{"schema": \d|schema,path,target,|\{\s*"model": "(?:[^"\\]|\\.)*",\s*"protocols": '
-    rb'|<!doctype html>.{0,200}<meta name="generator" content="rotnet">',
-    re.DOTALL,
-)
+Kind = Literal["report", "page", "figures"]
+# how a file begins that rotnet has written
+OURS: dict[Kind, re.Pattern[bytes]] = {
+    "report": re.compile(rb'\{"schema": ?\d|schema,path,target,'),
+    "page": re.compile(rb'<!doctype html>.{0,200}<meta name="generator" content="rotnet">', re.DOTALL),
+    "figures": re.compile(rb'\{\s*"model": "(?:[^"\\]|\\.)*",\s*"protocols": '),
+}
 
 
-def check_replaceable(name: str, targets: Mapping[Path, Path]) -> None:
-    """Refuse to write a report or page in the place of a picture, or of any file but an earlier one of its kind."""
+def check_replaceable(name: str, kind: Kind, targets: Mapping[Path, Path] = MappingProxyType({})) -> None:
+    """Refuse to write in the place of a picture, or of any file but an earlier one of the kind that no person decided.
+
+    Args:
+        name: Where it is to be written.
+        kind: Of what.
+        targets: Pictures, and where they go.
+    """
     from rotnet.images.reading import EXTENSIONS
 
     pictures = {os.path.realpath(one) for pair in targets.items() for one in pair}
@@ -162,8 +170,20 @@ def check_replaceable(name: str, targets: Mapping[Path, Path]) -> None:
     if os.path.isfile(name):
         with open(name, "rb") as file:
             start = file.read(1000)
-        if start and not OURS.match(start):
+            found = next((one for one, begins in OURS.items() if begins.match(start)), None)
+            file.seek(0)
+            has_decisions = found == "report" and any(map(_is_decided, file))
+        if start and found is None:
             raise UsageError(f"{name} is there already, and nothing that rotnet writes: choose another name.")
+        if has_decisions:
+            raise UsageError(f"{name} holds what a person has decided, for rotnet apply: choose another name.")
+        if start and found != kind:
+            raise UsageError(f"{name} is there already, rotnet's but no {kind}: choose another name.")
+
+
+def _is_decided(line: bytes) -> bool:
+    """Whether a line of a report is of a plan and says that a person has decided; in a name, quotes are escaped."""
+    return re.search(rb'"decided": ?"person"', line) is not None and b'"planned":' in line
 
 
 def shown_plan(result: FileCorrection) -> str | None:

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     if options.output is None:
         print(_judged(options.wrong, len(sample), len(rows), options.action))
         return 0
-    check_replaceable(options.output, {})
+    check_replaceable(options.output, "page")
     failed = sum(one.error is not None for one in write_sheet(options.table, sample, options.output))
     print(f"{len(sample)} of {len(rows):,} {options.action} pictures in {options.output}")
     print("leave out those that are wrong, with the key X: the page counts them")

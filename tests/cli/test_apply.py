@@ -12,6 +12,8 @@ import pytest
 from trees import everything, save, save_flat
 
 from rotnet.cli.main import main
+from rotnet.cli.progress import check_replaceable
+from rotnet.errors import UsageError
 from rotnet.files import journal_path
 from rotnet.files.runs import run_of
 from rotnet.files.turned_before import TurnedBefore
@@ -123,6 +125,46 @@ def test_plans_that_tell_no_run_are_applied_as_ever(folder, rotnet):
     assert rotnet("apply", "decisions.jsonl")[0] == 0 and not the_journal().exists()
     status, told = rotnet("apply", "decisions.jsonl")
     assert status == 2 and "out/a.png is there already" in told
+
+
+def test_nothing_replaces_what_a_person_decided(folder, rotnet):
+    assert rotnet(*LOOK)[0] == 0
+    edit("flat.png", action="turned", angle=90.0)
+    first = json.dumps(rows_of()[0] | {"decided": "person"}, separators=(",", ":"))  # as the page writes it
+    Path("first.jsonl").write_text(f"{first}\n")
+    before = everything(".")
+    for name in ("decisions.jsonl", "first.jsonl"):
+        for more in (["--preview", name], ["--dry-run", "--report", name], ["--report", name]):
+            status, told = rotnet(*CORRECT, *more)
+            assert status == 2 and f"{name} holds what a person has decided" in told
+        with pytest.raises(UsageError, match="what a person has decided"):
+            check_replaceable(name, "page")
+    status, told = rotnet(*CORRECT, "--preview", "plan.jsonl")
+    assert status == 2 and "plan.jsonl is there already, rotnet's but no page" in told
+    assert everything(".") == before
+    for _ in range(2):  # what was done may be told anew
+        assert rotnet("apply", "decisions.jsonl", "--report", "done.jsonl")[0] == 0
+    assert any("decided" in row for row in rows_of("done.jsonl"))
+    assert rotnet(*LOOK, "--level", "--overwrite")[0] == 0, "and so may what is planned"
+
+
+@pytest.mark.parametrize("kind", ["report", "page", "figures"])
+def test_a_file_of_one_kind_replaces_only_such(folder, kind):
+    written = {
+        "a.jsonl": ("report", '{"schema": 2, "path": "\\"decided\\": \\"person\\"", "planned": {}}'),
+        "a.csv": ("report", "schema,path,target,action"),
+        "a.html": ("page", '<!doctype html><meta charset="utf-8"><meta name="generator" content="rotnet">'),
+        "a.json": ("figures", '{\n  "model": "photo",\n  "protocols": {'),
+    }
+    for name, (of, text) in written.items():
+        Path(name).write_text(text)
+        if of == kind:
+            check_replaceable(name, kind)
+        else:
+            with pytest.raises(UsageError, match=f"{name} is there already, rotnet's but no {kind}"):
+                check_replaceable(name, kind)
+    Path("nothing").touch()
+    check_replaceable("nothing", kind)
 
 
 # Decided otherwise ----------------------------------------------------------------------------------------------------
