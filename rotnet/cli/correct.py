@@ -64,7 +64,7 @@ def add(commands: Any) -> None:
     _add_look_first(parser)
     add_turning(parser)
     add_allowed_angles(add_pictures(parser, lenient=LENIENT_TURNS))
-    add_progress(parser)
+    add_progress(parser, journal="in ~/.local/state, with --shard beside the table")
     add_shard(parser.add_argument_group("one of many machines; --report then names a folder of Parquet tables"))
 
 

@@ -50,6 +50,10 @@ def run(options: argparse.Namespace) -> int:
     from rotnet.inference.model_folder import save_folder
 
     target = Path(options.output or Path(options.model).with_suffix(EXTENSIONS[options.format]).name)
+    if options.licence is not None and options.format != "folder":
+        raise UsageError("--licence is for the card of a folder: say --format folder, or leave it out.")
+    if options.pictures is not None and options.format == "folder":
+        raise UsageError("A folder holds the model as it is, which needs no check: leave out --pictures.")
     if target.exists() and options.output is None:
         raise UsageError(f"{target} is there already: name the file with -o.")
     if options.format == "folder":

@@ -59,8 +59,9 @@ def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     if options.output is not None:
         return _run_shard(options)
-    if options.shard or options.retry_failed or options.engine:
-        raise UsageError("--shard, --engine and --retry-failed are for tables on disk: say where they go, with -o OUT.")
+    if options.shard or options.retry_failed or options.engine or options.address is not None:
+        names = "--shard, --engine, --address and --retry-failed"
+        raise UsageError(f"{names} are for tables on disk: say where they go, with -o OUT.")
     from rotnet.files import predict_files
 
     results = predict_files(

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from rotnet.cli.common import add_command, add_lenient, path, share
+from rotnet.errors import UsageError
 
 FILES = """Copies that are scaled, compressed, mirrored or brightened are near-duplicates too: the largest is kept,
 and of these the one that has kept most of its lights and darks.
@@ -48,7 +49,6 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--distance",
         type=int,
-        default=6,
         metavar="BITS",
         help="pictures whose hashes differ by at most so many bits are near-duplicates; default: 6",
     )
@@ -56,11 +56,9 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--upright", action="store_true", help="leave out pictures that are not upright, and list them for review"
     )
+    parser.add_argument("--model", metavar="M", help="preset or file that tells upright pictures; default: photo")
     parser.add_argument(
-        "--model", default="photo", metavar="M", help="preset or file that tells upright pictures; default: photo"
-    )
-    parser.add_argument(
-        "--tolerance", type=float, default=10.0, metavar="D", help="degrees an upright picture may be off; default: 10"
+        "--tolerance", type=float, metavar="D", help="degrees an upright picture may be off; default: 10"
     )
     groups = parser.add_mutually_exclusive_group()
     groups.add_argument(
@@ -94,13 +92,18 @@ def run(options: argparse.Namespace) -> int:
 
     from rotnet.datasets.prepare import Settings, prepare
 
+    if not options.upright and (options.model is not None or options.tolerance is not None):
+        raise UsageError("--model and --tolerance are for finding what is not upright: say --upright as well.")
+    if options.keep_duplicates and options.distance is not None:
+        raise UsageError("--distance is that of near-duplicates, which --keep-duplicates keeps: leave out one of them.")
+    distance = Settings.distance if options.distance is None else options.distance
     settings = Settings(
         min_side=options.min_side,
         short_side=options.short_side or None,
         crop_center=options.crop_center,
-        distance=None if options.keep_duplicates else options.distance,
-        model=options.model if options.upright else None,
-        tolerance=options.tolerance,
+        distance=None if options.keep_duplicates else distance,
+        model=(options.model or "photo") if options.upright else None,
+        tolerance=Settings.tolerance if options.tolerance is None else options.tolerance,
         group=options.group,
         pattern=options.group_pattern,
         val_share=options.val,

@@ -22,16 +22,14 @@ if TYPE_CHECKING:
     from rotnet.files import FileCorrection
 
 
-def add_progress(parser: argparse.ArgumentParser) -> None:
-    """Declare what a run may tell, and how it is taken up again."""
+def add_progress(parser: argparse.ArgumentParser, *, journal: str = "in ~/.local/state") -> None:
+    """Declare what a run may tell, and how it is taken up again; `journal` is where it is recorded by default."""
     run = parser.add_argument_group("the run")
     run.add_argument("--report", type=path, metavar="FILE", help="write JSON lines, or CSV into a FILE.csv")
     run.add_argument("--list-unsure", action="store_true", help="print the pictures that the model was not sure of")
     add_jobs(run)
     run.add_argument("--resume", action="store_true", help="go on with a run that was interrupted or killed")
-    run.add_argument(
-        "--journal", type=path, metavar="FILE", help="where the run is recorded; default: in ~/.local/state"
-    )
+    run.add_argument("--journal", type=path, metavar="FILE", help=f"where the run is recorded; default: {journal}")
 
 
 def add_jobs(to: Any) -> None:

@@ -52,8 +52,9 @@ def save_folder(model: str | Path, folder: str | Path, *, licence: str | None = 
     make_folder(folder)
     with open(source, "rb") as original, atomic_file(folder / MODEL_FILE) as file:
         copy_into(file, original, str(source))
+    name = folder.resolve().name  # "." has none
     with atomic_file(folder / CARD_FILE) as file:
-        file.write(model_card(presets.presets().get(os.fspath(model)), folder.name, licence=licence).encode())
+        file.write(model_card(presets.presets().get(os.fspath(model)), name, licence=licence).encode())
     return folder
 
 

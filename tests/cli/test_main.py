@@ -107,6 +107,7 @@ def test_odd_names_are_printed_and_written(folder, model):
         (["predict", "in", "--model", f"{'a' * 300}.onnx"], 1, "a.onnx does not exist: give a model file"),
         (["predict", "empty"], 2, "no pictures to look at"),
         (["predict", "in", "--angle-range", "15", "-15"], 2, "LOW below HIGH"),
+        (["predict", "in", "--address", "auto"], 2, "say where they go, with -o OUT"),
     ],
 )
 def test_errors_are_one_sentence(folder, model, capsys, command, status, sentence):

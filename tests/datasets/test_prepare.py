@@ -433,6 +433,19 @@ def test_command_asks_the_model(messy, tmp_path, capsys):
     assert not Path("other").exists()
 
 
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--model", "mine.onnx"], "say --upright as well"),
+        (["--tolerance", "5"], "say --upright as well"),
+        (["--keep-duplicates", "--distance", "3"], "leave out one of them"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(messy, capsys, more, sentence):
+    assert main(["prepare", "in", "-o", "out", *more]) == 2
+    assert sentence in capsys.readouterr().err and not Path("out").exists()
+
+
 def look(width):
     numbers = dict.fromkeys(("size", "height", "hash", "mirrored", "clipped", "angle", "confidence"), 1)
     return {**numbers, "width": width, "sha256": "", "error": None, "upright": None}

@@ -39,6 +39,13 @@ def test_card_of_a_preset_says_what_the_registry_knows(folder):
     assert presets.sha256("hub/model.onnx") == presets.presets()["photo"].sha256
 
 
+def test_the_folder_at_hand_is_called_by_its_name(folder, model, monkeypatch):
+    os.makedirs("straight")
+    monkeypatch.chdir("straight")
+    save_folder(model, ".")
+    assert "\n# straight\n" in Path("README.md").read_text(encoding="utf-8")
+
+
 def test_licence_of_an_unknown_model_is_left_open(folder, model):
     save_folder(model, "hub")
     assert "license" not in metadata("hub")

@@ -199,6 +199,8 @@ def test_a_file_that_answers_otherwise_is_not_written(network, tmp_path, monkeyp
         (["mnist", "-o", "digits.keras"], 2, "must end in .onnx"),
         (["mnist", "-o", "nowhere/digits.onnx"], 1, "there is no folder nowhere"),
         (["mnist", "--pictures", "."], 2, "no pictures in ."),
+        (["mnist", "--licence", "mit"], 2, "say --format folder"),
+        (["mnist", "--format", "folder", "--pictures", "."], 2, "leave out --pictures"),
         (["mnst"], 2, "did you mean 'mnist'"),
         (["damaged.keras"], 1, "damaged.keras must be a model saved by Keras"),
     ],
