@@ -14,7 +14,6 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageOps
 
 import rotnet
-from rotnet.geometry.angles import shown_angle
 
 TILE, GAP, CAPTION = 260, 14, 24
 PAPER, INK, GREY = "#faf9f7", "#1d1d1f", "#77777a"
@@ -34,9 +33,9 @@ def print_table(rows: list[dict], truth: dict[str, float]) -> None:
     print(f"{'picture':<18}{'angle':>8}{'confidence':>12}  {'action':<13}{known}")
     for row in rows:
         name = Path(row["path"]).name
-        line = f"{name:<18}{shown_angle(row['angle']):>8}{row['confidence']:>12.2f}  {row['action']:<13}"
+        line = f"{name:<18}{rotnet.shown_angle(row['angle']):>8}{row['confidence']:>12.2f}  {row['action']:<13}"
         if name in truth:
-            line += f"{shown_angle(truth[name]):>8}{rotnet.angle_difference(row['angle'], truth[name]):>7.1f}°"
+            line += f"{rotnet.shown_angle(truth[name]):>8}{rotnet.angle_difference(row['angle'], truth[name]):>7.1f}°"
         print(line)
 
 
@@ -55,7 +54,7 @@ def draw_sheet(rows: list[dict], columns: int = 2) -> Image.Image:
                 tile = ImageOps.contain(ImageOps.exif_transpose(picture).convert("RGB"), (TILE, TILE))
             sheet.paste(tile, (left + step * (TILE + GAP) + (TILE - tile.width) // 2, top + (TILE - tile.height) // 2))
         draw.text((left, top + TILE + 5), before.name, fill=GREY)
-        caption = f"found {shown_angle(row['angle'])}, confidence {row['confidence']:.2f}"
+        caption = f"found {rotnet.shown_angle(row['angle'])}, confidence {row['confidence']:.2f}"
         if row["action"] != "turned":
             caption += f", {row['action']}: left as it is"
         draw.text((left + TILE + GAP, top + TILE + 5), caption, fill=INK)

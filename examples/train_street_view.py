@@ -27,17 +27,16 @@ import keras
 
 from rotnet import RotNetDataGenerator, RotNetError, build_model, evaluate
 from rotnet.datasets import StreetViewAugmentation, download_street_view, split_street_view
-from rotnet.evaluation.measuring import summary
-from rotnet.models import backbone_of, load_rotation_model
+from rotnet.evaluation import summary
+from rotnet.models import backbone_of, fix_statistics, load_rotation_model
 from rotnet.models.export import export_onnx
-from rotnet.models.transfer import fix_statistics
 from rotnet.training import TrainingSettings, calibrate_photos, fit
-from rotnet.training.recipes import REPEATS
 
 DEFAULT = TrainingSettings(epochs=20, learning_rate=1e-3)
 GENTLE = TrainingSettings(epochs=5, learning_rate=5e-5)  # to go on from a model
 ORIGINAL = TrainingSettings(epochs=50, patience=2)
 SEED = 0
+REPEATS = 4  # angles that a picture is measured at
 
 
 def run(
@@ -77,7 +76,7 @@ def run(
     model = fit(model, train, val, settings, output, optimizer=keras.optimizers.Adam() if original else None)
     exported = export_onnx(model, Path(output, "model.onnx"))
     measured = split.val[:: max(1, len(split.val) // 500)]
-    report = calibrate_photos(exported, measured)
+    report = calibrate_photos(exported, measured, repeats=REPEATS)
     report["beside"] = {"photo": summary(evaluate(measured, repeats=REPEATS))}
     Path(output, "metrics.json").write_text(json.dumps(report, indent=2) + "\n")
     return report

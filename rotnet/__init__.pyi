@@ -34,6 +34,7 @@ __all__ = [
     "presets",
     "read_image",
     "rotate",
+    "shown_angle",
     "square_view",
     "wrap_angle",
 ]
@@ -42,7 +43,7 @@ from .errors import ImageError, RotNetError
 from .evaluation import Evaluation, evaluate
 from .evaluation.figures import display_examples
 from .files import correct_files, predict_files
-from .geometry.angles import angle_difference, circular_mean, decode_angles, encode_angles, wrap_angle
+from .geometry.angles import angle_difference, circular_mean, decode_angles, encode_angles, shown_angle, wrap_angle
 from .geometry.cropping import crop_around_center, crop_largest_rectangle, largest_rotated_rect
 from .geometry.warping import generate_rotated_image, rotate, square_view
 from .images.converting import binarize_images

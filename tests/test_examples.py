@@ -1,5 +1,6 @@
 """The examples run as they stand, with a network made for the test."""
 
+import ast
 import json
 import re
 import runpy
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from compass import compass_onnx, crooked
 from pictures import encoded
 from PIL import Image
@@ -19,7 +21,34 @@ from rotnet.images.writing import write
 from rotnet.training import run_upright
 from rotnet.training.class_recipes import upright_streams
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+PACKAGES = {"PIL": "pillow", "cv2": "opencv-python-headless", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+
+
+def rotnet_names(tree):
+    """What a script takes of rotnet, as in the reference: pairs of module and name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "rotnet":
+            yield from ((node.module, one.name) for one in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((one.name, "") for one in node.names if one.name.startswith("rotnet."))
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "rotnet":
+            yield "rotnet", node.attr
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_examples_use_public_names_only(path):
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    sections = (section.partition("`\n") for section in page.split("\n## `")[1:])
+    public = {(module, name) for module, _, rows in sections for name in re.findall(r"^\| `(\w+)` \|", rows, re.M)}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert set(rotnet_names(tree)) <= public
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported |= {one.name for node in ast.walk(tree) if isinstance(node, ast.Import) for one in node.names}
+    others = {name.partition(".")[0] for name in imported} - {"rotnet", *sys.stdlib_module_names}
+    required = (ROOT / "setup.cfg").read_text(encoding="utf-8").lower()
+    assert not [one for one in others if not re.search(rf"^    {PACKAGES.get(one, one)} >=", required, re.M)]
 
 
 def test_contact_sheet_shows_each_picture_beside_its_own_result(tmp_path, monkeypatch):

@@ -40,7 +40,7 @@ NO_FILES = {  # what takes arrays, numbers or models alone, and the types
     *("RandomUprightRotation", "RotNetError", "RotationTrainer", "angle_difference", "angle_error"),
     *("angle_error_regression", "binarize_images", "build_model", "circular_mean", "crop_around_center"),
     *("crop_largest_rectangle", "decode_angles", "encode_angles", "generate_rotated_image", "largest_rotated_rect"),
-    *("presets", "rotate", "square_view", "wrap_angle"),
+    *("presets", "rotate", "shown_angle", "square_view", "wrap_angle"),
 }
 
 

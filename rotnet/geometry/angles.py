@@ -74,6 +74,9 @@ def quarter_turn(angle: float, tolerance: float = QUARTER_WITHIN) -> float | Non
 def shown_angle(angle: float) -> str:
     """An angle as people read it: degrees in (-180, 180], one decimal, counter-clockwise positive.
 
+    Args:
+        angle: Degrees, any finite value.
+
     Example:
         >>> shown_angle(340.9), shown_angle(359.97), shown_angle(180.0)
         ('-19.1°', '0.0°', '180.0°')

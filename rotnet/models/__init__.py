@@ -9,6 +9,7 @@ from rotnet.models.transfer import (
     UNTAUGHT,
     backbone_of,
     build_model,
+    fix_statistics,
     freeze_backbone,
     unfreeze_backbone,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "build_model",
     "build_regression",
     "efficientnet_lite",
+    "fix_statistics",
     "freeze_backbone",
     "load_rotation_model",
     "mnist_cnn",

@@ -226,6 +226,9 @@ def fix_statistics(model: keras.Model) -> None:
 
     What is taught is then what answers, and it is taught faster.
 
+    Args:
+        model: From `build_model`, or another model with a backbone.
+
     Raises:
         UsageError: The model has no backbone.
     """
