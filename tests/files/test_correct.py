@@ -499,7 +499,7 @@ def test_slow_picture_does_not_hold_up_whoever_stops(folder, compass, monkeypatc
         ({"output": "out", "backup": ".orig"}, "backup is for in_place=True"),
         ({"in_place": True, "overwrite": True}, "overwrite is for results in a folder"),
         ({"output": "out", "beyond": "leave"}, "max_loss: give it as well"),
-        ({"output": "out", "jobs": 0}, "jobs must be at least 1"),
+        ({"output": "out", "jobs": 0}, "jobs must be a whole number, at least 1"),
         ({}, "needs either output"),
     ],
 )
