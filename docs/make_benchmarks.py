@@ -20,8 +20,8 @@ logarithmic. Measured on {cores} cores of {processor}, on {date}; quartiles, ver
 in [the results](../benchmarks/results/{stem}.md), and `python -m benchmarks` measures anew. Made by
 `python docs/make_benchmarks.py`.
 """
-EARLIER = """Answers are those of the preset `photo` as it was then; it has been taught anew since, and has a deeper
-network than on 2026-11-30 ([the cards](../weights/README.md#photo-photographs-of-any-kind)), which each look waits for."""
+EARLIER = """Answers are those of the preset `photo` as it was then. It has been taught anew since, and has a deeper
+network than on 2026-11-30 ([the cards](../weights/README.md)), which each look waits for."""
 
 # what a ratio says, by the unit of the table
 MEANS = {
