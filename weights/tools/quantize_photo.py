@@ -18,7 +18,10 @@ import json
 import tempfile
 from pathlib import Path
 
-from streams import EPOCH, Balanced  # before Keras, and rotnet before ONNX Runtime, which then reports to nobody
+from streams import EPOCH, Balanced  # before Keras
+
+# isort: split
+import rotnet  # noqa: F401 - before ONNX Runtime, which then reports to nobody
 
 # isort: split
 import keras
