@@ -27,7 +27,7 @@ from rotnet.files.outcomes import outcome_of, recorded
 from rotnet.files.plan import Targets, backup_of, place_of, plan_in_place, plan_targets
 from rotnet.files.replacing import back_up, is_fatal, keep_status, spare_of
 from rotnet.files.sidecars import carry, write_turn
-from rotnet.files.turned_before import REASON, TurnedBefore
+from rotnet.files.turned_before import TurnedBefore
 from rotnet.geometry.cropping import Beyond, CropName
 from rotnet.geometry.filling import Fill
 from rotnet.images import reading, turn_file, writing
@@ -71,7 +71,8 @@ def correct_files(
     What is not turned is copied byte for byte, and in place left alone. All targets are planned before the first is
     written; work goes on as results are taken, some pictures ahead of them.
 
-    What rotnet has turned before, as a small database of this user remembers, is left: none is turned twice.
+    What rotnet has turned before, as a small database of this user remembers, is left: none is turned twice. So is what
+    a person has left in its place on the page of `--preview`.
 
     Args:
         paths: A file or folder, or several; folders are walked.
@@ -302,6 +303,8 @@ def _finish(
     check_unchanged(decision)
     if decision.action != "turned":
         if in_place:
+            if decision.decided:
+                _remember_left(decision, before)
             return _left_in_place(decision, journal)
         return _copied(decision, target, how, journal, overwrite=overwrite)
     with reading.open_file(source) as original:
@@ -311,8 +314,11 @@ def _finish(
         data = original.read()
     if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise changed(source)
-    if decision.decided is None and before.has(data):
-        upright, done = data, not_turned(decision, REASON)
+    reason = None if decision.decided else before.why_not(data)
+    if decision.decided:
+        before.leave_no_more(data)
+    if reason:
+        upright, done = data, not_turned(decision, reason)
     elif how.sidecar:
         upright, done = data, write_turn(decision, target, data, backup=how.backup, may_replace=may_replace)
     else:
@@ -354,6 +360,15 @@ def _carry_along(
     if may_replace or not os.path.lexists(target):
         spare = spare_of(Path(file.name))
         carry(done, target, data, upright, backup=None, may_replace=may_replace, temporary=spare)
+
+
+def _remember_left(decision: FileCorrection, before: TurnedBefore) -> None:
+    """Have later runs, whatever their options are, leave what a person has left, as long as it does not change."""
+    with reading.open_file(decision.path) as file:
+        data = file.read()
+    if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
+        raise changed(decision.path)
+    before.leave(data)
 
 
 def _left_in_place(decision: FileCorrection, journal: Journal | None) -> FileCorrection:

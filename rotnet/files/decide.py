@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,10 +13,11 @@ from rotnet.errors import ImageError
 from rotnet.files.options import Turning
 from rotnet.files.plan import Targets
 from rotnet.files.predict import answer_files, as_row, why_failed
+from rotnet.files.turned_before import TurnedBefore
 from rotnet.geometry.cropping import Crop, chosen_crop, named_crop
 from rotnet.images import reading
 from rotnet.images.finding import Stamp, stamp
-from rotnet.images.prefetch import JOBS
+from rotnet.images.prefetch import JOBS, ahead
 from rotnet.images.raw import is_raw, picture_in
 from rotnet.inference.decision import ACTIONS, Action, Decision
 from rotnet.inference.options import Options
@@ -153,6 +154,32 @@ def with_crop(decision: FileCorrection, how: Turning, data: bytes | None = None)
     if crop != asked:
         return replace(decision, crop=crop, lost=0.0, reason=f"{decision.reason}, kept whole: {told}")
     return replace(decision, crop=crop, lost=round(lost, 4))
+
+
+def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Generator[FileCorrection, None, None]:
+    """Decisions with the `sha256` of what was looked at, so that they can be carried out later.
+
+    None of them turns what was turned before, or was left by a person.
+    """
+    before = TurnedBefore()
+
+    def sign(decision: FileCorrection) -> FileCorrection:
+        if decision.target is None:
+            return decision
+        try:
+            with reading.open_file(decision.path) as file:
+                data = file.read()
+            check_unchanged(decision)
+        except Exception as error:  # whatever it is, the other pictures go on
+            return decision.failed(error)
+        if decision.action == "turned" and (reason := before.why_not(data)):
+            decision = not_turned(decision, reason)
+        return replace(decision, sha256=hashlib.sha256(data).hexdigest())
+
+    try:
+        yield from ahead(sign, decisions, jobs=jobs)
+    finally:
+        before.close()
 
 
 def not_turned(decision: FileCorrection, reason: str) -> FileCorrection:
