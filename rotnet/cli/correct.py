@@ -115,7 +115,8 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
     again = None if options.overwrite else settings
     with Journal(_journal_place(options), resume=options.resume, again=again, within=_within(options)) as journal:
         # in place, a picture that changed since is looked at anew and may have a backup
-        targets = _plan(options, journal.outcomes.keys() | journal.touched if options.in_place else journal.touched)
+        finished = journal.outcomes.keys() | journal.touched if options.in_place else journal.touched
+        targets = _plan(options, finished, interrupted=journal.is_resumable)
         # before the report of an earlier run is emptied
         journal.begin(settings, forget=not options.in_place)
         with open_report(options.report, targets) as report:
@@ -313,20 +314,20 @@ def _others(paths: list[str], *, raw: bool) -> str:
 
 
 def _plan(
-    options: argparse.Namespace, finished: Collection[str] = (), part: Callable[[Path], bool] | None = None
+    options: argparse.Namespace,
+    finished: Collection[str] = (),
+    part: Callable[[Path], bool] | None = None,
+    *,
+    interrupted: bool = False,
 ) -> Targets:
     from rotnet.files import is_nested, plan_in_place, plan_targets
+    from rotnet.files.plan import default_advice
 
+    advice = default_advice(in_place=options.in_place, interrupted=interrupted)
+    shared: dict[str, Any] = {"finished": finished, "part": part, "raw": options.sidecar, "advice": advice}
     if options.in_place:
-        return plan_in_place(options.paths, backup=options.backup, finished=finished, part=part, raw=options.sidecar)
-    targets = plan_targets(
-        options.paths,
-        options.output,
-        overwrite=options.overwrite,
-        finished=finished,
-        part=part,
-        raw=options.sidecar,
-    )
+        return plan_in_place(options.paths, backup=options.backup, **shared)
+    targets = plan_targets(options.paths, options.output, overwrite=options.overwrite, **shared)
     for folder in options.paths:
         if is_nested(options.output, folder):
             complain(f"{options.output} lies in {folder}: what is in it already is not corrected once more")

@@ -69,7 +69,8 @@ def correct_files(
     """Turn the pictures of a folder upright, as copies in another folder or in their place.
 
     What is not turned is copied byte for byte, and in place left alone. All targets are planned before the first is
-    written; work goes on as results are taken, some pictures ahead of them.
+    written; work goes on as results are taken, some pictures ahead of them. A call does not go on from an earlier one,
+    as the command does: for a folder that holds results, give `overwrite=True` or another folder.
 
     What rotnet has turned before, as a small database of this user remembers, is left: none is turned twice. So is what
     a person has left in its place on the page of `--preview`.
@@ -144,10 +145,12 @@ def correct_files(
     predictor.check(options)
     named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if output is None:
-        targets = plan_in_place(named, backup=backup, raw=sidecar)
+        advice, go_on = "Move it, or give another backup.", "make room, and call it again for the others"
+        targets = plan_in_place(named, backup=backup, raw=sidecar, advice=advice)
     else:
-        targets = plan_targets(named, output, overwrite=overwrite, raw=sidecar)
-    return correct_targets(targets, predictor, options, how, jobs=jobs, overwrite=overwrite)
+        advice, go_on = "Give overwrite=True, or another folder.", "make room, and begin anew with overwrite=True"
+        targets = plan_targets(named, output, overwrite=overwrite, raw=sidecar, advice=advice)
+    return correct_targets(targets, predictor, options, how, jobs=jobs, overwrite=overwrite, go_on=go_on)
 
 
 def correct_targets(

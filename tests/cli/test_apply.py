@@ -146,6 +146,20 @@ def test_what_a_person_leaves_in_place_stays_until_it_changes(folder, rotnet):
     assert counted(rotnet(*place, "--level")[1])[0] == 1
 
 
+def test_backups_of_a_plan_are_no_obstacle_later(folder, rotnet):
+    place = ("correct", "in", "--in-place", "--backup", ".orig")
+    rotnet(*place, "--preview", "page.html", "--report", "plan.jsonl")
+    edit("flat.png", action="upright", angle=0.0)
+    assert "2 turned" in rotnet("apply", "decisions.jsonl")[1]
+    after = everything("in")
+    for more in ([], ["--level"], ["--dry-run", "--report", "plan.jsonl"]):
+        status, told = rotnet(*place, *more)
+        assert status == 0 and counted(told)[0] == 0 and everything("in") == after
+    edit("a.png", action="turned", angle=90.0)  # would leave no way back to what it is now
+    status, told = rotnet("apply", "decisions.jsonl")
+    assert status == 1 and "in/a.png.orig is there already; move it" in told and everything("in") == after
+
+
 def test_what_changed_since_a_person_left_it_is_told(folder, rotnet):
     rotnet("correct", "in", "--in-place", "--dry-run", "--report", "plan.jsonl")
     edit("a.png", action="upright", angle=0.0)

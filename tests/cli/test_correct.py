@@ -321,10 +321,23 @@ def test_in_place_with_a_backup(folder, rotnet):
     assert after["in/a.png.orig"] == before["in/a.png"] != after["in/a.png"]
     assert rotnet("correct", "in", "--in-place", "--backup", ".orig")[0] == 0
     assert everything("in") == after
-    status, _, err = rotnet("correct", "in", "--in-place", "--backup", ".orig", "--journal", "another")
-    assert status == 2 and "in/a.png.orig is there already" in err
-    assert rotnet("correct", "in", "--in-place", "--backup", ".orig", "--resume")[0] == 0
-    assert everything("in") == after
+    for more in (["--resume"], ["--journal", "another"], ["--level"], ["--preview", "page.html"]):
+        assert rotnet("correct", "in", "--in-place", "--backup", ".orig", *more)[0] == 0, more
+        assert everything("in") == after
+    save("in/a.png", 60.0)  # which has no backup
+    status, _, err = rotnet("correct", "in", "--in-place", "--backup", ".orig", "--no-level")
+    assert status == 2
+    assert err == "rotnet: in/a.png.orig is there already. Move it, or choose another suffix for the backups.\n"
+
+
+def test_an_interrupted_run_alone_is_said_to_be_taken_up(folder, rotnet):
+    run = ("correct", "in", "-o", "out", "--journal", "journal")
+    assert rotnet(*run)[0] == 0
+    told = "rotnet: out/a.png is there already. "
+    assert rotnet(*run, "--level")[2] == f"{told}Move it, choose another folder, or --overwrite it.\n"
+    lines = Path("journal").read_text().splitlines(keepends=True)
+    Path("journal").write_text("".join(lines[:-1]))
+    assert rotnet(*run)[2].startswith(f"{told}Take the interrupted run up with --resume, move it, ")
 
 
 @pytest.mark.parametrize("places", [["-o", "out"], ["--in-place"], ["--in-place", "--backup", ".orig"]])
@@ -443,7 +456,7 @@ def test_rows_that_were_kept_are_applied_once(folder, rotnet, model, places):
     assert after["./in/b.png"] == before["in/b.png"] and not os.path.exists("out/b.png")
     assert angle_difference(predict_angle(rows_of("done.jsonl")[1]["target"], model=model).angle, 0.0) < 1
     assert rotnet("apply", "kept.jsonl", "--resume")[0] == 0
-    assert rotnet("apply", "kept.jsonl")[0] == (2 if "--in-place" in places else 0)
+    assert rotnet("apply", "kept.jsonl")[0] == (1 if "--in-place" in places else 0)  # in place it is another now
     assert rotnet("apply", "done.jsonl")[0] == 2
     assert rotnet("apply", "kept.jsonl", "--report", "kept.jsonl")[0] == 2
     assert everything(".") == after, "and not once more"

@@ -496,6 +496,21 @@ def test_slow_picture_does_not_hold_up_whoever_stops(folder, compass, monkeypatc
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        ({"output": "out"}, r"out/a\.png is there already\. Give overwrite=True, or another folder\."),
+        ({"in_place": True, "backup": ".orig"}, r"a\.png\.orig is there already\. Move it, or give another backup\."),
+    ],
+)
+def test_what_is_there_already_is_told_to_programs_without_flags(folder, compass, options, sentence):
+    for name in "in/a.png", "out/a.png":
+        save(name)
+    Path("in/a.png.orig").touch()
+    with pytest.raises(UsageError, match=f"{sentence}$"):
+        correct_files("in", model=compass, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
         ({"output": "out", "backup": ".orig"}, "backup is for in_place=True"),
         ({"in_place": True, "overwrite": True}, "overwrite is for results in a folder"),
         ({"output": "out", "beyond": "leave"}, "max_loss: give it as well"),
