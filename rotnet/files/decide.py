@@ -17,6 +17,7 @@ from rotnet.files.turned_before import TurnedBefore
 from rotnet.geometry.cropping import Crop, chosen_crop, named_crop
 from rotnet.images import reading
 from rotnet.images.finding import Stamp, stamp
+from rotnet.images.original import check_savable
 from rotnet.images.prefetch import JOBS, ahead
 from rotnet.images.raw import is_raw, picture_in
 from rotnet.inference.decision import ACTIONS, Action, Decision
@@ -133,17 +134,29 @@ def with_crop(decision: FileCorrection, how: Turning, data: bytes | None = None)
         data: The file, where its path is not that of one.
 
     Raises:
-        ImageError: It cannot be opened, or is a raw photograph and no sidecar is to tell its turn.
+        ImageError: It cannot be opened, could not be saved again as it was, or is a raw photograph and no sidecar is to
+            tell its turn.
     """
     if decision.action != "turned" or decision.angle is None:
         return decision
     if is_raw(decision.path) and not how.sidecar:
         raise ImageError(f"{decision.path} is a raw photograph: tell its turn with --sidecar, or develop it first")
+    if how.sidecar and decision.angle % 90.0 == 0.0:  # the picture itself stays, whatever it is
+        return replace(decision, crop=None, lost=0.0)
+    name = str(decision.path)
+    source = picture_in(decision.path) if data is None else data
+    with reading.opened(source, name, how.max_pixels) as image:
+        cropped = _cropped(decision, how, *image.size)  # as stored, which the loss is the same for
+        if cropped.action == "turned" and not how.sidecar:  # or a plan would promise what the run refuses
+            with reading.decoding(name):
+                check_savable(image, name, lambda: source if isinstance(source, bytes) else source.read_bytes())
+    return cropped
+
+
+def _cropped(decision: FileCorrection, how: Turning, width: int, height: int) -> FileCorrection:
+    assert decision.angle is not None
     if decision.angle % 90.0 == 0.0:
         return replace(decision, crop=None, lost=0.0)
-    source = picture_in(decision.path) if data is None else data
-    with reading.opened(source, str(decision.path), how.max_pixels) as image:
-        width, height = image.size  # as stored, which the loss is the same for
     asked = named_crop(how.crop if how.sidecar else decision.crop or how.crop)
     limit = None if decision.crop or (decision.decided and how.beyond == "leave") else how.max_loss
     crop, lost = chosen_crop(width, height, decision.angle, asked, limit, how.beyond)
