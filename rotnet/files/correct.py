@@ -266,7 +266,7 @@ def correct_bytes(
     Raises:
         ImageError: It cannot be read or turned.
     """
-    view = predictor.view(data, max_pixels=how.max_pixels, strict=how.strict)
+    view = predictor.view(reading.named(data, name), max_pixels=how.max_pixels, strict=how.strict)
     answer = next(predictor.predict_views([view], options))
     decision = with_crop(planned(Path(name), Path(name), predictor.decide(answer, options)), how, data)
     return _turn(data, decision, how) if decision.action == "turned" else (data, decision)

@@ -149,8 +149,13 @@ def with_crop(decision: FileCorrection, how: Turning, data: bytes | None = None)
         cropped = _cropped(decision, how, *image.size)  # as stored, which the loss is the same for
         if cropped.action == "turned" and not how.sidecar:  # or a plan would promise what the run refuses
             with reading.decoding(name):
-                check_savable(image, name, lambda: source if isinstance(source, bytes) else source.read_bytes())
+                check_savable(image, name, lambda: _all_of(source))
     return cropped
+
+
+def _all_of(source: Path | IO[bytes] | bytes) -> bytes:
+    with reading.open_file(source) as file:
+        return file.read()
 
 
 def _cropped(decision: FileCorrection, how: Turning, width: int, height: int) -> FileCorrection:
