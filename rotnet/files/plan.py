@@ -16,13 +16,14 @@ from pathlib import Path
 from rotnet.errors import ImageError, OutputError, UsageError
 from rotnet.files.turned_before import TurnedBefore
 from rotnet.images import reading
-from rotnet.images.finding import find_images
+from rotnet.images.finding import LINKED_FOLDER, count_others, find_images, shown_links
 from rotnet.images.reading import StrPath
 
 Targets = dict[Path, Path]
 
 # of what is there already
 _ELSEWHERE = "Move it, choose another folder, or --overwrite it."
+_NO_PICTURES = "There are no pictures to correct: name files, or folders that hold pictures."
 _BACKUP = "Move it, or choose another suffix for the backups."
 
 
@@ -69,6 +70,7 @@ def plan_targets(
             is_inside = is_folder and source != given
             if not (nested and _is_within(source, output)):
                 targets.setdefault(source, output / (source.relative_to(given) if is_inside else source.name))
+    _check_any(targets, paths)
     check_targets(targets, overwrite=overwrite, finished=_and_others(finished, targets, part), advice=advice)
     return _part_of(targets, part)
 
@@ -100,9 +102,10 @@ def plan_in_place(
         OutputError: A folder may not be written to, or the disk has too little room.
         UsageError: A link leads to a file that was not named, a backup exists, or there are no inputs.
     """
+    paths = list(map(_spelt, paths))
     links: list[Path] = []
     sources: dict[str, Path] = {}  # by where they really lie
-    for source in find_images(map(_spelt, paths), raw=raw):
+    for source in find_images(paths, raw=raw):
         if os.path.islink(source) and os.path.exists(source):
             links.append(source)
         else:
@@ -111,6 +114,7 @@ def plan_in_place(
         if (real := os.path.realpath(link)) not in sources:
             raise UsageError(f"{link} leads to {real}, which would be changed: name that, or leave the link out.")
     targets = {source: source for source in sources.values()}
+    _check_any(targets, paths)
     others = _and_others(finished, targets, part)
     check_targets(targets, in_place=True, backup=backup, finished=others, advice=advice)
     return _part_of(targets, part)
@@ -168,7 +172,7 @@ def check_targets(
 ) -> None:
     """Refuse a plan that would lose a picture or cannot be carried out; arguments and errors are those of the plans."""
     if not targets:
-        raise UsageError("There are no pictures to correct: name files, or folders that hold pictures.")
+        raise UsageError(_NO_PICTURES)
     for folder in dict.fromkeys(target.parent for target in targets.values()):
         _check_folder(folder)
     inputs = {os.path.realpath(source) for source in targets}
@@ -187,6 +191,12 @@ def check_targets(
                 raise UsageError(f"{made} is there already. {advice}")
     _check_collisions(targets)
     _check_room(targets, keeps_originals=bool(backup), finished=finished)
+
+
+def _check_any(targets: Targets, paths: Iterable[StrPath]) -> None:
+    """Refuse a plan of nothing, and say so where there are folders that were not looked into."""
+    if not targets and (links := count_others(paths)[LINKED_FOLDER]):
+        raise UsageError(f"{_NO_PICTURES} Not followed: {shown_links(links)}, which can be named themselves.")
 
 
 def default_advice(*, in_place: bool = False, interrupted: bool = False) -> str:
