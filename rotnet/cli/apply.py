@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     from rotnet.files import carry_out, check_targets
     from rotnet.files.outcomes import finished_of, take_up
+    from rotnet.files.plan import default_advice
     from rotnet.files.report import row_of
     from rotnet.files.runs import options_of
 
@@ -78,8 +79,14 @@ def run(options: argparse.Namespace) -> int:
     with _journal(options, targets, run_name, settings) as journal:
         if run_name:  # what it did before may have been decided otherwise
             decisions = take_up(decisions, how, journal, anew=options.overwrite and not options.resume)
+        advice = default_advice(in_place=in_place, interrupted=journal.is_resumable)
         check_targets(
-            targets, overwrite=options.overwrite, in_place=in_place, backup=how.backup, finished=journal.touched
+            targets,
+            overwrite=options.overwrite,
+            in_place=in_place,
+            backup=how.backup,
+            finished=journal.touched,
+            advice=advice,
         )
         journal.begin(settings, forget=not in_place)  # before the report of an earlier run is emptied
         with open_report(options.report, targets) as report:

@@ -17,6 +17,7 @@ from rotnet.cli.common import (
     add_pictures,
     add_shard,
     complain,
+    on_one_line,
     path,
 )
 from rotnet.cli.progress import add_progress, check_replaceable, follow, open_report, shown_plan, shown_unsure
@@ -98,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
         return _run_shard(options, how)
     status = (_run_plan if options.dry_run or options.preview else _run_files)(options, how)
     if others:
-        complain(f"skipped, unsupported extension: {others}")
+        complain(f"skipped, {others}")
     return status
 
 
@@ -115,7 +116,8 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
     again = None if options.overwrite else settings
     with Journal(_journal_place(options), resume=options.resume, again=again, within=_within(options)) as journal:
         # in place, a picture that changed since is looked at anew and may have a backup
-        targets = _plan(options, journal.outcomes.keys() | journal.touched if options.in_place else journal.touched)
+        finished = journal.outcomes.keys() | journal.touched if options.in_place else journal.touched
+        targets = _plan(options, finished, interrupted=journal.is_resumable)
         # before the report of an earlier run is emptied
         journal.begin(settings, forget=not options.in_place)
         with open_report(options.report, targets) as report:
@@ -123,7 +125,7 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
                 targets, predictor, asked, how, journal=journal, jobs=options.jobs, overwrite=options.overwrite
             )
             with closing(results):
-                return follow(
+                status = follow(
                     results,
                     len(targets),
                     write=lambda result: report(row_of(result)),
@@ -132,6 +134,17 @@ def _run_files(options: argparse.Namespace, how: Turning) -> int:
                     cuts=not how.sidecar,
                     advises_level=options.level is None,
                 )
+    if status:
+        _tell_missing(options, targets)
+    return status
+
+
+def _tell_missing(options: argparse.Namespace, targets: Targets) -> None:
+    """Say that the folder of the results is not a copy of everything, where pictures have failed."""
+    missing = sum(not os.path.lexists(target) for target in targets.values())
+    if missing and not options.in_place:
+        are = "that failed is" if missing == 1 else "that failed are"
+        print(f"{missing} {are} not in {on_one_line(options.output)}", file=sys.stderr)
 
 
 def _within(options: argparse.Namespace) -> list[str]:
@@ -301,32 +314,35 @@ def _run_stream(options: argparse.Namespace, how: Turning) -> int:
 
 
 def _others(paths: list[str], *, raw: bool) -> str:
-    """What in the folders is not taken for pictures; people miss raw files and films in the results."""
-    from rotnet.images.finding import count_others
+    """What in the folders is not taken for pictures; people miss raw files, films and linked albums."""
+    from rotnet.images.finding import LINKED_FOLDER, count_others, shown_links
 
+    counts = count_others(paths, raw=raw)
+    links = counts.pop(LINKED_FOLDER, 0)
     kinds = [
         f"{number} {extension or 'without extension'}"
-        for extension, number in count_others(paths, raw=raw).most_common()
+        for extension, number in counts.most_common()
         if extension != ".xmp"  # sidecars go along
     ]
-    return ", ".join(kinds[:5]) + ", ..." * (len(kinds) > 5)
+    told = [f"unsupported extension: {', '.join(kinds[:5])}{', ...' * (len(kinds) > 5)}"] if kinds else []
+    return "; ".join([*told, *[f"not followed: {shown_links(links)}"] * (links > 0)])
 
 
 def _plan(
-    options: argparse.Namespace, finished: Collection[str] = (), part: Callable[[Path], bool] | None = None
+    options: argparse.Namespace,
+    finished: Collection[str] = (),
+    part: Callable[[Path], bool] | None = None,
+    *,
+    interrupted: bool = False,
 ) -> Targets:
     from rotnet.files import is_nested, plan_in_place, plan_targets
+    from rotnet.files.plan import default_advice
 
+    advice = default_advice(in_place=options.in_place, interrupted=interrupted)
+    shared: dict[str, Any] = {"finished": finished, "part": part, "raw": options.sidecar, "advice": advice}
     if options.in_place:
-        return plan_in_place(options.paths, backup=options.backup, finished=finished, part=part, raw=options.sidecar)
-    targets = plan_targets(
-        options.paths,
-        options.output,
-        overwrite=options.overwrite,
-        finished=finished,
-        part=part,
-        raw=options.sidecar,
-    )
+        return plan_in_place(options.paths, backup=options.backup, **shared)
+    targets = plan_targets(options.paths, options.output, overwrite=options.overwrite, **shared)
     for folder in options.paths:
         if is_nested(options.output, folder):
             complain(f"{options.output} lies in {folder}: what is in it already is not corrected once more")
@@ -345,7 +361,9 @@ def _check(options: argparse.Namespace) -> None:
         for name in NOT_FOR_STREAMS:
             if getattr(options, name):
                 raise UsageError(f"- is one picture that comes and goes: leave out --{name.replace('_', '-')}.")
-    elif (options.output is None) != options.in_place:
+    elif options.in_place and options.output:
+        raise UsageError("-o OUT and --in-place exclude each other: results go into a folder, or replace originals.")
+    elif not (options.in_place or options.output):
         raise UsageError("Say where the results go: into a folder with -o OUT, or --in-place.")
     elif options.output and _is_picture_name(options.output):
         raise UsageError(f"OUT is a folder, and {options.output} looks like a picture: name a folder, as -o straight/.")

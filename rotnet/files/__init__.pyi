@@ -19,11 +19,10 @@ __all__ = [
 ]
 
 from .correct import carry_out, correct_bytes, correct_files, correct_targets
-from .decide import FileCorrection, decide_files
+from .decide import FileCorrection, decide_files, with_digests
 from .journal import Journal
 from .options import Turning
 from .plan import check_targets, is_nested, plan_in_place, plan_targets
 from .predict import FilePrediction, predict_files
 from .state import journal_path
-from .turned_before import with_digests
 from .watch import watch_files

@@ -27,7 +27,7 @@ from rotnet.files.outcomes import outcome_of, recorded
 from rotnet.files.plan import Targets, backup_of, place_of, plan_in_place, plan_targets
 from rotnet.files.replacing import back_up, is_fatal, keep_status, spare_of
 from rotnet.files.sidecars import carry, write_turn
-from rotnet.files.turned_before import REASON, TurnedBefore
+from rotnet.files.turned_before import TurnedBefore
 from rotnet.geometry.cropping import Beyond, CropName
 from rotnet.geometry.filling import Fill
 from rotnet.images import reading, turn_file, writing
@@ -69,9 +69,11 @@ def correct_files(
     """Turn the pictures of a folder upright, as copies in another folder or in their place.
 
     What is not turned is copied byte for byte, and in place left alone. All targets are planned before the first is
-    written; work goes on as results are taken, some pictures ahead of them.
+    written; work goes on as results are taken, some pictures ahead of them. A call does not go on from an earlier one,
+    as the command does: for a folder that holds results, give `overwrite=True` or another folder.
 
-    What rotnet has turned before, as a small database of this user remembers, is left: none is turned twice.
+    What rotnet has turned before, as a small database of this user remembers, is left: none is turned twice. So is what
+    a person has left in its place on the page of `--preview`.
 
     Args:
         paths: A file or folder, or several; folders are walked.
@@ -143,10 +145,12 @@ def correct_files(
     predictor.check(options)
     named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if output is None:
-        targets = plan_in_place(named, backup=backup, raw=sidecar)
+        advice, go_on = "Move it, or give another backup.", "make room, and call it again for the others"
+        targets = plan_in_place(named, backup=backup, raw=sidecar, advice=advice)
     else:
-        targets = plan_targets(named, output, overwrite=overwrite, raw=sidecar)
-    return correct_targets(targets, predictor, options, how, jobs=jobs, overwrite=overwrite)
+        advice, go_on = "Give overwrite=True, or another folder.", "make room, and begin anew with overwrite=True"
+        targets = plan_targets(named, output, overwrite=overwrite, raw=sidecar, advice=advice)
+    return correct_targets(targets, predictor, options, how, jobs=jobs, overwrite=overwrite, go_on=go_on)
 
 
 def correct_targets(
@@ -262,7 +266,7 @@ def correct_bytes(
     Raises:
         ImageError: It cannot be read or turned.
     """
-    view = predictor.view(data, max_pixels=how.max_pixels, strict=how.strict)
+    view = predictor.view(reading.named(data, name), max_pixels=how.max_pixels, strict=how.strict)
     answer = next(predictor.predict_views([view], options))
     decision = with_crop(planned(Path(name), Path(name), predictor.decide(answer, options)), how, data)
     return _turn(data, decision, how) if decision.action == "turned" else (data, decision)
@@ -302,6 +306,8 @@ def _finish(
     check_unchanged(decision)
     if decision.action != "turned":
         if in_place:
+            if decision.decided:
+                _remember_left(decision, before)
             return _left_in_place(decision, journal)
         return _copied(decision, target, how, journal, overwrite=overwrite)
     with reading.open_file(source) as original:
@@ -311,8 +317,11 @@ def _finish(
         data = original.read()
     if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise changed(source)
-    if decision.decided is None and before.has(data):
-        upright, done = data, not_turned(decision, REASON)
+    reason = None if decision.decided else before.why_not(data)
+    if decision.decided:
+        before.leave_no_more(data)
+    if reason:
+        upright, done = data, not_turned(decision, reason)
     elif how.sidecar:
         upright, done = data, write_turn(decision, target, data, backup=how.backup, may_replace=may_replace)
     else:
@@ -354,6 +363,15 @@ def _carry_along(
     if may_replace or not os.path.lexists(target):
         spare = spare_of(Path(file.name))
         carry(done, target, data, upright, backup=None, may_replace=may_replace, temporary=spare)
+
+
+def _remember_left(decision: FileCorrection, before: TurnedBefore) -> None:
+    """Have later runs, whatever their options are, leave what a person has left, as long as it does not change."""
+    with reading.open_file(decision.path) as file:
+        data = file.read()
+    if decision.sha256 not in (None, hashlib.sha256(data).hexdigest()):
+        raise changed(decision.path)
+    before.leave(data)
 
 
 def _left_in_place(decision: FileCorrection, journal: Journal | None) -> FileCorrection:

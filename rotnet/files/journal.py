@@ -81,6 +81,7 @@ class Journal:
         outcomes: What was recorded of each input that is finished, by `place_of` it; nothing if the run is a new one.
         touched: `place_of` the inputs whose targets or backups an interrupted run may have made; likewise.
         goes_on: Whether it goes on from an earlier run that `again` allows.
+        is_resumable: Whether there is an interrupted run that was not to be taken up.
 
     Raises:
         OutputError: The file cannot be written, or another run is at it.
@@ -122,6 +123,7 @@ class Journal:
             raise
         is_earlier = bool(self.outcomes) and (joins or not self._interrupted) and not resume
         self.goes_on = is_earlier and again is not None and are_same(self._options, again)
+        self.is_resumable = self._interrupted and not (resume or self.goes_on)
         if self.goes_on:
             self._resume = True
             self.touched = {key for key in self.touched if self.outcome_of(Path(key)) is not None}

@@ -10,16 +10,21 @@ import shutil
 import tempfile
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 
-from rotnet.errors import OutputError, UsageError
-from rotnet.images.finding import find_images
+from rotnet.errors import ImageError, OutputError, UsageError
+from rotnet.files.turned_before import TurnedBefore
+from rotnet.images import reading
+from rotnet.images.finding import LINKED_FOLDER, count_others, find_images, shown_links
 from rotnet.images.reading import StrPath
 
 Targets = dict[Path, Path]
 
 # of what is there already
-ELSEWHERE = "Move it, choose another folder, --overwrite it, or --resume an interrupted run."
+_ELSEWHERE = "Move it, choose another folder, or --overwrite it."
+_NO_PICTURES = "There are no pictures to correct: name files, or folders that hold pictures."
+_BACKUP = "Move it, or choose another suffix for the backups."
 
 
 def plan_targets(
@@ -30,6 +35,7 @@ def plan_targets(
     finished: Collection[str] = (),
     part: Callable[[Path], bool] | None = None,
     raw: bool = False,
+    advice: str | None = None,
 ) -> Targets:
     """Plan upright copies in another folder.
 
@@ -44,6 +50,7 @@ def plan_targets(
         part: Whether an input is this run's; None for all. The others are planned too, so that no two runs share a
             target, but may be finished.
         raw: Whether raw photographs in folders are inputs too.
+        advice: What the error tells people to do where a target is there already.
 
     Returns:
         Target by input, in order.
@@ -63,7 +70,8 @@ def plan_targets(
             is_inside = is_folder and source != given
             if not (nested and _is_within(source, output)):
                 targets.setdefault(source, output / (source.relative_to(given) if is_inside else source.name))
-    check_targets(targets, overwrite=overwrite, finished=_and_others(finished, targets, part))
+    _check_any(targets, paths)
+    check_targets(targets, overwrite=overwrite, finished=_and_others(finished, targets, part), advice=advice)
     return _part_of(targets, part)
 
 
@@ -74,16 +82,18 @@ def plan_in_place(
     finished: Collection[str] = (),
     part: Callable[[Path], bool] | None = None,
     raw: bool = False,
+    advice: str | None = None,
 ) -> Targets:
     """Plan to put upright pictures in the place of the crooked ones.
 
-    A file that several paths lead to is planned once.
+    A file that several paths lead to is planned once. A backup may be there of what rotnet has turned before, or a
+    person has left: it is not turned again.
 
     Args:
         paths: Files and folders.
         backup: What is appended to the name under which an original is kept; None does not keep it.
         finished: `place_of` the inputs whose backups an interrupted run has made.
-        part, raw: As for `plan_targets`.
+        part, raw, advice: As for `plan_targets`.
 
     Returns:
         The input itself by input, in order.
@@ -92,9 +102,10 @@ def plan_in_place(
         OutputError: A folder may not be written to, or the disk has too little room.
         UsageError: A link leads to a file that was not named, a backup exists, or there are no inputs.
     """
+    paths = list(map(_spelt, paths))
     links: list[Path] = []
     sources: dict[str, Path] = {}  # by where they really lie
-    for source in find_images(map(_spelt, paths), raw=raw):
+    for source in find_images(paths, raw=raw):
         if os.path.islink(source) and os.path.exists(source):
             links.append(source)
         else:
@@ -103,7 +114,9 @@ def plan_in_place(
         if (real := os.path.realpath(link)) not in sources:
             raise UsageError(f"{link} leads to {real}, which would be changed: name that, or leave the link out.")
     targets = {source: source for source in sources.values()}
-    check_targets(targets, in_place=True, backup=backup, finished=_and_others(finished, targets, part))
+    _check_any(targets, paths)
+    others = _and_others(finished, targets, part)
+    check_targets(targets, in_place=True, backup=backup, finished=others, advice=advice)
     return _part_of(targets, part)
 
 
@@ -155,32 +168,59 @@ def check_targets(
     in_place: bool = False,
     backup: str | None = None,
     finished: Collection[str] = (),
-    advice: str = ELSEWHERE,
+    advice: str | None = None,
 ) -> None:
-    """Refuse a plan that would lose a picture or cannot be carried out; arguments and errors are those of the plans.
-
-    `advice` is told where a target is there already.
-    """
+    """Refuse a plan that would lose a picture or cannot be carried out; arguments and errors are those of the plans."""
     if not targets:
-        raise UsageError("There are no pictures to correct: name files, or folders that hold pictures.")
+        raise UsageError(_NO_PICTURES)
     for folder in dict.fromkeys(target.parent for target in targets.values()):
         _check_folder(folder)
     inputs = {os.path.realpath(source) for source in targets}
+    advice = advice or default_advice(in_place=in_place)
     for source, target in targets.items():
         if in_place:
             made = backup_of(source, backup) if backup else None
-            do = "Take an interrupted run up with --resume, or choose another suffix for the backups."
         elif os.path.realpath(target) in inputs:
             raise UsageError(f"{target} is itself an input, and originals are never overwritten: choose another OUT.")
         else:
-            made, do = target, advice
+            made = target
         if made and os.path.lexists(made) and place_of(source) not in finished:
             if os.path.isdir(made):
                 raise UsageError(f"{made} is a folder, in the place of a picture. Choose another folder, or move it.")
-            if not overwrite:
-                raise UsageError(f"{made} is there already. {do}")
+            if not (overwrite or (in_place and _stays(source))):
+                raise UsageError(f"{made} is there already. {advice}")
     _check_collisions(targets)
     _check_room(targets, keeps_originals=bool(backup), finished=finished)
+
+
+def _check_any(targets: Targets, paths: Iterable[StrPath]) -> None:
+    """Refuse a plan of nothing, and say so where there are folders that were not looked into."""
+    if not targets and (links := count_others(paths)[LINKED_FOLDER]):
+        raise UsageError(f"{_NO_PICTURES} Not followed: {shown_links(links)}, which can be named themselves.")
+
+
+def default_advice(*, in_place: bool = False, interrupted: bool = False) -> str:
+    """What people can do about a target, or in place a backup, that is there already.
+
+    Args:
+        in_place: Whether it is a backup.
+        interrupted: Whether there is an interrupted run, which may have made it.
+
+    Example:
+        >>> default_advice(in_place=True)
+        'Move it, or choose another suffix for the backups.'
+    """
+    advice = _BACKUP if in_place else _ELSEWHERE
+    resume = "Take the interrupted run up with --resume, "
+    return f"{resume}{advice[0].lower()}{advice[1:]}" if interrupted else advice
+
+
+def _stays(source: Path) -> bool:
+    """Whether rotnet has turned a picture before, or a person has left it, so that it needs no backup."""
+    with closing(TurnedBefore()) as before, suppress(ImageError):  # what cannot be read is told when it is its turn
+        with reading.open_file(source) as file:
+            return before.why_not(file.read()) is not None
+    return False
 
 
 def _part_of(targets: Targets, part: Callable[[Path], bool] | None) -> Targets:

@@ -128,13 +128,18 @@ def answer_files(
 
     def look(path: Path) -> tuple[Path, View | str]:
         try:
-            source = held[path] if path in held else picture_in(path)
+            source = reading.named(held[path], _name(path)) if path in held else picture_in(path)
             return path, predictor.view(source, max_pixels=max_pixels, strict=strict)
         except Exception as error:
             return path, why_failed(path, error)
 
     with closing(ahead(look, find_images(paths), jobs=jobs)) as looked:
         yield from ask(looked, predictor, options)
+
+
+def _name(path: Path) -> str:
+    """What an error calls a file that is not read from disk."""
+    return "standard input" if str(path) == "-" else str(path)
 
 
 def ask(

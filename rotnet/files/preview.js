@@ -233,10 +233,16 @@ const deeds = {
   leave: (card) => ({ ...stateOf(card), verdict: "leave" }),
   out: (card) => ({ ...stateOf(card), verdict: "out" }),
   accept: proposed,
-  left: (card) => ({ ...stateOf(card), verdict: "turn", angle: (stateOf(card).angle + 270) % 360 }),
-  right: (card) => ({ ...stateOf(card), verdict: "turn", angle: (stateOf(card).angle + 90) % 360 }),
+  left: (card) => quarterOn(card, 270),
+  right: (card) => quarterOn(card, 90),
   crop: (card) => ({ ...stateOf(card), verdict: "turn", crop: CROPS[(CROPS.indexOf(cropOf(card)) + 1) % CROPS.length] }),
 };
+
+// A quarter turn further, or of the picture as it is where it is not to be turned: the guess was not believed.
+function quarterOn(card, angle) {
+  const state = stateOf(card);
+  return { ...state, verdict: "turn", angle: ((state.verdict === "turn" ? state.angle : 0) + angle) % 360 };
+}
 
 function act(card, name) {
   decide([card], deeds[name]);

@@ -1,37 +1,36 @@
 """What rotnet has turned already is not turned once more, wherever it lies and whatever it is called now.
 
 A small database in the folder of the journals holds a fingerprint, of 16 bytes, of each picture as it was after its
-turn. It tells nothing of the picture, and nothing is written into the picture itself. Whoever turns such a picture by
-hand gives it another fingerprint, so that it is looked at as any other.
+turn, and of each that a person has decided to leave in its place. It tells nothing of the picture, and nothing is
+written into the picture itself. Whoever turns such a picture by hand gives it another fingerprint, so that it is looked
+at as any other.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Generator, Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from rotnet.errors import UsageError
-from rotnet.files.decide import FileCorrection, check_unchanged, not_turned
 from rotnet.files.state import state_folder
-from rotnet.images import reading
 from rotnet.images.fingerprint import fingerprint
-from rotnet.images.prefetch import JOBS, ahead
 
-__all__ = ["REASON", "TurnedBefore", "with_digests"]
+__all__ = ["LEFT", "REASON", "TurnedBefore"]
 
 REASON = "rotnet has turned it before, and turns nothing twice: turn it by hand if it is wrong"
+LEFT = "left as it is by a person: the page of --preview can change that"
+
+_IN_TURNED = "SELECT 1 FROM turned WHERE fingerprint = ?"
+_WHY_NOT = {"SELECT 1 FROM left_by_person WHERE fingerprint = ?": LEFT, _IN_TURNED: REASON}
 
 _log = logging.getLogger(__name__)
 
 
 class TurnedBefore:
-    """The fingerprints of what was turned; safe to share between threads, and between runs.
+    """The fingerprints of what was turned, or left by a person; safe to share between threads, and between runs.
 
     Where there is no place for them, or it fails, nothing is remembered, and a warning says so once.
 
@@ -59,15 +58,29 @@ class TurnedBefore:
 
     def has(self, data: bytes) -> bool:
         """Whether a picture file shows what was turned before."""
-        if self._failed or not (self._connection or os.path.exists(self._path)):
-            return False
-        row = self._do("SELECT 1 FROM turned WHERE fingerprint = ?", fingerprint(data))
-        return row is not None
+        return self._is_there() and self._do(_IN_TURNED, fingerprint(data)) is not None
+
+    def why_not(self, data: bytes) -> str | None:
+        """Why the model alone is not to turn a picture file, for people; None if there is no reason."""
+        if not self._is_there():
+            return None
+        digest = fingerprint(data)
+        return next((why for statement, why in _WHY_NOT.items() if self._do(statement, digest) is not None), None)
 
     def add(self, data: bytes) -> None:
         """Remember a picture file that is about to be put in place."""
         if not self._failed:
             self._do("INSERT OR IGNORE INTO turned VALUES (?)", fingerprint(data))
+
+    def leave(self, data: bytes) -> None:
+        """Remember a picture file that a person leaves as it is."""
+        if not self._failed:
+            self._do("INSERT OR IGNORE INTO left_by_person VALUES (?)", fingerprint(data))
+
+    def leave_no_more(self, data: bytes) -> None:
+        """Forget that a person has left a picture file, which is decided otherwise now."""
+        if self._is_there():
+            self._do("DELETE FROM left_by_person WHERE fingerprint = ?", fingerprint(data))
 
     def close(self) -> None:
         """Let go of the database; nothing is remembered any more."""
@@ -76,6 +89,10 @@ class TurnedBefore:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def _is_there(self) -> bool:
+        """Whether there is a database to ask; to ask makes none."""
+        return not self._failed and (self._connection is not None or os.path.exists(self._path))
 
     def _do(self, statement: str, digest: bytes) -> object:
         with self._lock:
@@ -92,37 +109,12 @@ class TurnedBefore:
                 return None
 
 
-def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Generator[FileCorrection, None, None]:
-    """Decisions with the `sha256` of what was looked at, so that they can be carried out later.
-
-    None of them turns what was turned before.
-    """
-    before = TurnedBefore()
-
-    def sign(decision: FileCorrection) -> FileCorrection:
-        if decision.target is None:
-            return decision
-        try:
-            with reading.open_file(decision.path) as file:
-                data = file.read()
-            check_unchanged(decision)
-        except Exception as error:  # whatever it is, the other pictures go on
-            return decision.failed(error)
-        if decision.action == "turned" and before.has(data):
-            decision = not_turned(decision, REASON)
-        return replace(decision, sha256=hashlib.sha256(data).hexdigest())
-
-    try:
-        yield from ahead(sign, decisions, jobs=jobs)
-    finally:
-        before.close()
-
-
 def _opened(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=30.0, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     with connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS turned (fingerprint BLOB PRIMARY KEY) WITHOUT ROWID")
+        for table in ("turned", "left_by_person"):  # an older database has the first alone
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {table} (fingerprint BLOB PRIMARY KEY) WITHOUT ROWID")
     return connection

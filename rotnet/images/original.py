@@ -27,7 +27,7 @@ from rotnet.images.formats.exif import Facts, retag_exif, retag_xmp
 from rotnet.images.orientation import TURNS, apply_orientation, shown_orientation
 from rotnet.images.writing import encode, fitted
 
-__all__ = ["TAGGED", "Original", "encode_like", "open_original"]
+__all__ = ["TAGGED", "Original", "check_savable", "encode_like", "open_original"]
 
 _log = logging.getLogger(__name__)
 
@@ -90,15 +90,7 @@ def open_original(data: bytes, name: str, max_pixels: int | None, *, strict: boo
     """
     with reading.opened(data, name, max_pixels) as opened, reading.decoding(name):
         format = reading.format_of(opened)
-        _refuse_many(opened, format, name)
-        if format == "BMP" and opened.has_transparency_data:
-            raise ImageError(f"{name} is a BMP with transparency, which could not be kept; convert it to PNG first")
-        if format == "JPEG2000":
-            raise ImageError(f"{name} is JPEG 2000, whose metadata could not be kept; convert it to TIFF or PNG first")
-        if format == "JPEG":
-            if not opened.quantization:  # type: ignore[attr-defined]
-                raise ImageError(f"{name} is a lossless JPEG, which could not be saved as one; convert it to PNG first")
-        _refuse_what_would_be_lost(data, format, opened, name)
+        check_savable(opened, name, lambda: data)
         bits, options = _bits(opened, format, data), _OPTIONS.get(format, _no_options)(opened, data)
         is_deep = bits > 8 and opened.mode not in _DEEP_MODES
         metadata = {key: opened.info[key] for key in ("exif", "icc_profile", "xmp") if opened.info.get(key)}
@@ -109,6 +101,28 @@ def open_original(data: bytes, name: str, max_pixels: int | None, *, strict: boo
         picture.info.pop("xmp", None)  # that of the file is carried along
     deep = _deep_pixels(data, format, bits, picture, name) if is_deep else None
     return Original(data, name, format, picture, deep, options, metadata, orientation)
+
+
+def check_savable(opened: Image.Image, name: str, read: Callable[[], bytes]) -> None:
+    """Refuse what could not be saved again as it was, as far as a file tells before its pixels are decoded.
+
+    Args:
+        opened: The file, opened by `rotnet.images.reading.opened`.
+        name: What an error calls it.
+        read: Gives the whole file, of formats of which more than the header is to be looked at.
+
+    Raises:
+        ImageError: It holds several frames or pages, or what would be lost.
+    """
+    format = reading.format_of(opened)
+    _refuse_many(opened, format, name)
+    if format == "BMP" and opened.has_transparency_data:
+        raise ImageError(f"{name} is a BMP with transparency, which could not be kept; convert it to PNG first")
+    if format == "JPEG2000":
+        raise ImageError(f"{name} is JPEG 2000, whose metadata could not be kept; convert it to TIFF or PNG first")
+    if format == "JPEG" and not opened.quantization:  # type: ignore[attr-defined]
+        raise ImageError(f"{name} is a lossless JPEG, which could not be saved as one; convert it to PNG first")
+    _refuse_what_would_be_lost(read, format, opened, name)
 
 
 def encode_like(original: Original, turned: Image.Image | NDArray[np.uint16], *, angle: float = 0.0) -> bytes:
@@ -161,15 +175,15 @@ def _refuse_many(opened: Image.Image, format: str, name: str) -> None:
         if tags.get(277, 1) > len(opened.getbands()):
             raise ImageError(f"{name} has {tags[277]} channels, not all of which are read; leave it out, or convert it")
     elif format != "JPEG" and not is_one:
-        raise ImageError(f"{name} is an animation, which is left as it is; turn its frames one by one")
+        raise ImageError(f"{name} is an animation, which rotnet does not turn; turn its frames one by one")
 
 
-def _refuse_what_would_be_lost(data: bytes, format: str, opened: Image.Image, name: str) -> None:
+def _refuse_what_would_be_lost(read: Callable[[], bytes], format: str, opened: Image.Image, name: str) -> None:
     """Refuse what Pillow neither reads nor writes, and would leave out without a word."""
     lost = None
     if format == "GIF":
-        lost = gif.what_is_lost(data)
-    elif format == "BMP" and _has_profile(data):
+        lost = gif.what_is_lost(read())
+    elif format == "BMP" and _has_profile(read()):
         lost = "its colour profile"
     elif format == "PPM" and opened.mode == "F":
         lost = "its floating-point values"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import IO
 
 from rotnet.errors import ImageError
 from rotnet.images import reading
@@ -32,8 +33,8 @@ def is_raw(path: Path) -> bool:
     return path.suffix.lower() in RAW_EXTENSIONS
 
 
-def picture_in(path: Path) -> Path | bytes:
-    """What of a file is looked at: the preview in a raw photograph, else the file.
+def picture_in(path: Path) -> Path | IO[bytes]:
+    """What of a file is looked at: the preview in a raw photograph, by the name of that, else the file.
 
     Raises:
         ImageError: It cannot be opened, or has no preview and is no TIFF either.
@@ -41,7 +42,7 @@ def picture_in(path: Path) -> Path | bytes:
     if not is_raw(path):
         return path
     with reading.open_file(path) as file:
-        return looked_at(file.read(), str(path))
+        return reading.named(looked_at(file.read(), str(path)), str(path))
 
 
 def looked_at(data: bytes, name: str) -> bytes:

@@ -170,6 +170,19 @@ def _name(source: object) -> str:
     return str(getattr(source, "name", None) or f"the {type(source).__name__}")
 
 
+def named(data: bytes, name: str) -> io.BytesIO:
+    """Bytes as a file by whose name errors call them.
+
+    Example:
+        >>> read_image(named(b"no picture", "a.cr2"))
+        Traceback (most recent call last):
+        rotnet.errors.ImageError: a.cr2 is not a picture of a known format ...
+    """
+    file = io.BytesIO(data)
+    file.name = name
+    return file
+
+
 @contextmanager
 def open_file(source: Any) -> Iterator[IO[bytes]]:
     """Open a path, bytes or file object as a seekable file that is not empty, or raise `ImageError`."""

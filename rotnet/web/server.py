@@ -156,7 +156,10 @@ class Service:
 
         def drawn(data: bytes) -> Response:
             pixels = reading.read_image(
-                _named(data), short_side=PREVIEW, max_pixels=self._limits.pixels, strict=self._strict
+                reading.named(data, "this file"),
+                short_side=PREVIEW,
+                max_pixels=self._limits.pixels,
+                strict=self._strict,
             )
             picture = Image.fromarray(pixels)
             picture.thumbnail((PREVIEW, PREVIEW))
@@ -168,9 +171,11 @@ class Service:
             return await _work(lambda: drawn(data))
 
     def _prediction(self, data: bytes) -> dict[str, Any]:
-        view = self._predictor.view(_named(data), max_pixels=self._limits.pixels, strict=self._strict)
+        view = self._predictor.view(
+            reading.named(data, "this file"), max_pixels=self._limits.pixels, strict=self._strict
+        )
         # only of what can be read, for reading EXIF may read the picture
-        with reading.opened(_named(data), "this file", self._limits.pixels) as opened:
+        with reading.opened(reading.named(data, "this file"), "this file", self._limits.pixels) as opened:
             width, height = opened.size
             on_its_side = shown_orientation(opened) in (5, 6, 7, 8)
         answer = next(self._predictor.predict_views([view]))
@@ -236,13 +241,6 @@ def _explain(request: Request, error: Exception) -> Response:
 def _hang_up(request: Request, error: Exception) -> Response:
     """The answer to who has gone away while sending, which nobody hears."""
     return Response(status_code=400)
-
-
-def _named(data: bytes) -> io.BytesIO:
-    """The bytes as a file, by whose name errors call it."""
-    file = io.BytesIO(data)
-    file.name = "this file"
-    return file
 
 
 def _angle(text: str | None) -> float | None:

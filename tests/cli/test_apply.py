@@ -127,6 +127,48 @@ def test_plans_that_tell_no_run_are_applied_as_ever(folder, rotnet):
     assert status == 2 and "out/a.png is there already" in told
 
 
+def test_what_a_person_leaves_in_place_stays_until_it_changes(folder, rotnet):
+    place = ("correct", "in", "--in-place")
+    assert rotnet(*place, "--preview", "page.html", "--report", "plan.jsonl")[0] == 0
+    edit("a.png", action="upright", angle=0.0, reason="left as it is by a person")
+    before = everything("in")["in/a.png"]
+    assert "1 turned" in rotnet("apply", "decisions.jsonl")[1]
+    os.makedirs("in/later")
+    shutil.move("in/a.png", "in/later/named.png")
+    for more in ([], ["--level", "--crop", "keep"]):
+        assert counted(rotnet(*place, *more)[1])[0] == 0
+    status, told = rotnet(*place, "--dry-run", "--report", "plan.jsonl")
+    assert counted(told) == (0, 0) and "left as it is by a person: the page of --preview can change that" in told
+    edit("named.png", action="turned", angle=30.0, reason="turned by 30.0° by a person")
+    assert "1 turned" in rotnet("apply", "decisions.jsonl")[1]
+    assert everything("in")["in/later/named.png"] != before
+    save("in/a.png")  # as it was: the last word counts
+    assert counted(rotnet(*place, "--level")[1])[0] == 1
+
+
+def test_backups_of_a_plan_are_no_obstacle_later(folder, rotnet):
+    place = ("correct", "in", "--in-place", "--backup", ".orig")
+    rotnet(*place, "--preview", "page.html", "--report", "plan.jsonl")
+    edit("flat.png", action="upright", angle=0.0)
+    assert "2 turned" in rotnet("apply", "decisions.jsonl")[1]
+    after = everything("in")
+    for more in ([], ["--level"], ["--dry-run", "--report", "plan.jsonl"]):
+        status, told = rotnet(*place, *more)
+        assert status == 0 and counted(told)[0] == 0 and everything("in") == after
+    edit("a.png", action="turned", angle=90.0)  # would leave no way back to what it is now
+    status, told = rotnet("apply", "decisions.jsonl")
+    assert status == 1 and "in/a.png.orig is there already; move it" in told and everything("in") == after
+
+
+def test_what_changed_since_a_person_left_it_is_told(folder, rotnet):
+    rotnet("correct", "in", "--in-place", "--dry-run", "--report", "plan.jsonl")
+    edit("a.png", action="upright", angle=0.0)
+    save("in/a.png", 60.0)
+    status, told = rotnet("apply", "decisions.jsonl")
+    assert status == 1 and "in/a.png has changed since it was looked at" in told
+    assert counted(rotnet("correct", "in", "--in-place")[1])[0] == 1
+
+
 def test_nothing_replaces_what_a_person_decided(folder, rotnet):
     assert rotnet(*LOOK)[0] == 0
     edit("flat.png", action="turned", angle=90.0)

@@ -72,7 +72,7 @@ def test_upright_copies_a_summary_and_a_report(folder, rotnet, model):
     status, out, err = rotnet("correct", "in", "-o", "out", "--report", "logs/report.jsonl", "--crop", "same")
     assert status == 1
     assert SUMMARY.fullmatch(out).groups() == ("2", "1", "1", "1")
-    complaint, advice = err.splitlines()
+    complaint, advice, missing = err.splitlines()
     assert complaint.startswith("rotnet: in/bad.jpg is not a picture of a known format")
     assert advice == "1 unsure are left as they are: --list-unsure names them"
     assert everything("in") == before
@@ -239,6 +239,29 @@ def test_what_is_no_picture_by_its_name_is_told(folder, rotnet):
         assert err.endswith("rotnet: skipped, unsupported extension: 2 .cr2, 1 without extension\n")
 
 
+def test_links_to_folders_are_told(folder, rotnet):
+    os.mkdir("albums")
+    os.symlink("../in", "albums/first")
+    for where in (["-o", "out"], ["--in-place"]):
+        status, _, err = rotnet("correct", "albums", *where)
+        assert status == 2 and "no pictures to correct" in err and "Not followed: 1 link to a folder" in err
+    os.symlink("../in", "albums/second")
+    Path("albums/a.cr2").touch()
+    status, _, err = rotnet("correct", "in", "albums", "-o", "out")
+    assert status == 0
+    assert err == "rotnet: skipped, unsupported extension: 1 .cr2; not followed: 2 links to folders\n"
+
+
+def test_what_failed_is_said_to_be_no_copy(folder, rotnet):
+    Path("in/c.jpg").write_text("no picture")
+    run = ("correct", "in", "-o", "straight/")
+    for _ in range(2):
+        status, _, err = rotnet(*run)
+        assert status == 1 and err.endswith("\n1 that failed is not in straight/\n")
+    for other in ([*run, "--dry-run"], ["correct", "in", "--in-place"]):
+        assert "that failed" not in rotnet(*other)[2]
+
+
 def test_results_among_the_inputs_are_told(folder, rotnet):
     for _ in range(2):
         status, _, err = rotnet("correct", "in", "-o", "in/out", "--overwrite")
@@ -264,7 +287,7 @@ def test_options_of_turning_are_passed_on(folder, rotnet, options, method, size)
 
 def test_limit_of_pixels(folder, rotnet):
     status, _, err = rotnet("correct", "in", "-o", "out", "--max-pixels", "100")
-    assert status == 1 and err.count("\n") == 2 and "more than" in err
+    assert status == 1 and err.count("more than") == 2 and err.count("\n") == 3
 
 
 @pytest.mark.parametrize("report", ["in/a.png", "out/a.png", "other.JPG"])
@@ -306,7 +329,9 @@ def test_every_bad_file_is_one_line(folder, rotnet):
     status, out, err = rotnet("correct", "-o", "../out", "--report", "../report.jsonl", "--", ".")
     assert status == 1
     assert SUMMARY.fullmatch(out).groups() == ("5", "0", "0", str(len(traps)))
-    assert err.count("\n") == len(traps) and all(line.startswith("rotnet: ") for line in err.splitlines())
+    *complaints, missing = err.splitlines()
+    assert len(complaints) == len(traps) and all(line.startswith("rotnet: ") for line in complaints)
+    assert missing == f"{len(traps)} that failed are not in ../out"
     paths = {row["path"] for row in rows_of("../report.jsonl") if row["action"] == "turned"}
     assert all(os.path.exists(path) and os.path.exists(os.path.join("../out", path)) for path in paths)
 
@@ -321,10 +346,23 @@ def test_in_place_with_a_backup(folder, rotnet):
     assert after["in/a.png.orig"] == before["in/a.png"] != after["in/a.png"]
     assert rotnet("correct", "in", "--in-place", "--backup", ".orig")[0] == 0
     assert everything("in") == after
-    status, _, err = rotnet("correct", "in", "--in-place", "--backup", ".orig", "--journal", "another")
-    assert status == 2 and "in/a.png.orig is there already" in err
-    assert rotnet("correct", "in", "--in-place", "--backup", ".orig", "--resume")[0] == 0
-    assert everything("in") == after
+    for more in (["--resume"], ["--journal", "another"], ["--level"], ["--preview", "page.html"]):
+        assert rotnet("correct", "in", "--in-place", "--backup", ".orig", *more)[0] == 0, more
+        assert everything("in") == after
+    save("in/a.png", 60.0)  # which has no backup
+    status, _, err = rotnet("correct", "in", "--in-place", "--backup", ".orig", "--no-level")
+    assert status == 2
+    assert err == "rotnet: in/a.png.orig is there already. Move it, or choose another suffix for the backups.\n"
+
+
+def test_an_interrupted_run_alone_is_said_to_be_taken_up(folder, rotnet):
+    run = ("correct", "in", "-o", "out", "--journal", "journal")
+    assert rotnet(*run)[0] == 0
+    told = "rotnet: out/a.png is there already. "
+    assert rotnet(*run, "--level")[2] == f"{told}Move it, choose another folder, or --overwrite it.\n"
+    lines = Path("journal").read_text().splitlines(keepends=True)
+    Path("journal").write_text("".join(lines[:-1]))
+    assert rotnet(*run)[2].startswith(f"{told}Take the interrupted run up with --resume, move it, ")
 
 
 @pytest.mark.parametrize("places", [["-o", "out"], ["--in-place"], ["--in-place", "--backup", ".orig"]])
@@ -443,7 +481,7 @@ def test_rows_that_were_kept_are_applied_once(folder, rotnet, model, places):
     assert after["./in/b.png"] == before["in/b.png"] and not os.path.exists("out/b.png")
     assert angle_difference(predict_angle(rows_of("done.jsonl")[1]["target"], model=model).angle, 0.0) < 1
     assert rotnet("apply", "kept.jsonl", "--resume")[0] == 0
-    assert rotnet("apply", "kept.jsonl")[0] == (2 if "--in-place" in places else 0)
+    assert rotnet("apply", "kept.jsonl")[0] == (1 if "--in-place" in places else 0)  # in place it is another now
     assert rotnet("apply", "done.jsonl")[0] == 2
     assert rotnet("apply", "kept.jsonl", "--report", "kept.jsonl")[0] == 2
     assert everything(".") == after, "and not once more"
@@ -483,7 +521,7 @@ def test_one_picture_through_standard_input_and_output(folder, model):
         (["in", "-o", "in/a.png"], 1, "is not a folder"),
         (["in", "-o", "notes.txt/deep/down"], 1, "is not a folder"),
         (["in"], 2, "Say where the results go"),
-        (["in", "-o", "out", "--in-place"], 2, "Say where the results go"),
+        (["in", "-o", "out", "--in-place"], 2, "-o OUT and --in-place exclude each other"),
         (["in", "--in-place", "--overwrite"], 2, "--overwrite is for results in a folder"),
         (["in", "-o", "out", "--beyond", "leave"], 2, "--max-loss: say how much"),
         (["in", "--in-place", "--backup", ".xmp"], 2, "no picture's and no sidecar's"),

@@ -20,7 +20,7 @@ from trees import everything, make_traps, save, save_flat
 
 from rotnet import angle_difference, correct_files, predict_angle
 from rotnet.errors import OutputError, UsageError
-from rotnet.files import FilePrediction, Turning, plan_in_place, plan_targets, predict_files
+from rotnet.files import FilePrediction, Turning, decide_files, plan_in_place, plan_targets, predict_files
 from rotnet.geometry.cropping import share_lost
 from rotnet.images import turn_file
 
@@ -491,6 +491,37 @@ def test_slow_picture_does_not_hold_up_whoever_stops(folder, compass, monkeypatc
     results.close()
     assert time.monotonic() - started < 10, "half a second; the picture takes thirty"
     leave.set()
+
+
+@pytest.mark.parametrize("angle", [30.0, 90.0])
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("a.gif", "an animation, which rotnet does not turn"), ("a.jp2", "is JPEG 2000"), ("a.tif", "several pages")],
+)
+def test_a_plan_promises_no_turn_that_the_run_refuses(folder, compass, name, sentence, angle):
+    frames = [Image.fromarray(crooked(angle)), Image.fromarray(crooked(0.0))]
+    frames[0].save(name, **({} if name == "a.jp2" else {"save_all": True, "append_images": frames[1:]}))
+    targets = plan_targets([name], "out")
+    (planned,) = decide_files(targets, compass)
+    (done,) = correct_planned(targets, compass)
+    assert planned.action == done.action == "failed" and planned.error == done.error and sentence in done.error
+    if name == "a.tif":  # whose pixels a sidecar leaves alone
+        assert next(decide_files(targets, compass, how=Turning(sidecar=True))).action == "turned"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"output": "out"}, r"out/a\.png is there already\. Give overwrite=True, or another folder\."),
+        ({"in_place": True, "backup": ".orig"}, r"a\.png\.orig is there already\. Move it, or give another backup\."),
+    ],
+)
+def test_what_is_there_already_is_told_to_programs_without_flags(folder, compass, options, sentence):
+    for name in "in/a.png", "out/a.png":
+        save(name)
+    Path("in/a.png.orig").touch()
+    with pytest.raises(UsageError, match=f"{sentence}$"):
+        correct_files("in", model=compass, **options)
 
 
 @pytest.mark.parametrize(

@@ -375,12 +375,15 @@ def test_raw_photographs_get_a_sidecar_that_adobe_reads(folder, compass, in_plac
     os.mkdir("in")
     Path("in/a.CR2").write_bytes(raw(90.0))
     Path("in/b.nef").write_bytes(b"nothing in it")
+    Path("in/c.dng").write_bytes(b"II*\0 no tags")
     before = everything("in")
     if in_place:
         results = list(correct_planned(plan_in_place(["in"], raw=True), compass, sidecar=True))
     else:
         results = copies(compass, sidecar=True)
-    assert [one.action for one in results] == ["turned", "failed"] and "no preview" in results[1].error
+    assert [one.action for one in results] == ["turned", "failed", "failed"]
+    assert "in/b.nef is a raw photograph in which no preview" in results[1].error
+    assert results[2].error.startswith("in/c.dng ")
     assert told("in/a.xmp" if in_place else "out/a.xmp") == "6"
     assert before.items() <= everything("in").items()
     assert in_place or Path("out/a.CR2").read_bytes() == Path("in/a.CR2").read_bytes()

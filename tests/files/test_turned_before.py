@@ -3,14 +3,16 @@
 import errno
 import logging
 import os
+import sqlite3
 import threading
+from contextlib import closing
 
 from pictures import encoded, smooth
 from trees import save
 
 from rotnet import correct_files
 from rotnet.files import turned_before
-from rotnet.files.turned_before import TurnedBefore
+from rotnet.files.turned_before import LEFT, REASON, TurnedBefore
 
 
 def test_it_is_shared_by_threads_and_runs(tmp_path):
@@ -27,6 +29,19 @@ def test_it_is_shared_by_threads_and_runs(tmp_path):
     assert all(first.has(one) and second.has(one) for one in pictures) and not first.has(b"another")
     first.close(), second.close()
     assert TurnedBefore(tmp_path / "a" / "b").has(pictures[0])
+
+
+def test_what_a_person_left_is_remembered_beside_an_older_database(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "old")) as connection, connection:
+        connection.execute("CREATE TABLE turned (fingerprint BLOB PRIMARY KEY) WITHOUT ROWID")
+    memory, picture = TurnedBefore(tmp_path / "old"), encoded(smooth())
+    assert memory.why_not(picture) is None
+    memory.add(picture)
+    assert memory.why_not(picture) == REASON
+    memory.leave(picture)
+    assert memory.why_not(picture) == LEFT and memory.why_not(b"another") is None
+    memory.leave_no_more(picture)
+    assert memory.why_not(picture) == REASON
 
 
 def test_without_a_place_nothing_is_remembered_and_that_is_told_once(tmp_path, caplog):

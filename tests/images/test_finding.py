@@ -1,7 +1,7 @@
 import os
 import pathlib
 
-from rotnet.images.finding import count_others, find_images
+from rotnet.images.finding import LINKED_FOLDER, count_others, find_images
 
 
 def test_find_images(tmp_path):
@@ -42,4 +42,8 @@ def test_others_are_counted_by_extension(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert count_others([tmp_path]) == {".cr2": 2, ".mov": 1, "": 1}
+    for name in "album", "album.jpg", "album.cr2", ".hidden":
+        (tmp_path / name).symlink_to("d")
+    assert count_others([tmp_path], raw=True) == {".mov": 1, "": 1, LINKED_FOLDER: 3}
+    assert len(list(find_images([tmp_path], raw=True))) == 4
     assert count_others([tmp_path / "notes", tmp_path / "missing"]) == {}

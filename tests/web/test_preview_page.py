@@ -124,6 +124,17 @@ def test_a_picture_that_is_turned_to_0_is_left_as_it_is(browser, sheet, tmp_path
     assert told(browser).startswith("2 to turn, 2 to leave"), "from there on"
 
 
+def test_quarter_turns_of_what_is_left_are_of_the_picture_as_it_is(browser, sheet, tmp_path):
+    browser.get(sheet)
+    assert rows_of("plan.jsonl")["flat.png"]["action"] == "unsure"
+    click(browser, "flat.png", "right")
+    click(browser, "a.png", "leave")
+    for _ in range(2):
+        click(browser, "a.png", "left")
+    rows = rows_of(saved(browser, tmp_path))
+    assert (rows["flat.png"]["angle"], rows["a.png"]["angle"]) == (90, 180)
+
+
 def test_keys_decide_and_undo_takes_back(browser, sheet, tmp_path):
     browser.get(sheet)
     plan = rows_of("plan.jsonl")
