@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from rotnet.datasets import Labelled, split_class_folders, split_photos
 from rotnet.datasets.augmentation import Augmentation
-from rotnet.errors import UsageError, WeightsError
+from rotnet.errors import WeightsError
 from rotnet.evaluation.classification_plots import plot_class_counts, plot_confusion, plot_predictions
 from rotnet.models import BACKBONES, build_classifier, load_rotation_model
-from rotnet.models.transfer import usual_weights
+from rotnet.models.transfer import unknown_backbone, usual_weights
 from rotnet.training.classification import (
     UPRIGHT_CLASSES,
     LabelledBatches,
@@ -160,7 +160,7 @@ def compare_classifiers(
     """
     for backbone in backbones:  # before hours go by with those that are named before it
         if backbone not in (*BACKBONES, "rotnet"):
-            raise UsageError(f"backbone must be one of {BACKBONES}, or 'rotnet'. Received: backbone={backbone!r}.")
+            raise unknown_backbone(backbone, also=["rotnet"])
     for backbone in backbones:
         check_run_folder(Path(output, backbone), "classifier", pictures=folder)
     reports = {}

@@ -259,6 +259,22 @@ def test_a_mistyped_backbone_is_told_before_any_is_taught(folder, monkeypatch, c
     monkeypatch.setattr(class_recipes, "run_classifier", lambda *_, backbone, **__: taught.append(backbone))
     assert main(["train", "classifier", "in", "--backbone", "small_cnn", "typo"]) == 2
     assert not taught and "Received: backbone='typo'" in capfd.readouterr().err
+    assert main(["train", "classifier", "in", "--backbone", "resnet51"]) == 2
+    assert capfd.readouterr().err.endswith("did you mean 'resnet50'?\n")
+
+
+def test_what_does_not_go_together_is_told_in_words_of_the_command(folder, capfd):
+    photos(folder / "upright")
+    for more, sentence in (
+        (["--backbone", "small_cnn", "--from", "imagenet"], "--from random or --random-weights"),
+        ([*SMALL, "--devices", "99"], "Received: devices=99"),
+    ):
+        assert main(["train", "photos", "upright", *more]) in (1, 2)
+        assert sentence in capfd.readouterr().err
+    assert main(["classify", "upright", "--model", "photo"]) == 2
+    assert "photo is a preset that tells angles: use rotnet predict --model photo" in capfd.readouterr().err
+    assert main(["classify", "upright", "--model", "runs/none"]) == 1
+    assert "there is no runs/none/model.keras" in capfd.readouterr().err
 
 
 def test_upright_pictures_are_told_from_others(folder, capfd):
