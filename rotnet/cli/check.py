@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         problems(),
         options.format,
         columns=("path", "angle", "confidence", "upright", "action", "reason", "error"),
-        header=f"{'angle':>8} {'confidence':>10} {'upright':>8}",
+        header=f"{'angle':>8} {'confidence':>10} {'action':<11} {'upright':>8}",
         line=_row,
     )
     if not found:
@@ -77,4 +77,5 @@ def _row(result: FileCheck) -> str:
     from rotnet.geometry.angles import shown_angle
 
     assert result.prediction is not None and result.decision is not None
-    return f"{shown_angle(result.prediction.angle):>8} {result.decision.confidence:>10.2f} {result.upright:>8.2f}"
+    angle, decision = shown_angle(result.prediction.angle), result.decision
+    return f"{angle:>8} {decision.confidence:>10.2f} {decision.action:<11} {result.upright:>8.2f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from rotnet.cli.common import add_command, complain, on_one_line, path
@@ -32,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
     pictures = list(find_images(options.paths))
     if not pictures:
         raise UsageError("There are no pictures to look at: name files, or folders that hold pictures.")
+    _check_model(options.model)
     failed = 0
     with quiet_frameworks():
         require("keras", "train", "a classifier")
@@ -47,3 +49,18 @@ def run(options: argparse.Namespace) -> int:
                 name, probability = answer
                 print(on_one_line(f"{probability:>11.2f}  {name:<16}  {picture}"), flush=True)
     return 1 if failed else 0
+
+
+def _check_model(name: str) -> None:
+    """Say where a model belongs that tells angles instead of classes."""
+    from rotnet.inference.presets import MODEL_FILE, presets
+
+    if Path(name, "model.keras").is_file():
+        return
+    is_preset = name in presets()
+    if is_preset or Path(name).suffix in (".onnx", ".keras", ".tflite") or Path(name, MODEL_FILE).is_file():
+        what = "a preset that tells angles" if is_preset else "no folder of a classifier"
+        raise UsageError(
+            f"{name} is {what}: use rotnet predict --model {name} for angles, and here the folder that "
+            "rotnet train classifier or upright wrote."
+        )

@@ -179,29 +179,12 @@ def seed(text: str) -> int:
 
 def fill(text: str) -> float | tuple[float, ...] | str:
     """What empty corners are filled with, as an argument's type."""
-    from rotnet.geometry.filling import FILLS
-
-    if text in FILLS:
-        return text
-    try:
-        values = tuple(float(value) for value in text.split(","))
-    except ValueError:
-        return _colour(text)
-    if len(values) not in (1, 3, 4):
-        raise argparse.ArgumentTypeError(f"must be one number, three or four, not {len(values)}")
-    return values if len(values) > 1 else values[0]
-
-
-def _colour(text: str) -> tuple[float, ...]:
-    """Red, green and blue of a colour by its name, or as #ffffff."""
-    from PIL import ImageColor
+    from rotnet.geometry.filling import read_fill
 
     try:
-        return tuple(map(float, ImageColor.getrgb(text)))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be mirror, blur, a colour such as white, a number, or one a channel such as 255,0,0, not {text!r}"
-        ) from None
+        return read_fill(text)
+    except UsageError as error:  # which begins with the name, as argparse does
+        raise argparse.ArgumentTypeError(str(error).removeprefix("fill ")) from None
 
 
 def path(text: str) -> str:

@@ -18,7 +18,7 @@ from rotnet.cli.common import (
     path,
 )
 from rotnet.cli.progress import check_replaceable
-from rotnet.errors import OutputError, require
+from rotnet.errors import OutputError, UsageError, require
 
 if TYPE_CHECKING:
     from rotnet.cli.progress import Kind
@@ -69,6 +69,10 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
     if options.report is not None:
+        if not options.report.lower().endswith((".html", ".htm")):
+            raise UsageError(
+                f"--report is a page for the browser: its name must end in .html. Received: {options.report}."
+            )
         require("matplotlib", "train", "plotting")
     from dataclasses import asdict
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from rotnet.cli.common import add_command, path
 from rotnet.cli.quiet import quiet_frameworks
+from rotnet.errors import UsageError, require
 
 EXTENSIONS = {"onnx": ".onnx", "litert": ".tflite", "keras": ".keras", "folder": ""}
 
@@ -38,6 +39,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "-o", "--output", type=path, metavar="FILE", help="default: the model's name, with the extension of the format"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace a model that is there already")
     parser.add_argument(
         "--pictures", type=path, metavar="PATH", help="check on these pictures; default: those of scikit-image"
     )
@@ -45,7 +47,6 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask for, and return the exit status."""
-    from rotnet.errors import UsageError, require
     from rotnet.images.finding import find_images
     from rotnet.inference.model_folder import save_folder
 
@@ -54,8 +55,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--licence is for the card of a folder: say --format folder, or leave it out.")
     if options.pictures is not None and options.format == "folder":
         raise UsageError("A folder holds the model as it is, which needs no check: leave out --pictures.")
-    if target.exists() and options.output is None:
-        raise UsageError(f"{target} is there already: name the file with -o.")
+    _check_target(target, options)
     if options.format == "folder":
         save_folder(options.model, target, licence=options.licence)
         print(f"{target}: describe the model in {target / 'README.md'} before you share it")
@@ -70,3 +70,14 @@ def run(options: argparse.Namespace) -> int:
         difference = export_model(options.model, target, format=options.format, pictures=pictures)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, probabilities within {difference:.1g} of {options.model}")
     return 0
+
+
+def _check_target(target: Path, options: argparse.Namespace) -> None:
+    """Refuse to replace a model that nobody has asked to replace."""
+    if options.format == "folder":
+        if options.overwrite:
+            raise UsageError("--overwrite is for a file; a folder may hold your own card: name another with -o.")
+        if target.exists() and options.output is None:
+            raise UsageError(f"{target} is there already: name another folder with -o.")
+    elif target.exists() and not options.overwrite:
+        raise UsageError(f"{target} is there already: name another file with -o, or replace it with --overwrite.")

@@ -140,13 +140,30 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+# what others want for the same, and nobody needs to say here
+NEEDLESS = {"--recursive": "sub-folders are looked at anyway"}
+
+
 class Parser(argparse.ArgumentParser):
-    """A parser that says what a mistyped command or choice may have meant."""
+    """A parser that says what a mistyped command, choice or option may have meant."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Complain of what a command does not know by its own usage, where argparse leaves that to the first parser."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown and self._subparsers is None:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
 
     def error(self, message: str) -> NoReturn:
         """End with the usage, the message and what is near to what was typed."""
-        found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
-        close = difflib.get_close_matches(found[1][:100], re.findall(r"[\w.-]+", found[2]), n=1) if found else []
+        close: list[str] = []
+        if found := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message):
+            close = difflib.get_close_matches(found[1][:100], re.findall(r"[\w.-]+", found[2]), n=1)
+        elif found := re.search(r"unrecognized arguments: (?:.* )??(--[\w-]+)", message):
+            if needless := NEEDLESS.get(found[1]):
+                message = f"{message}; {needless}"
+            # short names of options are alike by chance
+            close = difflib.get_close_matches(found[1][:100], self._option_string_actions, n=1, cutoff=0.75)
         super().error(f"{message}; did you mean {close[0]!r}?" if close else message)
 
 

@@ -106,9 +106,11 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run_shard(options: argparse.Namespace) -> int:
-    from rotnet.engines.batch import BatchPredictor
-    from rotnet.engines.shards import Job, Shard, job_of, options_of, predict_shard, retry_shard, shard_paths
-
+    if options.output.lower().endswith((".csv", ".json", ".jsonl")):
+        format = "csv" if options.output.lower().endswith(".csv") else "jsonl"
+        raise UsageError(
+            f"-o is a folder of Parquet tables: leave it out, and say --format {format} > {options.output}"
+        )
     if "-" in options.paths:
         raise UsageError("- is one picture from standard input: leave out -o, which is for tables of many.")
     if options.address is not None and not options.engine:
@@ -117,6 +119,9 @@ def _run_shard(options: argparse.Namespace) -> int:
         raise UsageError("--engine does all shards that are missing: leave out --shard.")
     if options.format != "table":
         raise UsageError("-o writes Parquet tables and prints no rows: leave out --format.")
+    from rotnet.engines.batch import BatchPredictor
+    from rotnet.engines.shards import Job, Shard, job_of, options_of, predict_shard, retry_shard, shard_paths
+
     predict = BatchPredictor(
         options.model,
         **_asked(options),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rotnet.errors import UsageError
 from rotnet.geometry.cropping import Beyond, CropName, named_crop
-from rotnet.geometry.filling import Fill
+from rotnet.geometry.filling import Fill, numbers_of
 from rotnet.images import reading, turn_file
 from rotnet.images.raw import RAW_EXTENSIONS
 from rotnet.images.turn_file import QuarterTurns
@@ -43,6 +43,7 @@ class Turning:
     sidecar: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "fill", numbers_of(self.fill))  # plans hold what the name of a colour stands for
         turn_file.check_options(
             crop=self.crop,
             fill=self.fill,

@@ -36,8 +36,16 @@ def check_allowed(angle_range: AngleRange | None, right_angles: bool) -> None:
             "angle_range must be None or (low, high) degrees, low < high and at most 360 apart, as (-15, 15). "
             f"Received: angle_range={angle_range!r}."
         )
-    if right_angles and not allowed_right_angles(angle_range):
+    if not right_angles:
+        return
+    allowed = allowed_right_angles(angle_range)
+    if not allowed:
         raise UsageError(f"angle_range must hold a right angle to choose from. Received: angle_range={angle_range!r}.")
+    if allowed == [0.0]:  # what is left to answer is that every picture stands upright
+        raise UsageError(
+            "angle_range leaves 0 as the only right angle, so that nothing would be turned: leave out right_angles "
+            f"(--right-angles) or angle_range (--angle-range). Received: angle_range={angle_range!r}."
+        )
 
 
 def decode_allowed(

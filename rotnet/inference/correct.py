@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rotnet.geometry.cropping import NOTABLE_LOSS, Beyond, CropName, chosen_crop
-from rotnet.geometry.filling import Fill
+from rotnet.geometry.filling import AnyFill, numbers_of, white_of
 from rotnet.geometry.warping import Interpolation
 from rotnet.images import reading
 from rotnet.images.turning import check_max_loss, check_options, turn_back
@@ -24,7 +24,7 @@ def correct_rotation(
     *,
     model: Model = "photo",
     crop: CropName = "fit",
-    fill: Fill = 0,
+    fill: AnyFill = 0,
     max_loss: float | None = None,
     beyond: Beyond = "keep",
     interpolation: Interpolation = "lanczos",
@@ -51,8 +51,8 @@ def correct_rotation(
             `"inscribed"` and `"expand"` stand for `"fit"` and `"keep"`.
         fill: Pixel value of what lies outside the picture, on the picture's own scale. One number is for every channel,
             alpha too, so that 0 is transparent where there is alpha. Several are one a channel, or red, green and blue,
-            which become gray where there is no colour, and opaque. `"mirror"` for the picture's mirror image, `"blur"`
-            for that fading into a blur.
+            which become gray where there is no colour, and opaque. The name of a colour, `"white"` or `"#ffffff"` say,
+            stands for these. `"mirror"` for the picture's mirror image, `"blur"` for that fading into a blur.
         max_loss: The largest share of the picture's area, from 0 to 1, that the crop may lose; None for any.
         beyond: What is done where it would lose more: `"keep"` keeps everything, `"leave"` does not turn the picture.
         interpolation: `"nearest"`, `"bilinear"`, `"cubic"` or `"lanczos"`.
@@ -84,7 +84,7 @@ def correct_rotation(
         >>> upright.shape
         (60, 80, 3)
     """
-    asked = check_options(crop, fill, interpolation)
+    asked = check_options(crop, numbers_of(fill), interpolation)
     check_max_loss(max_loss, beyond)
     predictor = as_predictor(model)
     options = Options(
@@ -105,7 +105,10 @@ def correct_rotation(
         taken, lost = chosen_crop(width, height, turn, asked, max_loss, beyond)
         if max_loss is None and lost > NOTABLE_LOSS:
             _log.warning("the crop loses %.0f %% of a picture's area: crop='keep' or max_loss keeps it", 100 * lost)
-        upright = turn_back(loaded, turn if taken else 0.0, crop=taken or asked, fill=fill, interpolation=interpolation)
+        corners = numbers_of(fill, white=white_of(loaded))
+        upright = turn_back(
+            loaded, turn if taken else 0.0, crop=taken or asked, fill=corners, interpolation=interpolation
+        )
         return (upright, prediction) if return_prediction else upright
 
     return list(each(image, correct)) if is_many(image) else correct(image)

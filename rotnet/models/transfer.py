@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import difflib
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -133,7 +134,7 @@ def picture_features(backbone: str, *, input_shape: tuple[int, int, int], imagen
         UsageError, WeightsError: As for `build_model`.
     """
     if backbone not in BACKBONES:
-        raise UsageError(f"backbone must be one of {BACKBONES}. Received: backbone={backbone!r}.")
+        raise unknown_backbone(backbone)
     if head not in ("pool", "flatten"):
         raise UsageError(f"head must be 'pool' or 'flatten'. Received: head={head!r}.")
     channels = (1, 3) if backbone in UNTAUGHT else (3,)
@@ -141,7 +142,10 @@ def picture_features(backbone: str, *, input_shape: tuple[int, int, int], imagen
         shapes = " or ".join(f"(height, width, {number})" for number in channels)
         raise UsageError(f"input_shape must be {shapes}. Received: input_shape={input_shape}.")
     if imagenet and backbone in UNTAUGHT:
-        raise WeightsError(f"{backbone} has no ImageNet weights: use weights=None, or a backbone such as {SHIPPED}.")
+        raise WeightsError(
+            f"{backbone} has no ImageNet weights: begin with random ones (weights=None; --from random or "
+            f"--random-weights), or take a backbone that has, such as {SHIPPED}."
+        )
     try:
         family, features = _backbone(backbone, input_shape)
     except ValueError as error:  # Keras', in words of each network's own
@@ -155,6 +159,14 @@ def picture_features(backbone: str, *, input_shape: tuple[int, int, int], imagen
     x = features(_preprocess(inputs, family))
     x = layers.GlobalAveragePooling2D(name="pool")(x) if head == "pool" else layers.Flatten(name="flatten")(x)
     return inputs, x
+
+
+def unknown_backbone(backbone: str, *, also: Sequence[str] = ()) -> UsageError:
+    """The error that says which backbones there are, and which one a name is near to."""
+    names = (*BACKBONES, *also)
+    close = difflib.get_close_matches(str(backbone)[:100], names, n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else "."
+    return UsageError(f"backbone must be one of {names}. Received: backbone={backbone!r}{meant}")
 
 
 def backbone_of(model: keras.Model) -> keras.Model:

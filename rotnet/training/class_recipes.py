@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from rotnet.datasets import Labelled, split_class_folders, split_photos
 from rotnet.datasets.augmentation import Augmentation
-from rotnet.errors import UsageError, WeightsError
+from rotnet.errors import WeightsError
 from rotnet.evaluation.classification_plots import plot_class_counts, plot_confusion, plot_predictions
 from rotnet.models import BACKBONES, build_classifier, load_rotation_model
-from rotnet.models.transfer import usual_weights
+from rotnet.models.transfer import unknown_backbone, usual_weights
 from rotnet.training.classification import (
     UPRIGHT_CLASSES,
     LabelledBatches,
@@ -28,6 +28,7 @@ from rotnet.training.classification import (
 from rotnet.training.devices import Devices, several_devices
 from rotnet.training.metrics import BinaryAUC
 from rotnet.training.progress import Say, watched
+from rotnet.training.run_folder import check_run_folder, mark_run
 from rotnet.training.run_pictures import save_figure, save_learning_curves
 
 _log = logging.getLogger(__name__)
@@ -56,8 +57,9 @@ def run_classifier(
     Args:
         folder: Holds a folder of pictures for each class; 70 % of them are learned from, 20 % choose the best epoch,
             10 % measure, unless the `manifest.csv` of `rotnet prepare` in it says which.
-        output: Where the run lives: `model.keras`, `classes.json`, `metrics.json`, `learning-curves.png`,
-            `class-counts.png`, `confusion.png` and, if there are mistakes, `misclassified.png`.
+        output: Where the run lives, outside of `folder`; new, empty, or of an earlier such run, which is replaced. It
+            receives `model.keras`, `classes.json`, `metrics.json`, `learning-curves.png`, `class-counts.png`,
+            `confusion.png` and, if there are mistakes, `misclassified.png`.
         backbone: A name in `rotnet.models.BACKBONES`, or `"rotnet"` for the one of `rotation_model`, which has learned
             which way pictures are up.
         pretrained: Whether the backbone has learned from ImageNet; the small ones never have.
@@ -75,10 +77,11 @@ def run_classifier(
         The `rotnet.evaluation.classification_scores.classification_report`.
 
     Raises:
-        UsageError: The folder holds too little, or an option is not as described.
+        UsageError: The folder holds too little, `output` something else, or an option is not as described.
         WeightsError: The weights to begin with cannot be had.
     """
     output, shape = Path(output), (size, size, 3)
+    check_run_folder(output, "classifier", pictures=folder)
     keras.utils.set_random_seed(seed)
     learn, val, test = split_class_folders(folder, SHARES, seed=seed)
     classes = learn.classes
@@ -89,6 +92,7 @@ def run_classifier(
             model = build_classifier(load_rotation_model(rotation_model), len(classes), input_shape=shape)
         else:
             model = build_classifier(backbone, len(classes), input_shape=shape, weights=weights)
+        mark_run(output, "classifier")
         report = teach(
             model,
             classes,
@@ -156,7 +160,9 @@ def compare_classifiers(
     """
     for backbone in backbones:  # before hours go by with those that are named before it
         if backbone not in (*BACKBONES, "rotnet"):
-            raise UsageError(f"backbone must be one of {BACKBONES}, or 'rotnet'. Received: backbone={backbone!r}.")
+            raise unknown_backbone(backbone, also=["rotnet"])
+    for backbone in backbones:
+        check_run_folder(Path(output, backbone), "classifier", pictures=folder)
     reports = {}
     failed = None
     for backbone in dict.fromkeys(backbones):
@@ -222,8 +228,9 @@ def run_upright(
 
     Args:
         folder, batch_size, seed, workers: As for `upright_streams`.
-        output: Where the run lives: `model.keras`, `classes.json`, `metrics.json`, `learning-curves.png` and
-            `predictions.png` (wrong answers in red).
+        output: Where the run lives, outside of `folder`; new, empty, or of an earlier such run, which is replaced. It
+            receives `model.keras`, `classes.json`, `metrics.json`, `learning-curves.png` and `predictions.png` (wrong
+            answers in red).
         backbone: A name in `rotnet.models.BACKBONES`.
         weights: None for random weights, `"imagenet"` for a backbone that has learned from ImageNet, but for the small
             ones, which never have.
@@ -237,15 +244,17 @@ def run_upright(
         The `rotnet.evaluation.classification_scores.classification_report`.
 
     Raises:
-        UsageError: The folder holds too little, or an option is not as described.
+        UsageError: The folder holds too little, `output` something else, or an option is not as described.
         WeightsError: The weights to begin with cannot be had.
     """
     output, shape = Path(output), (size, size, 3)
+    check_run_folder(output, "upright", pictures=folder)
     keras.utils.set_random_seed(seed)
     learn, val = upright_streams(folder, shape, batch_size=batch_size, seed=seed, workers=workers)
     weights = weights and usual_weights(backbone)
     with several_devices(devices), watched(say) as told:
         model = build_classifier(backbone, len(UPRIGHT_CLASSES), input_shape=shape, weights=weights)
+        mark_run(output, "upright")
         report = teach(
             model,
             UPRIGHT_CLASSES,

@@ -118,8 +118,12 @@ def _chosen(found: Sequence[str], number: int | Literal["all"]) -> list[str]:
     if number == "all":
         return list(found)
     if not 1 <= number <= len(found):
-        there = ", ".join(found)
-        raise UsageError(f"devices must be from 1 to {len(found)}, for there are {there}. Received: devices={number}.")
+        there = ", ".join(name.removeprefix("/device:") for name in found)
+        raise UsageError(
+            f"devices must be from 1 to {len(found)}, as many as Keras finds ({there}). Received: devices={number}."
+            if len(found) > 1
+            else f"There is one device to learn on ({there}): leave out --devices. Received: devices={number}."
+        )
     return list(found[:number])
 
 

@@ -96,8 +96,10 @@ class ImageClassifier:
         Raises:
             WeightsError: The folder holds no classifier.
         """
+        if not (file := Path(folder, "model.keras")).is_file():
+            raise WeightsError(f"{folder} must hold model.keras and classes.json of a classifier: there is no {file}.")
         try:
-            model = keras.models.load_model(Path(folder, "model.keras"), compile=False, safe_mode=True)
+            model = keras.models.load_model(file, compile=False, safe_mode=True)
             classes = tuple(json.loads(Path(folder, "classes.json").read_text(encoding="utf-8")))
             if model.output_shape != (None, len(classes)):
                 raise ValueError(f"the answers have the shape {model.output_shape}, the classes are {len(classes)}")

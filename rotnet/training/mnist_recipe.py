@@ -22,6 +22,7 @@ from rotnet.training.devices import Devices, several_devices
 from rotnet.training.fitting import TrainingSettings, Verbosity, fit
 from rotnet.training.generators import RotNetDataGenerator
 from rotnet.training.progress import Say, watched
+from rotnet.training.run_folder import check_run_folder, mark_run
 from rotnet.training.run_pictures import save_learning_curves, write_report
 
 # the recipe of the preset `mnist`
@@ -66,6 +67,7 @@ def train_mnist(
     common: dict[str, Any] = {"color_mode": "grayscale", "batch_size": batch_size, "seed": seed, "sigma": sigma}
     train = RotNetDataGenerator(taught, shuffle=True, augmentation=MNIST_AUGMENTATION, workers=workers, **common)
     val = RotNetDataGenerator(held_back, same_every_epoch=True, **common)
+    mark_run(Path(output), "mnist")
     with watched(say) as told:
         return fit(mnist_p4cnn(), train, val, settings, output, **{"verbose": verbose, **told})
 
@@ -82,7 +84,7 @@ def run_mnist(
     """Train on MNIST, export the model, calibrate it and measure it on the 10,000 test digits.
 
     Args:
-        output: Where the run lives; started again, it goes on.
+        output: Where the run lives: new, empty, or of the same run, which goes on.
         data: An `mnist.npz`; see `rotnet.datasets.load_mnist`.
         epochs: None as the preset `mnist` was trained.
         seed: Of everything drawn.
@@ -93,6 +95,7 @@ def run_mnist(
         The report that is also written to `metrics.json`; the model lies beside it as `model.onnx`.
     """
     output = Path(output)
+    check_run_folder(output, "mnist")
     settings = MNIST_SETTINGS if epochs is None else replace(MNIST_SETTINGS, epochs=epochs)
     with several_devices(devices):
         taught = train_mnist(output, data=data, settings=settings, seed=seed, say=say)

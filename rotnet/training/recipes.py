@@ -34,6 +34,7 @@ from rotnet.training.devices import Devices, several_devices
 from rotnet.training.fitting import TrainingSettings, Verbosity, fit
 from rotnet.training.generators import RotNetDataGenerator
 from rotnet.training.progress import Say, watched
+from rotnet.training.run_folder import check_run_folder, mark_run
 from rotnet.training.run_pictures import save_learning_curves, save_training_examples, save_worst, write_report
 
 
@@ -114,6 +115,7 @@ def train_photos(
         )
         val = RotNetDataGenerator(upright["val"], augmentation=SAVED, same_every_epoch=True, **common)
         if number == 1:
+            mark_run(Path(output), "photos")
             images, labels = train[0]
             save_training_examples(images, labels.argmax(axis=1), Path(output))
         title = f"stage {number} of {len(stages)}, " if len(stages) > 1 else ""
@@ -216,7 +218,7 @@ def run_photos(
 
     Args:
         folder: Upright photographs; see `rotnet.datasets.split_photos` for how it is divided.
-        output: Where the run lives; started again, it goes on.
+        output: Where the run lives, outside of `folder`: new, empty, or of the same run, which goes on.
         backbone: A name in `rotnet.models.BACKBONES`; None for that of the model that is gone on from, else
             `"efficientnet_lite0"`.
         stages: Each as `parse_stage` reads it; None as the network that the preset `photo` grew from was trained, with
@@ -234,11 +236,12 @@ def run_photos(
         whether the answers are no better than chance.
 
     Raises:
-        UsageError: The folder holds too little, an option is not as described, or the model that is gone on from has
-            another backbone.
+        UsageError: The folder holds too little, `output` something else than this run, an option is not as described,
+            or the model that is gone on from has another backbone.
         WeightsError: The weights to begin with cannot be had or do not fit.
     """
     output, say_or_not = Path(output), say or (lambda line: None)
+    check_run_folder(output, "photos", pictures=folder)
     begun = None if weights in (None, "imagenet") else load_rotation_model(weights)
     if begun is not None:
         found = backbone_of(begun).name

@@ -12,8 +12,8 @@ A picture is the body of a request, whatever its content type. Errors come as `{
 `POST /correct`
     The upright picture in its own format, with its metadata; byte for byte what came if it is not to be turned.
     Parameters: `angle`, degrees that the picture is turned by, instead of the model's; `crop`, `fit` (the default),
-    `aspect`, `keep` or `same`; `fill`, `mirror`, `blur` or a pixel value (0, the default), of what corners are filled
-    with. The header `Rotnet-Angle` tells the angle.
+    `aspect`, `keep` or `same`; `fill`, of what corners are filled with: `mirror`, `blur`, a colour such as `white`, or
+    pixel values such as 255 or 255,0,0 (0 by default). The header `Rotnet-Angle` tells the angle.
 
 `POST /preview`
     A JPEG of at most 1600 pixels, upright as its EXIF orientation says, for pictures that no browser shows.
@@ -37,7 +37,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rotnet.errors import ImageError, RotNetError, UsageError
-from rotnet.geometry.filling import FILLS, Fill
+from rotnet.geometry.filling import Fill, read_fill
 from rotnet.images import reading
 from rotnet.images.orientation import shown_orientation
 from rotnet.images.turn_file import turn_bytes
@@ -256,15 +256,11 @@ def _angle(text: str | None) -> float | None:
 
 
 def _fill(text: str) -> Fill:
-    if text in FILLS:
-        return text
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0.0 <= value <= 255.0:
-        raise UsageError(f"fill must be {', '.join(FILLS)} or a pixel value from 0 to 255. Received: {text!r}.")
-    return value
+    fill = read_fill(text)
+    values = fill if isinstance(fill, tuple) else () if isinstance(fill, str) else (fill,)
+    if not all(0.0 <= value <= 255.0 for value in values):  # nor is NaN
+        raise UsageError(f"fill must be pixel values from 0 to 255. Received: {text!r}.")
+    return fill
 
 
 def _media_type(data: bytes) -> str:

@@ -60,6 +60,10 @@ def test_bash_completes(tmp_path, capsys):
     assert completed(text, "rotnet", "correct", "--min", folder=tmp_path) == ["--min-confidence"]
     assert "expand" in completed(text, "rotnet", "correct", "--crop", "e", folder=tmp_path)
     assert "model.onnx" in completed(text, "rotnet", "check", "--model", "mod", folder=tmp_path)
+    for words in (("check", "--model"), ("export",), ("train", "photos", "in", "--from")):
+        offered = completed(text, "rotnet", *words, "pho", folder=tmp_path)
+        assert {"photo", "photo_int8"} <= set(offered) and any("photos" in word for word in offered), words
+    assert completed(text, "rotnet", "train", "photos", "in", "--from", "imagen", folder=tmp_path) == ["imagenet"]
     assert any("photos" in word for word in completed(text, "rotnet", "check", "ph", folder=tmp_path))
 
 

@@ -108,6 +108,7 @@ def test_odd_names_are_printed_and_written(folder, model):
         (["predict", "empty"], 2, "no pictures to look at"),
         (["predict", "in", "--angle-range", "15", "-15"], 2, "LOW below HIGH"),
         (["predict", "in", "--address", "auto"], 2, "say where they go, with -o OUT"),
+        (["predict", "in", "-o", "angles.csv"], 2, "leave it out, and say --format csv > angles.csv"),
     ],
 )
 def test_errors_are_one_sentence(folder, model, capsys, command, status, sentence):
@@ -152,6 +153,9 @@ def test_no_list_of_options_hides_what_an_error_says(capsys):
         (["train", "foto"], "photos"),
         (["train", "photo", "in"], "photos"),
         (["zzz"], None),
+        (["correct", "in", "--inplace"], "--in-place"),
+        (["train", "photos", "in", "--backbones", "x"], "--backbone"),
+        (["correct", "in", "--zzz"], None),
     ],
 )
 def test_a_mistyped_command_is_told_what_it_may_have_meant(capsys, command, meant):
@@ -160,6 +164,14 @@ def test_a_mistyped_command_is_told_what_it_may_have_meant(capsys, command, mean
     assert ended.value.code == 2
     err = capsys.readouterr().err
     assert f"did you mean {meant!r}?" in err if meant else "did you mean" not in err
+
+
+def test_a_mistyped_option_is_told_by_its_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["check", "in", "--recursive"])
+    usage, error = capsys.readouterr().err.splitlines()
+    assert usage.startswith("usage: rotnet check ")
+    assert error == "rotnet check: error: unrecognized arguments: --recursive; sub-folders are looked at anyway"
 
 
 def piped(monkeypatch, data):

@@ -209,6 +209,49 @@ def test_a_backbone_whose_weights_cannot_be_had_is_left_out_of_a_comparison(fold
     assert main(["train", "classifier", "in", "--backbone", "resnet50"]) == 1
 
 
+SORTED = ["--backbone", "small_cnn", "--size", "16", "--frozen-epochs", "1", "--epochs", "1"]
+KINDS = {"photos": SMALL, "classifier": SORTED, "upright": SORTED}
+
+
+def all_files(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("output", ["in", "in/run", "in/../in/one/deep"])
+def test_no_run_comes_to_lie_among_the_pictures(folder, capfd, kind, output):
+    slopes(folder / "in" / "one", 40)
+    slopes(folder / "in" / "two", 40)
+    before = all_files(folder)
+    assert main(["train", kind, "in", *KINDS[kind], "-o", output]) == 2
+    assert "among the pictures in in: choose another OUT" in capfd.readouterr().err
+    assert all_files(folder) == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_leaves_the_files_of_others_alone(folder, monkeypatch, capfd, kind):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    slopes(folder / "in" / "one", 40)
+    slopes(folder / "in" / "two", 40)
+    place = folder / "out" / "small_cnn" if kind == "classifier" else folder / "out"
+    place.mkdir(parents=True)
+    (place / "worst.png").write_bytes(b"of somebody")
+    command = ["train", kind, "in", *KINDS[kind], "-o", "out"]
+    assert main(command) == 2
+    assert "holds other files: choose a folder that is new, empty or of an earlier run" in capfd.readouterr().err
+    assert [*all_files(place)] == [place / "worst.png"]
+    (place / "worst.png").unlink()
+    with monkeypatch.context() as stopped:
+        stopped.setattr(keras.Model, "fit", interrupted)
+        assert main(command) == 130
+    assert main(command) in (0, 3)  # goes on, however early it was stopped
+    (place / "run.json").write_text('{"kind": "mnist"}')
+    assert main(command) == 2
+    assert "holds a run of another kind (mnist)" in capfd.readouterr().err
+
+
 def test_a_mistyped_backbone_is_told_before_any_is_taught(folder, monkeypatch, capfd):
     from rotnet.training import class_recipes
 
@@ -216,6 +259,22 @@ def test_a_mistyped_backbone_is_told_before_any_is_taught(folder, monkeypatch, c
     monkeypatch.setattr(class_recipes, "run_classifier", lambda *_, backbone, **__: taught.append(backbone))
     assert main(["train", "classifier", "in", "--backbone", "small_cnn", "typo"]) == 2
     assert not taught and "Received: backbone='typo'" in capfd.readouterr().err
+    assert main(["train", "classifier", "in", "--backbone", "resnet51"]) == 2
+    assert capfd.readouterr().err.endswith("did you mean 'resnet50'?\n")
+
+
+def test_what_does_not_go_together_is_told_in_words_of_the_command(folder, capfd):
+    photos(folder / "upright")
+    for more, sentence in (
+        (["--backbone", "small_cnn", "--from", "imagenet"], "--from random or --random-weights"),
+        ([*SMALL, "--devices", "99"], "Received: devices=99"),
+    ):
+        assert main(["train", "photos", "upright", *more]) in (1, 2)
+        assert sentence in capfd.readouterr().err
+    assert main(["classify", "upright", "--model", "photo"]) == 2
+    assert "photo is a preset that tells angles: use rotnet predict --model photo" in capfd.readouterr().err
+    assert main(["classify", "upright", "--model", "runs/none"]) == 1
+    assert "there is no runs/none/model.keras" in capfd.readouterr().err
 
 
 def test_upright_pictures_are_told_from_others(folder, capfd):

@@ -367,9 +367,9 @@ def test_command_refuses_wrong_options(folder, arguments):
 def test_command_replaces_no_picture(folder, model, capsys):
     picture = next(path for path in folder.iterdir() if path.suffix in (".png", ".jpg"))
     before = picture.read_bytes()
-    for option in ("--json", "--report"):
+    for option, sentence in (("--json", "would replace a picture"), ("--report", "its name must end in .html")):
         assert main(["evaluate", str(folder), "--model", model, option, str(picture)]) == 2
-        assert "would replace a picture" in capsys.readouterr().err
+        assert sentence in capsys.readouterr().err
     assert picture.read_bytes() == before
 
 

@@ -121,6 +121,10 @@ def test_command_lists_only_what_is_not_upright(folder, model, capsys):
     assert main(["check", "in", "--model", model]) == 1
     out, err = capsys.readouterr()
     assert [line.split()[-1] for line in out.splitlines()[1:]] == ["in/sub/down.png", "in/tilted.png"]
+    # the confidence is that of the verdict beside it
+    assert (
+        out.split()[:4] == ["angle", "confidence", "action", "upright"] and out.splitlines()[1].split()[2] == "turned"
+    )
     assert err == "2 of 3 pictures are not upright\n"
     assert sorted(Path("in").rglob("*")) == before and os.listdir() == ["in"]
 

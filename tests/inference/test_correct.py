@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 
 from rotnet import angle_difference, correct_rotation, is_upright, predict_angle
 from rotnet.errors import ImageError, UsageError
+from rotnet.files import Turning
 from rotnet.geometry.warping import MAX_WARP_SIDE
 from rotnet.images.turning import turn_back
 
@@ -219,6 +220,18 @@ def test_fill_of_arrays(image, fill, corner):
     np.testing.assert_array_equal(np.ravel(turn_back(image, 45.0, crop="expand", fill=fill)[1, 1]), np.ravel(corner))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "bool"])
+def test_colours_have_names_on_any_scale(compass, dtype):
+    image = as_type(crooked(ANGLE), np.dtype(dtype))
+    images = [image, image[..., 0], *([Image.fromarray(image[..., 0])] if dtype != "float32" else [])]
+    for one in images:
+        turned = np.asarray(correct_rotation(one, model=compass, crop="keep", fill="white", min_confidence=0))
+        assert (turned[0, 0] == as_type(np.array(255), np.dtype(dtype))).all(), "white"
+    red = correct_rotation(crooked(ANGLE), model=compass, crop="keep", fill="#f00")
+    assert red[0, 0].tolist() == [255, 0, 0]
+    assert Turning(fill="white").fill == (255.0, 255.0, 255.0), "which plans hold"
+
+
 def test_a_colour_that_means_clear_does_not_bleed():
     picture = Image.fromarray(np.where(np.arange(40)[:, None, None] < 20, (255, 0, 255), (0, 0, 0)).astype(np.uint8))
     picture = picture.resize((40, 40))
@@ -273,7 +286,7 @@ def test_min_confidence_decides(compass):
     "option",
     [
         {"crop": "tight"},
-        {"fill": "red"},
+        {"fill": "reddish"},
         {"max_loss": 1.5},
         {"max_loss": True},
         {"max_loss": "half"},
@@ -284,7 +297,6 @@ def test_min_confidence_decides(compass):
         {"interpolation": ["cubic"]},
         {"fill": float("nan")},
         {"fill": None},
-        {"fill": "red"},
         {"fill": [[1, 2, 3]]},
         {"fill": ()},
         {"fill": (1, 2)},

@@ -284,6 +284,12 @@ def test_range_without_a_right_angle_is_refused(compass):
         predict_angle(crooked(0.0), model=compass, angle_range=(10, 20), right_angles=True)
 
 
+def test_range_that_leaves_nothing_to_turn_is_refused(compass):
+    with pytest.raises(UsageError, match="0 as the only right angle, so that nothing would be turned"):
+        predict_angle(crooked(0.0), model=compass, angle_range=(-15, 15), right_angles=True)
+    assert predict_angle(crooked(0.0), model=compass, angle_range=(-100, 15), right_angles=True).angle == 0.0
+
+
 def test_pictures_that_may_stand_upright_are_left_alone(tmp_path):
     card = {"min_confidence": 0.5, "max_upright": 0.01}
     model = Predictor(compass_onnx(tmp_path / "model.onnx", card=card))

@@ -201,6 +201,7 @@ def test_a_file_that_answers_otherwise_is_not_written(network, tmp_path, monkeyp
         (["mnist", "--pictures", "."], 2, "no pictures in ."),
         (["mnist", "--licence", "mit"], 2, "say --format folder"),
         (["mnist", "--format", "folder", "--pictures", "."], 2, "leave out --pictures"),
+        (["mnist", "--format", "folder", "-o", "new", "--overwrite"], 2, "name another with -o"),
         (["mnst"], 2, "did you mean 'mnist'"),
         (["damaged.keras"], 1, "damaged.keras must be a model saved by Keras"),
     ],
@@ -219,7 +220,9 @@ def test_command_overwrites_only_what_is_named(tmp_path, monkeypatch, capsys):
     assert main(["export", "mnist"]) == 0
     assert main(["export", "mnist"]) == 2
     assert "there already" in capsys.readouterr().err
-    assert main(["export", "mnist", "-o", "mnist.onnx"]) == 0
+    assert main(["export", "mnist", "-o", "mnist.onnx"]) == 2
+    assert "replace it with --overwrite" in capsys.readouterr().err
+    assert main(["export", "mnist", "-o", "mnist.onnx", "--overwrite"]) == 0
 
 
 @pytest.mark.parametrize(

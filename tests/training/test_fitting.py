@@ -121,10 +121,11 @@ def test_fit_goes_on_where_it_was_stopped(tmp_path):
 
 @pytest.mark.long
 def test_photos_from_a_folder_to_a_model_that_answers(tmp_path):
+    (tmp_path / "in").mkdir()
     for number, picture in enumerate(upright_gradients(40, (40, 56))):
-        write(np.repeat(picture[..., None], 3, 2), tmp_path / f"{number}.png")
-    (tmp_path / "broken.png").write_bytes(b"no picture")
-    report = run_photos(tmp_path, tmp_path / "run", stages=["32:1:1e-3:stage7"] * 2, weights=None)
+        write(np.repeat(picture[..., None], 3, 2), tmp_path / "in" / f"{number}.png")
+    (tmp_path / "in" / "broken.png").write_bytes(b"no picture")
+    report = run_photos(tmp_path / "in", tmp_path / "run", stages=["32:1:1e-3:stage7"] * 2, weights=None)
     first, second = (keras.models.load_model(tmp_path / f"run/stage{n}/best.keras", compile=False) for n in (1, 2))
     changed = {
         before.path.rpartition("/")[2]
@@ -138,7 +139,7 @@ def test_photos_from_a_folder_to_a_model_that_answers(tmp_path):
     predictor = Predictor(tmp_path / "run" / "model.onnx")
     assert predictor.input_size == (32, 32)
     assert set(predictor.card.calibration) == {"1", "4"}
-    answer = predictor.predict([read_image(tmp_path / "1.png")])[0]
+    answer = predictor.predict([read_image(tmp_path / "in" / "1.png")])[0]
     assert 0 <= answer.angle < 360
 
 

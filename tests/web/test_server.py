@@ -115,7 +115,14 @@ def test_correct_by_an_angle_of_ones_own(ask):
     assert sizes["fit"] < sizes["same"] == (64, 48) < sizes["keep"] and sizes["aspect"] == (41, 31)
     assert (sizes["inscribed"], sizes["expand"]) == (sizes["fit"], sizes["keep"])
     assert shown(ask("/correct?angle=90&crop=same", data)).size == (48, 64), "a quarter turn is whole"
-    for fill, least, most in (("0", 0, 0), ("77", 77, 77), ("mirror", 20, 250), ("blur", 20, 250)):
+    for fill, least, most in (
+        ("0", 0, 0),
+        ("77", 77, 77),
+        ("white", 255, 255),
+        ("9,9,9", 9, 9),
+        ("mirror", 20, 250),
+        ("blur", 20, 250),
+    ):
         corner = shown(ask(f"/correct?angle=-30&crop=keep&fill={fill}", data)).getpixel((0, 0))
         assert least <= min(corner) <= max(corner) <= most
     assert shown(ask("/correct?angle=1", data)).size != (64, 48), "a small turn that is asked for is done"
@@ -169,7 +176,8 @@ def test_damaged_files_are_taken_on_request(model, ask):
 
 
 @pytest.mark.parametrize(
-    "query", ["angl=5", "angle=up", "angle=nan", "angle=1e9", "crop=tight", "fill=red", "fill=256", "fill=nan"]
+    "query",
+    ["angl=5", "angle=up", "angle=nan", "angle=1e9", "crop=tight", "fill=reddish", "fill=256", "fill=nan", "fill=1,2"],
 )
 def test_bad_parameters_are_explained(ask, query):
     answer = ask(f"/correct?{query}", encoded(crooked(0.0)))
