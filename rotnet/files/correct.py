@@ -29,7 +29,7 @@ from rotnet.files.replacing import back_up, is_fatal, keep_status, spare_of
 from rotnet.files.sidecars import carry, write_turn
 from rotnet.files.turned_before import TurnedBefore
 from rotnet.geometry.cropping import Beyond, CropName
-from rotnet.geometry.filling import Fill
+from rotnet.geometry.filling import AnyFill, numbers_of
 from rotnet.images import reading, turn_file, writing
 from rotnet.images.finding import stamp
 from rotnet.images.prefetch import JOBS, ahead, check_jobs
@@ -57,7 +57,7 @@ def correct_files(
     level: bool | None = None,
     refine: Refine | None = "lines",
     crop: CropName = "fit",
-    fill: Fill = 0,
+    fill: AnyFill = 0,
     max_loss: float | None = None,
     beyond: Beyond = "keep",
     quarter_turns: QuarterTurns = "auto",
@@ -96,7 +96,8 @@ def correct_files(
             proportions; `"keep"` keeps every pixel, and `"same"` the size, and they fill the corners. The older names
             `"inscribed"` and `"expand"` stand for `"fit"` and `"keep"`.
         fill: Pixel value, from 0 to 255, of what lies outside the picture: one number for every channel, or one a
-            channel; `"mirror"` for the picture's mirror image, `"blur"` for that fading into a blur.
+            channel, or the name of a colour, as `"white"`; `"mirror"` for the picture's mirror image, `"blur"` for that
+            fading into a blur.
         max_loss: The largest share of a picture's area, from 0 to 1, that the crop may lose; None for any.
         beyond: What is done where it would lose more: `"keep"` keeps everything, `"leave"` leaves the picture as it is.
         quarter_turns: How pictures within 3 degrees of a quarter turn are turned: `"auto"` without loss, `"exif"` by
@@ -131,7 +132,7 @@ def correct_files(
     if beyond != "keep" and max_loss is None:
         raise UsageError("beyond says what is done with pictures that would lose more than max_loss: give it as well.")
     check_jobs(jobs)
-    how = Turning(crop, fill, quarter_turns, max_pixels, backup, strict, max_loss, beyond, sidecar)
+    how = Turning(crop, numbers_of(fill), quarter_turns, max_pixels, backup, strict, max_loss, beyond, sidecar)
     options = Options(
         turns=turns,
         angle_range=angle_range,

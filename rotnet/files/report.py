@@ -157,7 +157,10 @@ def read_plan(path: StrPath) -> tuple[list[FileCorrection], Turning, str | None]
     except UsageError:
         raise
     except OSError as error:
-        raise UsageError(f"The report {path} cannot be read: {error.strerror}.") from error
+        saved = (
+            "; what a page saves lies where the browser puts downloads" if isinstance(error, FileNotFoundError) else ""
+        )
+        raise UsageError(f"The report {path} cannot be read: {error.strerror}{saved}.") from error
     except ValueError as error:  # of the bytes, or of a name that no file can have
         raise UsageError(f"The report {path} is not text: name one of JSON lines.") from error
     if plan is None:

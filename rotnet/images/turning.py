@@ -11,7 +11,7 @@ from PIL import Image
 
 from rotnet.errors import ImageError, UsageError
 from rotnet.geometry.cropping import BEYOND, Crop, CropName, has_corners, named_crop
-from rotnet.geometry.filling import FILLS, Fill, FillName
+from rotnet.geometry.filling import FILLS, Fill, FillName, white_of
 from rotnet.geometry.regions import Move
 from rotnet.geometry.warping import INTERPOLATIONS, Interpolation, rotate
 from rotnet.images.formats.exif import moved_info
@@ -69,7 +69,7 @@ def turn_back(
     if angle % 360.0 == 0.0:
         return image.copy()
     if isinstance(image, np.ndarray):
-        values = _fill_values(fill, 1 if image.ndim == 2 else image.shape[2], _opaque(image))
+        values = _fill_values(fill, 1 if image.ndim == 2 else image.shape[2], white_of(image))
         return _turn_array(image, -angle, crop, values, interpolation)
     if angle % 360.0 in _QUARTERS and (crop != "same" or angle % 180.0 == 0.0 or image.width == image.height):
         quarter = image.transpose(_QUARTERS[angle % 360.0])
@@ -144,13 +144,6 @@ def _fill_of_mode(fill: Fill, mode: str) -> tuple[float, ...] | FillName:
     if mode in ("La", "RGBa"):
         return (*(value * values[-1] / 255.0 for value in values[:-1]), values[-1])
     return values
-
-
-def _opaque(image: NDArray[Any]) -> float:
-    """The value of alpha at which nothing shines through, by the type and range that `rotnet.read_image` goes by."""
-    if image.dtype.kind == "b" or (image.dtype.kind == "f" and image.max() <= 1.001):
-        return 1.0
-    return 65535.0 if image.dtype.kind == "u" and image.dtype.itemsize == 2 else 255.0
 
 
 def check_max_loss(max_loss: float | None, beyond: str) -> None:

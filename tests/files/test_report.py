@@ -247,7 +247,7 @@ def test_what_a_person_decided_is_done(folder, compass, in_place):
         {"crop": []},
         {"max_loss": "half"},
         {"beyond": 1},
-        {"fill": "red"},
+        {"fill": "reddish"},
         {"backup": 5},
     ],
 )
