@@ -39,8 +39,8 @@ PICTURES = 2 * BATCH  # whose views fill batches together
 # what is looked at one after the other until the answer is sure: the first view, one of the other end a quarter turn
 # on, which errs otherwise, and the rest
 LOOKS = ((0,), (1,), (2, 3))
-# confidence at which it is sure: of 2,106 answers to files (`weights/tools/measure_sources.py --repeats 3 --seed 5`) as
-# many are then over 45 degrees wrong as with `--turns 4`, 6.3 %; their median is 1.5 degrees instead of 1.4
+# confidence at which it is sure: of 2,106 answers to files (`weights/tools/measure_sources.py --repeats 3 --seed 5`)
+# 6.0 % are then over 45 degrees wrong, and with `--turns 4` 5.7 %; their median is 1.5 degrees instead of 1.4
 SURE_FROM = 0.9
 
 
