@@ -189,7 +189,7 @@ def test_a_picture_comes_from_standard_input(folder, model, monkeypatch, capsys)
     assert json.loads(capsys.readouterr().out)["path"] == "-"
     piped(monkeypatch, b"no picture")
     assert main(["predict", "-", "--model", model]) == 1
-    assert "of 10 bytes" in "".join(capsys.readouterr())
+    assert "standard input is not a picture" in "".join(capsys.readouterr())
     assert main(["predict", "-", "--model", model, "-o", "out"]) == 2
     monkeypatch.setattr(sys, "stdin", None)
     assert main(["predict", "-", "--model", model]) == 2

@@ -274,7 +274,7 @@ def test_limit_of_pixels_is_for_one_file(folder, compass):
     [
         {"crop": "tight"},
         {"quarter_turns": "some"},
-        {"fill": "red"},
+        {"fill": "reddish"},
         {"fill": 256},
         {"fill": (0, 0, -1)},
         {"fill": (1, 2, 3, 4, 5)},
