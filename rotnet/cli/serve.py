@@ -70,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
             app,
             http=TimedProtocol,
             ws="none",
+            log_config=None,  # configured anew, logging would close streams that it does not own
             log_level="warning",
             server_header=False,
             limit_concurrency=CONNECTIONS,

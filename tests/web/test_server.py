@@ -1,6 +1,7 @@
 """The page and its service: pictures in, angles and upright pictures out, nothing kept, no one else let in."""
 
 import io
+import logging
 import os
 import re
 import select
@@ -457,6 +458,15 @@ def test_what_told_the_level_is_drawn_on_request(served, browser, tmp_path):
     browser.save_screenshot(str(tmp_path / "lines.png"))
     browser.find_element("id", "lines").click()
     assert coloured() == [0, 0]
+
+
+def test_streams_of_others_are_not_closed(model, monkeypatch):
+    """Handlers of some libraries close their stream when logging is configured anew."""
+    closed = []
+    handler = logging.StreamHandler(io.StringIO())
+    monkeypatch.setattr(handler, "close", lambda: closed.append(True))
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
+    assert main(["serve", "--model", str(model), "--port", "0"]) == 0 and not closed
 
 
 @pytest.mark.parametrize("has_browser", [True, False])
