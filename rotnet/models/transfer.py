@@ -107,14 +107,13 @@ def build_model(
         >>> build_model("efficientnet_lite0", input_shape=(64, 64, 3)).output_shape
         (None, 360)
     """
-    begun = weights if isinstance(weights, keras.Model) else None
     inputs, x = picture_features(backbone, input_shape=input_shape, imagenet=weights == "imagenet", head=head)
     if dropout:
         x = layers.Dropout(dropout, name="dropout")(x)
     outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="angles")(x)
     model = keras.Model(inputs, outputs, name=f"rotnet_{backbone}")
-    if begun is not None:
-        _take_over(begun, model)
+    if isinstance(weights, keras.Model):
+        _take_over(weights, model)
     elif weights not in (None, "imagenet"):
         _load(model, weights)
     return model

@@ -454,6 +454,15 @@ def test_an_exported_model_of_another_kind_is_refused(exported):
             build_model(**({"backbone": "efficientnet_lite0", "input_shape": SMALL, "weights": path} | wrong))
 
 
+def test_an_exported_model_of_other_channels_is_refused(tmp_path):
+    inputs = keras.Input((32, 32, 3))
+    model = build_model("small_cnn", input_shape=(32, 32, 3))
+    mirrored = keras.Model(inputs, model(inputs[..., ::-1]))
+    path = export_onnx(mirrored, tmp_path / "model.onnx")
+    with pytest.raises(WeightsError, match="must answer as .*model.onnx does, within 0.0001. Found: a difference of"):
+        build_model("small_cnn", input_shape=(32, 32, 3), weights=path)
+
+
 def test_8_bit_weights_cannot_be_taught_further():
     with pytest.raises(WeightsError, match="photo_int8.onnx answers with 8-bit arithmetic"):
         build_model("efficientnet_lite0", input_shape=(256, 256, 3), weights="photo_int8")
