@@ -223,7 +223,7 @@ def _planned_rows(
     rows: list[dict[str, Any]] = []
     targets = _plan(options, part=shard.has)
     decisions = decide_files(targets, predictor, asked, how, jobs=options.jobs)
-    with closing(with_digests(decisions, jobs=options.jobs)) as signed:
+    with closing(with_digests(decisions, how, jobs=options.jobs)) as signed:
         follow(
             signed,
             len(targets),
@@ -246,8 +246,9 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
     predictor = as_predictor(options.model)
     asked = asked_of(options)
     predictor.check(asked)
-    run = _run_of(options, asked, how)
-    with _earlier_run(options, asked, how) as journal:
+    settings = _settings(options, asked, how)
+    run = _run_of(options, settings)
+    with _earlier_run(options, settings) as journal:
         planned = _plan(options, journal.touched if journal else ())
         targets = {source: to for source, to in planned.items() if recorded(source, to, journal) is None}
     if len(targets) < len(planned):
@@ -256,7 +257,7 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
         check_replaceable(options.preview, "page", planned)
     with open_report(options.report, targets) as report:
         decisions = decide_files(targets, predictor, asked, how, jobs=options.jobs)
-        decisions = with_digests(decisions, jobs=options.jobs)
+        decisions = with_digests(decisions, how, jobs=options.jobs)
         if options.preview:
             decisions = write_preview(decisions, options.preview, how, run=run, jobs=options.jobs)
         with closing(decisions):
@@ -271,17 +272,17 @@ def _run_plan(options: argparse.Namespace, how: Turning) -> int:
             )
 
 
-def _run_of(options: argparse.Namespace, asked: Options, how: Turning) -> str | None:
+def _run_of(options: argparse.Namespace, settings: dict[str, Any]) -> str | None:
     """What the rows of a plan tell of its run; None where `rotnet apply` keeps a journal of its own."""
     from rotnet.files.runs import run_of
 
     if options.in_place or options.journal or not (options.report or options.preview):
         return None
-    return run_of(_journal_place(options), _settings(options, asked, how))
+    return run_of(_journal_place(options), settings)
 
 
 @contextmanager
-def _earlier_run(options: argparse.Namespace, asked: Options, how: Turning) -> Iterator[Journal | None]:
+def _earlier_run(options: argparse.Namespace, settings: dict[str, Any]) -> Iterator[Journal | None]:
     """The journal of an earlier run that a run of these options would go on from; None if there is none."""
     from rotnet.files import Journal
 
@@ -289,7 +290,7 @@ def _earlier_run(options: argparse.Namespace, asked: Options, how: Turning) -> I
     if options.in_place or options.overwrite or not place.is_file():
         yield None
     else:
-        with Journal(place, again=_settings(options, asked, how), within=_within(options)) as journal:
+        with Journal(place, again=settings, within=_within(options)) as journal:
             yield journal if journal.goes_on else None
 
 

@@ -41,7 +41,10 @@ def read_plan(path: StrPath, part: Callable[[Path], bool] = lambda path: True) -
         OutputError: The file cannot be read.
         UsageError: The file is no such table, or a row is not what rotnet writes.
     """
-    options = _options(Path(path))
+    manifest = manifest_of(Path(path))
+    if (task := task_of(manifest)) != "plan":
+        raise UsageError(f"{path} is of rotnet {task}: apply takes a table of --dry-run --shard.")
+    options = options_in(manifest, path)
     decisions: dict[Path, FileCorrection] = {}
     for number, row in enumerate(read_rows(Path(path)), 1):
         where = f"row {number} of {path}"
@@ -56,12 +59,17 @@ def read_plan(path: StrPath, part: Callable[[Path], bool] = lambda path: True) -
     return list(decisions.values()), turning_of(options, path)
 
 
-def _options(path: Path) -> dict[str, Any]:
-    """How pictures are to be turned, by the metadata of a table."""
-    manifest = manifest_of(path)
+def task_of(manifest: Any) -> str:
+    """What a table is of: predict, correct or plan; a `UsageError` where its metadata do not tell."""
     try:
-        if (task := manifest["job"]["task"]) != "plan":
-            raise UsageError(f"{path} is of rotnet {task}: apply takes a table of --dry-run --shard.")
+        return str(manifest["job"]["task"])
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"The metadata of the table are not those of rotnet: {error}; make it anew.") from error
+
+
+def options_in(manifest: Any, path: StrPath) -> dict[str, Any]:
+    """How pictures are turned, by the metadata of a table of correct or of a plan."""
+    try:
         options, names = manifest["job"]["options"], [field.name for field in fields(Turning)]
         return {name: options[name] for name in names if name in options or name not in LATER}
     except (KeyError, TypeError) as error:

@@ -13,7 +13,6 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rotnet.engines.inputs import pictures_in, read_picture, source_of
+from rotnet.engines.plans import options_in, task_of
 from rotnet.engines.tables import key, manifest_of, parquet, read_rows
 from rotnet.errors import ImageError, OutputError, UsageError, require
 from rotnet.files import FileCorrection, Turning
 from rotnet.files.preview import THUMBNAIL, write_preview
+from rotnet.files.report import turning_of
 from rotnet.images import reading
 from rotnet.images.reading import StrPath
 
@@ -112,7 +113,7 @@ def write_sheet(table: StrPath, numbers: NDArray[np.int64], sheet: StrPath) -> l
         OutputError: The page cannot be written.
         UsageError: The table is of pictures that were turned in place: what was judged is not there any more.
     """
-    how = _turning(manifest_of(Path(table)))
+    how = _turning(manifest_of(Path(table)), table)
     wanted = set(numbers.tolist())
     rows = [row for number, row in enumerate(read_rows(Path(table))) if number in wanted]
     with (
@@ -122,14 +123,16 @@ def write_sheet(table: StrPath, numbers: NDArray[np.int64], sheet: StrPath) -> l
         return list(shown)
 
 
-def _turning(manifest: Any) -> Turning:
+def _turning(manifest: Any, table: StrPath) -> Turning:
     """How pictures were read for a table, and turned if they were."""
+    task = task_of(manifest)
     try:
-        task, options = manifest["job"]["task"], manifest["job"]["options"]
+        options = manifest["job"]["options"]
+        if task == "predict":
+            return Turning(max_pixels=options["max_pixels"], strict=options["strict"])
         if task == "correct" and options["output"] is None:
             raise UsageError("The pictures of this table were turned in place: sample a plan of --dry-run instead.")
-        asked = ("max_pixels", "strict") if task == "predict" else [field.name for field in fields(Turning)]
-        return Turning(**{name: options[name] for name in asked})
+        return turning_of(options_in(manifest, table), table)
     except (KeyError, TypeError) as error:
         raise UsageError(f"The options in the table are not those of rotnet: {error}; make it anew.") from error
 

@@ -74,6 +74,11 @@ class Evaluation:
         return score(self.truth, self.angles)
 
 
+def _is_gray_stack(images: Any) -> bool:
+    """Whether these are gray pictures, `(N, H, W)`, and not one of some channels."""
+    return isinstance(images, np.ndarray) and images.ndim == 3 and images.shape[2] > 4
+
+
 def evaluate(
     upright: StrPath | Iterable[Source],
     *,
@@ -121,7 +126,7 @@ def evaluate(
     """
     if isinstance(upright, (str, os.PathLike)):
         upright = list(find_images(upright))
-    elif not is_many(upright):
+    elif not (is_many(upright) or _is_gray_stack(upright)):
         raise UsageError(
             f"upright must be a folder or several pictures: put one into a list. Received: {type(upright).__name__}."
         )

@@ -134,34 +134,17 @@ def with_crop(decision: FileCorrection, how: Turning, data: bytes | None = None)
         data: The file, where its path is not that of one.
 
     Raises:
-        ImageError: It cannot be opened, could not be saved again as it was, or is a raw photograph and no sidecar is to
-            tell its turn.
+        ImageError: It cannot be opened, or is a raw photograph and no sidecar is to tell its turn.
     """
     if decision.action != "turned" or decision.angle is None:
         return decision
     if is_raw(decision.path) and not how.sidecar:
         raise ImageError(f"{decision.path} is a raw photograph: tell its turn with --sidecar, or develop it first")
-    if how.sidecar and decision.angle % 90.0 == 0.0:  # the picture itself stays, whatever it is
-        return replace(decision, crop=None, lost=0.0)
-    name = str(decision.path)
-    source = picture_in(decision.path) if data is None else data
-    with reading.opened(source, name, how.max_pixels) as image:
-        cropped = _cropped(decision, how, *image.size)  # as stored, which the loss is the same for
-        if cropped.action == "turned" and not how.sidecar:  # or a plan would promise what the run refuses
-            with reading.decoding(name):
-                check_savable(image, name, lambda: _all_of(source))
-    return cropped
-
-
-def _all_of(source: Path | IO[bytes] | bytes) -> bytes:
-    with reading.open_file(source) as file:
-        return file.read()
-
-
-def _cropped(decision: FileCorrection, how: Turning, width: int, height: int) -> FileCorrection:
-    assert decision.angle is not None
     if decision.angle % 90.0 == 0.0:
         return replace(decision, crop=None, lost=0.0)
+    source = picture_in(decision.path) if data is None else data
+    with reading.opened(source, str(decision.path), how.max_pixels) as image:
+        width, height = image.size  # as stored, which the loss is the same for
     asked = named_crop(how.crop if how.sidecar else decision.crop or how.crop)
     limit = None if decision.crop or (decision.decided and how.beyond == "leave") else how.max_loss
     crop, lost = chosen_crop(width, height, decision.angle, asked, limit, how.beyond)
@@ -174,12 +157,14 @@ def _cropped(decision: FileCorrection, how: Turning, width: int, height: int) ->
     return replace(decision, crop=crop, lost=round(lost, 4))
 
 
-def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Generator[FileCorrection, None, None]:
+def with_digests(
+    decisions: Iterable[FileCorrection], how: Turning | None = None, *, jobs: int = JOBS
+) -> Generator[FileCorrection, None, None]:
     """Decisions with the `sha256` of what was looked at, so that they can be carried out later.
 
-    None of them turns what was turned before, or was left by a person.
+    None of them turns what was turned before, was left by a person, or could not be saved again as it was.
     """
-    before = TurnedBefore()
+    how, before = how or Turning(), TurnedBefore()
 
     def sign(decision: FileCorrection) -> FileCorrection:
         if decision.target is None:
@@ -188,10 +173,14 @@ def with_digests(decisions: Iterable[FileCorrection], *, jobs: int = JOBS) -> Ge
             with reading.open_file(decision.path) as file:
                 data = file.read()
             check_unchanged(decision)
+            if decision.action == "turned" and (reason := before.why_not(data)):
+                decision = not_turned(decision, reason)
+            elif decision.action == "turned" and not how.sidecar:
+                name = str(decision.path)
+                with reading.opened(data, name, how.max_pixels) as image, reading.decoding(name):
+                    check_savable(image, name, data)
         except Exception as error:  # whatever it is, the other pictures go on
             return decision.failed(error)
-        if decision.action == "turned" and (reason := before.why_not(data)):
-            decision = not_turned(decision, reason)
         return replace(decision, sha256=hashlib.sha256(data).hexdigest())
 
     try:

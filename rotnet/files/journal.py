@@ -123,7 +123,8 @@ class Journal:
             raise
         is_earlier = bool(self.outcomes) and (joins or not self._interrupted) and not resume
         self.goes_on = is_earlier and again is not None and are_same(self._options, again)
-        self.is_resumable = self._interrupted and not (resume or self.goes_on)
+        can_be = again is None or are_same(self._options, again)
+        self.is_resumable = self._interrupted and can_be and not (resume or self.goes_on)
         if self.goes_on:
             self._resume = True
             self.touched = {key for key in self.touched if self.outcome_of(Path(key)) is not None}

@@ -66,11 +66,12 @@ def take_up(
 def _is_of(decision: FileCorrection, how: Turning, outcome: dict[str, Any]) -> bool:
     """Whether a picture would become by a decision what it has become; left as it is, the reason does not matter."""
     was_turned = outcome.get(_MEANT, outcome["action"]) == "turned"
-    if decision.crop is None:  # of a plan that says nothing of crops
+    is_oblique = decision.angle is not None and decision.angle % 90.0 != 0.0
+    if decision.crop is None and is_oblique:  # of a plan that says nothing of crops
         with suppress(Exception):  # it will be told of when it is its turn
             decision = with_crop(decision, how)
     if decision.action != "turned" or not was_turned:
         return decision.action != "turned" and not was_turned
     told = outcome_of(decision)
-    has_crop = _MEANT not in outcome and told["angle"] % 90.0 != 0.0
+    has_crop = _MEANT not in outcome and is_oblique
     return all(told.get(name) == outcome.get(name) for name in ("angle", *["crop"] * has_crop))

@@ -177,6 +177,7 @@ def check_targets(
         _check_folder(folder)
     inputs = {os.path.realpath(source) for source in targets}
     advice = advice or default_advice(in_place=in_place)
+    there = {}
     for source, target in targets.items():
         if in_place:
             made = backup_of(source, backup) if backup else None
@@ -187,7 +188,11 @@ def check_targets(
         if made and os.path.lexists(made) and place_of(source) not in finished:
             if os.path.isdir(made):
                 raise UsageError(f"{made} is a folder, in the place of a picture. Choose another folder, or move it.")
-            if not (overwrite or (in_place and _stays(source))):
+            if not overwrite:
+                there[source] = made
+    with closing(TurnedBefore()) as before:
+        for source, made in there.items():
+            if not (in_place and _stays(source, before)):
                 raise UsageError(f"{made} is there already. {advice}")
     _check_collisions(targets)
     _check_room(targets, keeps_originals=bool(backup), finished=finished)
@@ -215,11 +220,10 @@ def default_advice(*, in_place: bool = False, interrupted: bool = False) -> str:
     return f"{resume}{advice[0].lower()}{advice[1:]}" if interrupted else advice
 
 
-def _stays(source: Path) -> bool:
+def _stays(source: Path, before: TurnedBefore) -> bool:
     """Whether rotnet has turned a picture before, or a person has left it, so that it needs no backup."""
-    with closing(TurnedBefore()) as before, suppress(ImageError):  # what cannot be read is told when it is its turn
-        with reading.open_file(source) as file:
-            return before.why_not(file.read()) is not None
+    with suppress(ImageError), reading.open_file(source) as file:  # what cannot be read is told when it is its turn
+        return before.why_not(file.read()) is not None
     return False
 
 

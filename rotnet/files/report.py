@@ -41,6 +41,7 @@ from rotnet.errors import OutputError, UsageError
 from rotnet.files.decide import FILE_ACTIONS, FileCorrection
 from rotnet.files.options import Turning
 from rotnet.files.runs import is_run
+from rotnet.geometry.angles import wrap_angle
 from rotnet.geometry.cropping import CROPS, OLDER, named_crop
 
 SCHEMA = 2
@@ -218,13 +219,13 @@ def read_row(row: dict[str, Any], where: str) -> tuple[FileCorrection, dict[str,
     is_person = decided == "person"
     names_of_crops = (None, *CROPS, *OLDER)
     crop = field("crop", lambda value: value in names_of_crops, f"one of {', '.join(CROPS)}, or be left out")
-    # people are shown angles from -180 to 180; what is hardly below zero becomes 360.0 at first
+    # people are shown angles from -180 to 180
     angle = field("angle", lambda value: _is_number(value, -360.0, 360.0), "degrees, a number from -360 to 360")
     decision = FileCorrection(
         source,
         target,
         field("action", lambda value: value in FILE_ACTIONS, f"one of {', '.join(FILE_ACTIONS)}"),
-        angle % 360.0 % 360.0,
+        float(wrap_angle(angle)),
         field(
             "confidence",
             lambda value: (is_person and value is None) or _is_number(value, 0.0, 1.0),

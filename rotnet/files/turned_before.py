@@ -23,8 +23,10 @@ __all__ = ["LEFT", "REASON", "TurnedBefore"]
 REASON = "rotnet has turned it before, and turns nothing twice: turn it by hand if it is wrong"
 LEFT = "left as it is by a person: the page of --preview can change that"
 
-_IN_TURNED = "SELECT 1 FROM turned WHERE fingerprint = ?"
-_WHY_NOT = {"SELECT 1 FROM left_by_person WHERE fingerprint = ?": LEFT, _IN_TURNED: REASON}
+_WHY_NOT = {
+    "SELECT 1 FROM left_by_person WHERE fingerprint = ?": LEFT,
+    "SELECT 1 FROM turned WHERE fingerprint = ?": REASON,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -42,8 +44,8 @@ class TurnedBefore:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     before = TurnedBefore(Path(folder, "turned.sqlite"))
         ...     before.add(b"a picture")
-        ...     before.has(b"a picture"), before.has(b"another"), before.close()
-        (True, False, None)
+        ...     before.why_not(b"a picture") == REASON, before.why_not(b"another"), before.close()
+        (True, None, None)
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -55,10 +57,6 @@ class TurnedBefore:
         except UsageError as error:  # no home
             self._failed = True
             _log.warning("What was turned is not remembered: %s", error)
-
-    def has(self, data: bytes) -> bool:
-        """Whether a picture file shows what was turned before."""
-        return self._is_there() and self._do(_IN_TURNED, fingerprint(data)) is not None
 
     def why_not(self, data: bytes) -> str | None:
         """Why the model alone is not to turn a picture file, for people; None if there is no reason."""

@@ -90,7 +90,7 @@ def open_original(data: bytes, name: str, max_pixels: int | None, *, strict: boo
     """
     with reading.opened(data, name, max_pixels) as opened, reading.decoding(name):
         format = reading.format_of(opened)
-        check_savable(opened, name, lambda: data)
+        check_savable(opened, name, data)
         bits, options = _bits(opened, format, data), _OPTIONS.get(format, _no_options)(opened, data)
         is_deep = bits > 8 and opened.mode not in _DEEP_MODES
         metadata = {key: opened.info[key] for key in ("exif", "icc_profile", "xmp") if opened.info.get(key)}
@@ -103,13 +103,13 @@ def open_original(data: bytes, name: str, max_pixels: int | None, *, strict: boo
     return Original(data, name, format, picture, deep, options, metadata, orientation)
 
 
-def check_savable(opened: Image.Image, name: str, read: Callable[[], bytes]) -> None:
+def check_savable(opened: Image.Image, name: str, data: bytes) -> None:
     """Refuse what could not be saved again as it was, as far as a file tells before its pixels are decoded.
 
     Args:
         opened: The file, opened by `rotnet.images.reading.opened`.
         name: What an error calls it.
-        read: Gives the whole file, of formats of which more than the header is to be looked at.
+        data: The file itself.
 
     Raises:
         ImageError: It holds several frames or pages, or what would be lost.
@@ -122,7 +122,7 @@ def check_savable(opened: Image.Image, name: str, read: Callable[[], bytes]) -> 
         raise ImageError(f"{name} is JPEG 2000, whose metadata could not be kept; convert it to TIFF or PNG first")
     if format == "JPEG" and not opened.quantization:  # type: ignore[attr-defined]
         raise ImageError(f"{name} is a lossless JPEG, which could not be saved as one; convert it to PNG first")
-    _refuse_what_would_be_lost(read, format, opened, name)
+    _refuse_what_would_be_lost(data, format, opened, name)
 
 
 def encode_like(original: Original, turned: Image.Image | NDArray[np.uint16], *, angle: float = 0.0) -> bytes:
@@ -178,12 +178,12 @@ def _refuse_many(opened: Image.Image, format: str, name: str) -> None:
         raise ImageError(f"{name} is an animation, which rotnet does not turn; turn its frames one by one")
 
 
-def _refuse_what_would_be_lost(read: Callable[[], bytes], format: str, opened: Image.Image, name: str) -> None:
+def _refuse_what_would_be_lost(data: bytes, format: str, opened: Image.Image, name: str) -> None:
     """Refuse what Pillow neither reads nor writes, and would leave out without a word."""
     lost = None
     if format == "GIF":
-        lost = gif.what_is_lost(read())
-    elif format == "BMP" and _has_profile(read()):
+        lost = gif.what_is_lost(data)
+    elif format == "BMP" and _has_profile(data):
         lost = "its colour profile"
     elif format == "PPM" and opened.mode == "F":
         lost = "its floating-point values"

@@ -60,6 +60,7 @@ def ahead(function: Callable[[T], R], items: Iterable[T], *, jobs: int = JOBS) -
         >>> list(ahead(abs, [-2, 1, -3]))
         [2, 1, 3]
     """
+    check_jobs(jobs)
     pool = ThreadPoolExecutor(jobs)
     pending: deque[Future[R]] = deque()
     try:

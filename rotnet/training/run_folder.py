@@ -12,8 +12,6 @@ from rotnet.images.writing import atomic_file, make_folder
 
 Kind: TypeAlias = Literal["photos", "mnist", "classifier", "upright"]
 MARK = "run.json"  # says of which kind a run is
-# what `fit` keeps in a run of these kinds from the first step on; one begun before there were marks has only this
-_SETTINGS: dict[Kind, str] = {"photos": "stage1/settings.json", "mnist": "settings.json"}
 
 
 def check_run_folder(output: Path, kind: Kind, *, pictures: str | Path | None = None) -> None:
@@ -34,9 +32,9 @@ def check_run_folder(output: Path, kind: Kind, *, pictures: str | Path | None = 
     if not output.is_dir():
         raise UsageError(f"{output} is a file, and a run takes a folder: choose another OUT.")
     found = _kind_of(output)
-    if found is None and not (kind in _SETTINGS and (output / _SETTINGS[kind]).is_file()):
+    if found is None:
         raise UsageError(f"{output} holds other files: choose a folder that is new, empty or of an earlier run.")
-    if found not in (None, kind):
+    if found != kind:
         raise UsageError(f"{output} holds a run of another kind ({found}): choose another folder, or remove that one.")
 
 

@@ -37,11 +37,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rotnet.errors import ImageError, RotNetError, UsageError
-from rotnet.geometry.filling import Fill, read_fill
+from rotnet.geometry.filling import read_fill
 from rotnet.images import reading
 from rotnet.images.orientation import shown_orientation
-from rotnet.images.turn_file import turn_bytes
-from rotnet.images.turning import check_options
+from rotnet.images.turn_file import check_options, turn_bytes
 from rotnet.inference.predictor import as_predictor
 from rotnet.web.guard import LOOPBACK, Guard
 
@@ -130,9 +129,10 @@ class Service:
         """The picture upright."""
         if unknown := set(request.query_params) - {"angle", "crop", "fill"}:
             raise UsageError(f"/correct takes angle, crop and fill. Received: {', '.join(sorted(unknown))}.")
-        crop = check_options(request.query_params.get("crop", "fit"), 0, "cubic")
+        crop: Any = request.query_params.get("crop", "fit")
         angle = _angle(request.query_params.get("angle"))
-        fill = _fill(request.query_params.get("fill", "0"))
+        fill = read_fill(request.query_params.get("fill", "0"))
+        check_options(crop=crop, fill=fill, interpolation="cubic", quarter_turns="auto", tolerance=0.0)
 
         def turned(data: bytes) -> Response:
             used = self._prediction(data)["turn"] if angle is None else angle
@@ -253,14 +253,6 @@ def _angle(text: str | None) -> float | None:
     if not -360.0 <= angle <= 360.0:
         raise UsageError(f"angle must be degrees from -360 to 360. Received: {text!r}.")
     return angle
-
-
-def _fill(text: str) -> Fill:
-    fill = read_fill(text)
-    values = fill if isinstance(fill, tuple) else () if isinstance(fill, str) else (fill,)
-    if not all(0.0 <= value <= 255.0 for value in values):  # nor is NaN
-        raise UsageError(f"fill must be pixel values from 0 to 255. Received: {text!r}.")
-    return fill
 
 
 def _media_type(data: bytes) -> str:

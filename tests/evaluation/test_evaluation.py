@@ -419,6 +419,10 @@ def test_page_of_a_function_does_without_confidences(upright):
     assert Report("level", {"files": answers}, answers).as_html().count("data:image/png;base64,") == 4
 
 
+def test_gray_pictures_may_be_a_stack(compass):
+    assert evaluate(np.zeros((5, 40, 30), np.uint8), model=compass).scores.pictures == 5
+
+
 def test_one_picture_in_the_place_of_several_and_a_wrong_seed_are_refused():
     with pytest.raises(UsageError, match="put one into a list. Received: ndarray"):
         evaluate(np.zeros((20, 30, 3), np.uint8))

@@ -20,7 +20,15 @@ from trees import everything, make_traps, save, save_flat
 
 from rotnet import angle_difference, correct_files, predict_angle
 from rotnet.errors import OutputError, UsageError
-from rotnet.files import FilePrediction, Turning, decide_files, plan_in_place, plan_targets, predict_files
+from rotnet.files import (
+    FilePrediction,
+    Turning,
+    decide_files,
+    plan_in_place,
+    plan_targets,
+    predict_files,
+    with_digests,
+)
 from rotnet.geometry.cropping import share_lost
 from rotnet.images import turn_file
 
@@ -502,11 +510,12 @@ def test_a_plan_promises_no_turn_that_the_run_refuses(folder, compass, name, sen
     frames = [Image.fromarray(crooked(angle)), Image.fromarray(crooked(0.0))]
     frames[0].save(name, **({} if name == "a.jp2" else {"save_all": True, "append_images": frames[1:]}))
     targets = plan_targets([name], "out")
-    (planned,) = decide_files(targets, compass)
+    (planned,) = with_digests(decide_files(targets, compass))
     (done,) = correct_planned(targets, compass)
     assert planned.action == done.action == "failed" and planned.error == done.error and sentence in done.error
     if name == "a.tif":  # whose pixels a sidecar leaves alone
-        assert next(decide_files(targets, compass, how=Turning(sidecar=True))).action == "turned"
+        how = Turning(sidecar=True)
+        assert next(with_digests(decide_files(targets, compass, how=how), how)).action == "turned"
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ def test_it_is_shared_by_threads_and_runs(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(first.has(one) and second.has(one) for one in pictures) and not first.has(b"another")
+    assert all(first.why_not(one) and second.why_not(one) for one in pictures) and not first.why_not(b"another")
     first.close(), second.close()
-    assert TurnedBefore(tmp_path / "a" / "b").has(pictures[0])
+    assert TurnedBefore(tmp_path / "a" / "b").why_not(pictures[0])
 
 
 def test_what_a_person_left_is_remembered_beside_an_older_database(tmp_path):
@@ -50,7 +50,7 @@ def test_without_a_place_nothing_is_remembered_and_that_is_told_once(tmp_path, c
     with caplog.at_level(logging.WARNING, "rotnet"):
         memory.add(encoded(smooth()))
         memory.add(encoded(smooth()))
-    assert not memory.has(encoded(smooth())) and len(caplog.messages) == 1
+    assert not memory.why_not(encoded(smooth())) and len(caplog.messages) == 1
 
 
 def test_a_folder_that_may_not_be_looked_into_stops_no_run(tmp_path, monkeypatch):
@@ -59,7 +59,7 @@ def test_a_folder_that_may_not_be_looked_into_stops_no_run(tmp_path, monkeypatch
 
     memory = TurnedBefore(tmp_path / "database")
     monkeypatch.setattr(os, "stat", stat)
-    assert not memory.has(encoded(smooth()))
+    assert not memory.why_not(encoded(smooth()))
 
 
 def test_threads_at_once_are_told_once_as_well(tmp_path, caplog, monkeypatch):
